@@ -1,0 +1,80 @@
+"""What the engine asks of drivers: orders, going down.
+
+Orders are not awaited: each carries an `order_id`, and its answer comes back as an
+`observations.OrderAnswered`. `expect` names the print an order is meant for; a driver refuses the order
+when another print is on the machine, so that a late cancel never hits what a person started meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StartPrint:
+    """Start printing `path`. Sent at most once per key; a driver never retries a start."""
+
+    printer: str
+    order_id: str
+    key: str  # the attempt's mark: identifies this print in every later report
+    path: str  # absolute path of the file, readable by the driver host
+    sha256: str
+    size: int  # bytes
+    name: str  # for people and for the printer's display
+
+
+@dataclass(frozen=True, slots=True)
+class PausePrint:
+    """Pause the print `expect`."""
+
+    printer: str
+    order_id: str
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePrint:
+    """Go on with the paused print `expect`."""
+
+    printer: str
+    order_id: str
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPrint:
+    """End the print `expect`: no more motion of the job, heaters off."""
+
+    printer: str
+    order_id: str
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyStop:
+    """Stop everything on the machine at once (M112). Needs no print."""
+
+    printer: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendGcode:
+    """Lines of G-code for an idle printer."""
+
+    printer: str
+    order_id: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The engine has committed the end of print `key`: the driver may forget it. Not answered."""
+
+    printer: str
+    order_id: str
+    key: str
+
+
+Order = StartPrint | PausePrint | ResumePrint | CancelPrint | EmergencyStop | SendGcode | Acknowledge
+SAFETY_ORDERS = (PausePrint, CancelPrint, EmergencyStop)  # sent before the commit, journaled after
