@@ -1,0 +1,84 @@
+"""What a driver is: the protocol every printer kind implements, and what it is given.
+
+The suite in `tests/contract/` holds every driver to the sentences below.
+
+* A driver never retries a start; it answers every order exactly once (Acknowledge excepted).
+* `expect` that names another print than the one on the machine is refused, and nothing is sent.
+* A print nobody ordered is reported with a key of the driver's own (`local-<uuid4>`), never judged.
+* The end of a print is repeated in every snapshot until it is acknowledged.
+* "Paused", "canceled", "completed" are said when the machine did it, not when it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from gateway.domain.observations import OrderAnswered, PrinterObserved
+from gateway.domain.orders import Order
+
+#: Where a driver's facts go. Synchronous and quick; called from the event loop.
+Sink = Callable[[PrinterObserved | OrderAnswered], None]
+
+
+class Driver(Protocol):
+    """One printer, for as long as the driver host lives; it reconnects by itself."""
+
+    @property
+    def printer(self) -> str:
+        """The printer's name in the configuration."""
+
+    async def run(self, sink: Sink) -> None:
+        """Connect, observe, reconnect; until cancelled. Cancelling leaves the machine as it is."""
+
+    def submit(self, order: Order) -> None:
+        """Take an order; never blocks, never raises for what the machine does. The answer goes to the sink."""
+
+    def snapshot(self) -> PrinterObserved:
+        """All that is known now, including ends not yet acknowledged."""
+
+
+class LineKind(IntEnum):
+    """Why a numbered line was sent."""
+
+    JOB = 1  # a line of the print file
+    SIDE = 2  # a line between the job's: temperature report, adjustment, script
+    HANDSHAKE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A print that a former driver host left unfinished, as its line record tells it."""
+
+    key: str
+    path: str
+    sha256: str
+    size: int
+    name: str
+    last_number: int  # number of the last line handed to the port
+    last_offset: int  # offset in the file just behind that line
+    last_line: int  # printable lines of the file handed to the port (1-based count)
+
+
+class LineRecord(Protocol):
+    """Survives the death of the driver host: which lines were handed to the port, and of which print.
+
+    `sent` is a memory store (no system call, no flush): it happens for every line of every print.
+    """
+
+    def open(self, *, key: str, path: str, sha256: str, size: int, name: str) -> None:
+        """Begin a record; from now until `close` the print is recoverable."""
+
+    def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
+        """Line `number` goes to the port next; `offset` is the file position behind it, `line` its ordinal."""
+
+    def close(self) -> None:
+        """The print is over (its end has been observed)."""
+
+    def unfinished(self) -> OpenRecord | None:
+        """What a former driver host left open; None when the record is closed or absent."""
+
+    def find(self, number: int) -> tuple[int, int, LineKind] | None:
+        """(offset, line, kind) recorded for a line number among the last 256 sent; None outside."""
