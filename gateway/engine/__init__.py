@@ -1,0 +1,1 @@
+"""The one writer: commands and observations in, commits, events and orders out."""

@@ -1,0 +1,194 @@
+"""What people and apps ask of the engine: imperative, frozen. Who may ask is decided before (`auth`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.domain.file import StoredFile
+from gateway.domain.job import JobStatus
+from gateway.domain.member import Key, Member
+from gateway.domain.printer import Plate, PlateClear
+
+
+class Refusal(StrEnum):
+    """Why a command was not carried out; each dialect has its own code for it."""
+
+    UNKNOWN = "unknown"  # no such job, printer, file, key
+    CONFLICT = "conflict"  # it is in a state that does not allow this
+    INVALID = "invalid"  # the request itself makes no sense
+
+
+class CommandRefused(Exception):  # noqa: N818 - a normal answer
+    """The command changed nothing. The text is for people and says what to do next."""
+
+    def __init__(self, refusal: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """An `Idempotency-Key` and a fingerprint of the request that first used it."""
+
+    key: str
+    fingerprint: str  # hex digest of the request
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitJob:
+    """Hand in a job. Without a printer or without a file it is `created`, else `queued`. Result: Job."""
+
+    member_id: str
+    organization_id: int
+    name: str
+    app_id: str | None = None
+    printer_id: int | None = None
+    file: StoredFile | None = None
+    printable_url: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseJob:
+    """Pause the print of a job. Result: PrinterCommand."""
+
+    job_id: str
+    member_id: str
+    printer_id: int | None = None  # when given, the job must be on this printer
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeJob:
+    """Go on with a paused print. Result: PrinterCommand."""
+
+    job_id: str
+    member_id: str
+    printer_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob:
+    """End a job: at once while it waits, by the machine once it has it. Result: PrinterCommand."""
+
+    job_id: str
+    member_id: str
+    printer_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveJob:
+    """A person looked at the machine and says how a held job ended. Result: Job."""
+
+    job_id: str
+    member_id: str
+    outcome: JobStatus  # one of the ends
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlate:
+    """Confirm the plate clear, or say that it is occupied. Result: Printer."""
+
+    printer_id: int
+    plate: Plate
+    by: str  # member name
+
+
+@dataclass(frozen=True, slots=True)
+class StopPrinter:
+    """Journal an emergency stop that has already been sent. Result: PrinterCommand."""
+
+    printer_id: int
+    member_id: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterSetting:
+    """One `[[printers]]` entry of the configuration."""
+
+    name: str
+    driver: str
+    owner: str  # member name
+    plate_clear: PlateClear
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurePrinters:
+    """The configuration's printers, at start. Result: None."""
+
+    printers: tuple[PrinterSetting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember:
+    """Result: Member."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class AddKey:
+    """Result: Key. The secret was made and hashed by the caller."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Result: Key."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddFile:
+    """Record an upload whose content is already in the file store. Result: StoredFile."""
+
+    file: StoredFile
+    idempotency: Idempotency | None = None
+
+
+Command = (
+    SubmitJob
+    | PauseJob
+    | ResumeJob
+    | CancelJob
+    | ResolveJob
+    | SetPlate
+    | StopPrinter
+    | ConfigurePrinters
+    | AddMember
+    | AddKey
+    | RevokeKey
+    | AddFile
+)
+
+
+class TaskState(StrEnum):
+    """Where a printer command stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterCommand:
+    """A command somebody gave to a printer (Forge's "task"), with its answer."""
+
+    task_id: str  # UUID; also the order_id
+    printer_id: int | None
+    work_id: int | None
+    command: str  # pause, resume, cancel, emergency-stop
+    member_id: str
+    given_at: datetime
+    state: TaskState = TaskState.PENDING
+    answered_at: datetime | None = None
+    message: str | None = None

@@ -1,0 +1,27 @@
+"""A stored print file: a name for content that never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One upload. Content is addressed by its hash, so two uploads may share it; a job pins the hash."""
+
+    file_id: str  # UUID
+    sha256: str  # hex digest of the content
+    name: str
+    size: int  # bytes
+    member_id: str
+    organization_id: int
+    created_at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # what the slicer wrote: time, filament, layers
+
+    @property
+    def printable_id(self) -> str:
+        """The URN by which Forge apps name it (Forge `job_data.printable_id`)."""
+        return f"urn:adsk.objects:os.object:print-gateway/{self.file_id}.gcode"

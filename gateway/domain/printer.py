@@ -1,0 +1,96 @@
+"""The printer: its durable row, what is known of it now, and the plate.
+
+    plate:   occupied --(a person, the printer or an ejection macro says clear)--> clear
+             clear    --(anything moved: a start is intended, a print is seen)----> occupied
+
+A new printer is occupied until someone confirmed it clear once. A printer's `ready` never clears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.domain.observations import Activity, LinkState, PrinterObserved
+
+#: Forge: a printer that has said nothing for this long is offline (firmware workflow, 60 s without a ping).
+OFFLINE_AFTER = 60.0
+
+
+class Plate(StrEnum):
+    """Whether the next print may start on the plate."""
+
+    CLEAR = "clear"
+    OCCUPIED = "occupied"
+
+
+class PlateClear(StrEnum):
+    """Who says that the plate is clear after a print."""
+
+    CONFIRM = "confirm"  # a person, each time
+    AUTO = "auto"  # the printer ejects by itself
+
+
+class PrinterStatus(StrEnum):
+    """What the world is told: the printer's own words, and `offline`, which only the gateway says."""
+
+    READY = "ready"
+    BUSY = "busy"
+    PRINTING = "printing"
+    PAUSED = "paused"
+    MAINTENANCE = "maintenance"
+    ERROR = "error"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """The durable row. `name` is the configuration's key; gone from the configuration means disabled."""
+
+    printer_id: int
+    name: str
+    driver: str
+    owner_id: str  # member
+    organization_id: int
+    plate: Plate = Plate.OCCUPIED
+    plate_clear: PlateClear = PlateClear.CONFIRM
+    enabled: bool = True
+    link: str = ""  # where it is reached, for people: port, host
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is known of a printer now. Memory only: after a restart it is unknown until a driver speaks."""
+
+    link: LinkState = LinkState.DOWN
+    link_reason: str | None = "waiting for the printer's driver"
+    activity: Activity | None = None
+    message: str | None = None
+    firmware: str | None = None
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    print_key: str | None = None  # the print on the machine, if any
+    heard_at: float | None = None  # monotonic seconds of the printer's last word
+
+    def status(self, now: float) -> PrinterStatus:
+        """The word for the world at monotonic `now`."""
+        silent = self.heard_at is None or now - self.heard_at > OFFLINE_AFTER
+        if self.link is not LinkState.UP or silent or self.activity is None:
+            return PrinterStatus.OFFLINE
+        return PrinterStatus(self.activity.value)
+
+
+def presence_from(seen: PrinterObserved, before: Presence, now: float) -> Presence:
+    """What a snapshot makes known, at monotonic `now`."""
+    heard = before.heard_at if seen.silent_for is None else now - seen.silent_for
+    return Presence(
+        link=seen.link,
+        link_reason=seen.link_reason,
+        activity=seen.activity,
+        message=seen.message,
+        firmware=seen.firmware or before.firmware,
+        temperatures=seen.temperatures,
+        print_key=seen.current.key if seen.current else None,
+        heard_at=heard,
+    )

@@ -1,0 +1,217 @@
+"""The working state: everything that is not over, and the draft in which the next state is decided.
+
+A `State` changes only by `Draft.apply`, after the transaction that explains the change was committed.
+Reading goes through the draft, so a decision sees what the decisions before it in the same batch did.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from gateway.domain.commands import Idempotency, PrinterCommand
+from gateway.domain.events import Event
+from gateway.domain.file import StoredFile
+from gateway.domain.job import Attempt, Job
+from gateway.domain.member import Key, Member, Organization
+from gateway.domain.orders import Order
+from gateway.domain.printer import Presence, Printer
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: Ends remembered so that a repeated report of one is acknowledged, not adopted. Each is about 100 bytes;
+#: a driver repeats an end until it is acknowledged, so a thousand is far beyond one reconnect.
+ENDED_KEYS_KEPT = 1000
+
+
+@dataclass(slots=True)
+class State:
+    """What the engine knows. Owned by the engine's task; others only read."""
+
+    printers: dict[int, Printer] = field(default_factory=dict)
+    presence: dict[int, Presence] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)  # by work_id, only those not over
+    attempts: dict[int, Attempt] = field(default_factory=dict)  # the open attempt of a job, by work_id
+    commands: dict[str, PrinterCommand] = field(default_factory=dict)  # pending ones, by task_id
+    members: dict[str, Member] = field(default_factory=dict)
+    organizations: dict[int, Organization] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)  # by key_id
+    member_jobs: dict[str, int] = field(default_factory=dict)  # member -> number of jobs ever
+    ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
+    missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
+    refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
+    last_work_id: int = 0
+
+    def job_by_public_id(self, job_id: str) -> Job | None:
+        """The job, if it is not over."""
+        return next((job for job in self.jobs.values() if job.job_id == job_id), None)
+
+    def printer_named(self, name: str) -> Printer | None:
+        """The printer with that name in the configuration."""
+        return next((printer for printer in self.printers.values() if printer.name == name), None)
+
+
+class Overlay(MutableMapping[K, V], Generic[K, V]):
+    """A mapping that remembers what was put or removed over another one, without touching it."""
+
+    def __init__(self, base: dict[K, V]) -> None:
+        self._base = base
+        self._changed: dict[K, V] = {}
+        self._removed: set[K] = set()
+
+    def __getitem__(self, key: K) -> V:
+        if key in self._changed:
+            return self._changed[key]
+        if key in self._removed:
+            raise KeyError(key)
+        return self._base[key]
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._changed[key] = value
+        self._removed.discard(key)
+
+    def __delitem__(self, key: K) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._changed.pop(key, None)
+        self._removed.add(key)
+
+    def __iter__(self) -> Iterator[K]:
+        yield from (key for key in self._base if key not in self._removed)
+        yield from (key for key in self._changed if key not in self._base)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def apply(self) -> None:
+        """Write the changes into the base."""
+        for key in self._removed:
+            self._base.pop(key, None)
+        self._base.update(self._changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a decision may know of time and chance: arguments, never looked up."""
+
+    wall: datetime  # aware, UTC; for people, never for order
+    monotonic: float  # seconds; for durations
+    new_id: Callable[[], str]  # a fresh UUID
+    path_of: Callable[[str], str]  # sha256 -> absolute path of the stored content
+
+
+@dataclass(slots=True)
+class Draft:
+    """The next state in the making, with the rows, events and orders that go with it."""
+
+    state: State
+    moment: Moment
+    printers: Overlay[int, Printer] = field(init=False)
+    presence: Overlay[int, Presence] = field(init=False)
+    jobs: Overlay[int, Job] = field(init=False)
+    attempts: Overlay[int, Attempt] = field(init=False)
+    commands: Overlay[str, PrinterCommand] = field(init=False)
+    members: Overlay[str, Member] = field(init=False)
+    organizations: Overlay[int, Organization] = field(init=False)
+    keys: Overlay[str, Key] = field(init=False)
+    member_jobs: Overlay[str, int] = field(init=False)
+    ended_keys: Overlay[str, int] = field(init=False)
+    missing_since: Overlay[int, float] = field(init=False)
+    refused_until: Overlay[int, float] = field(init=False)
+    last_work_id: int = field(init=False)
+    # what the transaction writes
+    job_rows: dict[int, Job] = field(default_factory=dict)
+    new_jobs: set[int] = field(default_factory=set)
+    attempt_rows: dict[tuple[int, int], Attempt] = field(default_factory=dict)
+    printer_rows: dict[int, Printer] = field(default_factory=dict)
+    command_rows: dict[str, PrinterCommand] = field(default_factory=dict)
+    member_rows: list[Member] = field(default_factory=list)
+    organization_rows: list[Organization] = field(default_factory=list)
+    key_rows: dict[str, Key] = field(default_factory=dict)
+    file_rows: list[StoredFile] = field(default_factory=list)
+    idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)  # member, key, answer id
+    events: list[Event] = field(default_factory=list)
+    # what goes out
+    fleeting: list[Event] = field(default_factory=list)  # published, not stored
+    safety_orders: list[Order] = field(default_factory=list)  # before the commit
+    orders: list[Order] = field(default_factory=list)  # after the commit
+
+    _NAMES = (
+        "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
+        "member_jobs", "ended_keys", "missing_since", "refused_until",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name in self._NAMES:
+            setattr(self, name, Overlay(getattr(self.state, name)))
+        self.last_work_id = self.state.last_work_id
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(
+            self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows or self.member_rows
+            or self.organization_rows or self.key_rows or self.file_rows or self.idempotency_rows or self.events
+        )  # fmt: skip
+
+    def put_job(self, job: Job) -> Job:
+        """A durable change of a job; its version grows once per commit. Jobs that are over leave memory."""
+        if job.work_id not in self.job_rows and job.work_id not in self.new_jobs:
+            job = replace(job, version=job.version + 1)
+        return self._keep(job)
+
+    def add_job(self, job: Job) -> Job:
+        """A new job, already numbered by `next_work_id`."""
+        self.new_jobs.add(job.work_id)
+        self.member_jobs[job.member_id] = job.member_ordinal + 1
+        return self._keep(job)
+
+    def _keep(self, job: Job) -> Job:
+        self.job_rows[job.work_id] = job
+        if job.is_over:
+            self.jobs.pop(job.work_id, None)
+            self.missing_since.pop(job.work_id, None)
+        else:
+            self.jobs[job.work_id] = job
+        return job
+
+    def next_work_id(self) -> int:
+        """The number of the next work row; the store set the start of this host's range."""
+        self.last_work_id += 1
+        return self.last_work_id
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """A durable change of an attempt."""
+        self.attempt_rows[(attempt.work_id, attempt.number)] = attempt
+        if attempt.ended_at is None:
+            self.attempts[attempt.work_id] = attempt
+        else:
+            self.attempts.pop(attempt.work_id, None)
+
+    def put_printer(self, printer: Printer) -> Printer:
+        """A durable change of a printer."""
+        if printer.printer_id in self.printers and printer.printer_id not in self.printer_rows:
+            printer = replace(printer, version=printer.version + 1)
+        self.printers[printer.printer_id] = self.printer_rows[printer.printer_id] = printer
+        return printer
+
+    def put_command(self, command: PrinterCommand) -> PrinterCommand:
+        """A durable change of a printer command; answered ones leave memory."""
+        self.command_rows[command.task_id] = command
+        if command.answered_at is None:
+            self.commands[command.task_id] = command
+        else:
+            self.commands.pop(command.task_id, None)
+        return command
+
+    def apply(self) -> None:
+        """Make the draft the state. Only after its transaction was committed."""
+        for name in self._NAMES:
+            getattr(self, name).apply()
+        self.state.last_work_id = self.last_work_id
+        while len(self.state.ended_keys) > ENDED_KEYS_KEPT:
+            self.state.ended_keys.popitem(last=False)

@@ -1,0 +1,148 @@
+"""What the engine needs from outside, as protocols: the store, the files, the drivers, time and chance.
+
+The implementations live in `gateway.store`, `gateway.streamer`, `gateway.main`; fakes in tests are arguments too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.domain.commands import Idempotency, PrinterCommand
+from gateway.domain.events import Event
+from gateway.domain.file import StoredFile
+from gateway.domain.job import Attempt, Job
+from gateway.domain.orders import Order
+from gateway.domain.state import Draft, State
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - a state of the world
+    """The transaction was not committed (disk full, database gone). The text says what to do."""
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def wall(self) -> datetime:
+        """Now, aware UTC. For people; never for order."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump. For durations."""
+
+
+class IdSource(Protocol):
+    """Chance as an argument."""
+
+    def uuid(self) -> str:
+        """A fresh random UUID, hyphenated lower case."""
+
+    def member_id(self) -> str:
+        """A fresh member id: 13 of A-Z 0-9, as in Forge's `FPEJMQHAG3NXE`."""
+
+    def hex(self, digits: int) -> str:
+        """Fresh random lower-case hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it was committed, with its place in the one global order."""
+
+    seq: int
+    kind: str
+    at: datetime
+    organization_id: int | None
+    member_id: str | None
+    printer_id: int | None
+    work_id: int | None
+    details: Mapping[str, Any]
+
+
+class Journal(Protocol):
+    """The writing side of the store. Only the engine calls it."""
+
+    async def load(self) -> State:
+        """Everything that is not over, at start."""
+
+    async def commit(self, draft: Draft) -> Sequence[StoredEvent]:
+        """One transaction, `synchronous=FULL`: all rows and events of the draft, or StoreUnavailable."""
+
+    async def save_progress(self, jobs: Sequence[Job], attempts: Sequence[Attempt]) -> None:
+        """Progress, position and line of running jobs; at most once a second, may be lost."""
+
+    async def find_idempotent(self, member_id: str, key: str) -> tuple[Idempotency, str] | None:
+        """The fingerprint first used with that key (in the last 24 h), and the id it answered."""
+
+
+class Files(Protocol):
+    """Where stored content lies."""
+
+    def path_of(self, sha256: str) -> str:
+        """Absolute path of the content."""
+
+
+class Drivers(Protocol):
+    """All driver hosts together. Never blocks; answers come back as observations."""
+
+    def submit(self, order: Order) -> None:
+        """Hand over an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of jobs, ascending by creation, and how many there are in all."""
+
+    jobs: tuple[Job, ...]
+    total: int
+
+
+class Queries(Protocol):
+    """The reading side of the store: what the APIs show. Read-only connections; never behind a commit."""
+
+    async def jobs(
+        self,
+        *,
+        member_id: str | None = None,
+        printer_id: int | None = None,
+        organization_id: int | None = None,
+        statuses: frozenset[str] = frozenset(),  # shown words (verdict included); empty: all
+        limit: int | None = 20,  # None: all
+        offset: int = 0,
+    ) -> JobPage:
+        """Jobs that match all that is given."""
+
+    async def job(self, job_id: str) -> Job | None:
+        """One job by its public id."""
+
+    async def job_by_work_id(self, work_id: int) -> Job | None:
+        """One job by the number of its work row."""
+
+    async def attempts(self, work_id: int) -> tuple[Attempt, ...]:
+        """All tries to print a job, in order."""
+
+    async def file(self, file_id: str) -> StoredFile | None:
+        """One upload."""
+
+    async def files(self, *, member_id: str | None, limit: int, offset: int) -> tuple[StoredFile, ...]:
+        """Uploads, newest first; `None`: everybody's."""
+
+    async def command(self, task_id: str) -> PrinterCommand | None:
+        """One printer command."""
+
+    async def events_after(self, seq: int, limit: int) -> tuple[StoredEvent, ...]:
+        """Committed events behind `seq`, in order."""
+
+    async def last_event_seq(self) -> int:
+        """The newest committed event's number; 0 when there is none."""
+
+
+class Publisher(Protocol):
+    """Hears what was committed, and fleeting progress."""
+
+    def publish(self, events: Sequence[StoredEvent], fleeting: Sequence[Event]) -> None:
+        """Never blocks, never raises."""
+
+
+#: A stream of events as an API wants it.
+EventStream = AsyncIterator[StoredEvent]
