@@ -22,7 +22,7 @@ class Refusal(StrEnum):
     INVALID = "invalid"  # the request itself makes no sense
 
 
-class CommandRefused(Exception):  # noqa: N818 - a normal answer
+class CommandRefused(Exception):
     """The command changed nothing. The text is for people and says what to do next."""
 
     def __init__(self, refusal: Refusal, message: str) -> None:

@@ -8,6 +8,10 @@ from datetime import datetime
 from typing import Any
 
 
+class FileRejected(Exception):
+    """The content is not something a printer can print. The text says why and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """One upload. Content is addressed by its hash, so two uploads may share it; a job pins the hash."""

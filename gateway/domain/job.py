@@ -91,7 +91,7 @@ MOVES: Mapping[JobStatus, frozenset[JobStatus]] = MappingProxyType(
 )
 
 
-class IllegalMove(Exception):  # noqa: N818 - named for what happened
+class IllegalMove(Exception):
     """A status change the table does not know. Ours to fix, never a user's mistake."""
 
 

@@ -18,7 +18,7 @@ from gateway.domain.orders import Order
 from gateway.domain.state import Draft, State
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - a state of the world
+class StoreUnavailable(Exception):
     """The transaction was not committed (disk full, database gone). The text says what to do."""
 
 
@@ -75,11 +75,31 @@ class Journal(Protocol):
         """The fingerprint first used with that key (in the last 24 h), and the id it answered."""
 
 
+class Upload(Protocol):
+    """Content on its way in. Nothing is visible under its hash until `finish`."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append a piece; raises StoreUnavailable when the disk is full."""
+
+    async def finish(self) -> tuple[str, int]:
+        """Make it durable (fsync, rename) and give (sha256, size in bytes)."""
+
+    async def discard(self) -> None:
+        """Throw it away. Idempotent; does nothing after `finish`."""
+
+    @property
+    def temporary_path(self) -> str:
+        """Where the bytes lie before `finish`, so that they can be looked at first."""
+
+
 class Files(Protocol):
-    """Where stored content lies."""
+    """Content, addressed by its hash and immutable."""
 
     def path_of(self, sha256: str) -> str:
         """Absolute path of the content."""
+
+    async def begin(self) -> Upload:
+        """Start an upload."""
 
 
 class Drivers(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 
-class PortUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
+class PortUnavailable(Exception):
     """The port cannot be opened. The text says why and what to do next, for people."""
 
 
