@@ -1,0 +1,367 @@
+"""One frozen object with everything that can be configured, and errors that say what to do.
+
+Where a value comes from, the stronger first: the environment (`PRINT_GATEWAY_SERVER__LISTEN`), systemd's
+credentials (`$CREDENTIALS_DIRECTORY/store.url`), the file, the default. Secrets are never repeated in errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+#: Read when no path is given and it exists.
+DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
+#: Bytes of a Unix socket's path that Linux takes (sun_path is 108 with its end mark).
+SOCKET_PATH_BYTES = 107
+#: Bytes of one upload: the largest sliced files seen are about 300 MB; twice that still fits on a small card.
+MAX_UPLOAD_BYTES = 600_000_000
+#: Serial printers one streamer process keeps fed at full speed.
+PRINTERS_PER_STREAMER = 16
+ENV_PREFIX = "PRINT_GATEWAY_"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` are whole sentences, all of them at once."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
+
+
+def _host_and_port(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not bare or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{value}" is not an address with a port; write it like "127.0.0.1:8080"')
+    return bare, int(port)
+
+
+def _address(value: str) -> str:
+    _host_and_port(value)
+    return value
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f'"{value}" is not a web address; write it like "http://printhost.local:8080"')
+    return value.rstrip("/")
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f'"{value}" must be an absolute path: a service has no working directory of its own')
+    return value
+
+
+def _socket(value: str) -> str:
+    _absolute(value)
+    if len(os.fsencode(value)) > SOCKET_PATH_BYTES:
+        raise ValueError(f"it is longer than the {SOCKET_PATH_BYTES} bytes of a Unix socket; shorten it")
+    return value
+
+
+def _store_url(value: str) -> str:
+    if value.startswith(("postgresql://", "postgresql+psycopg://")):
+        return value
+    if value.startswith("sqlite:////") and len(value) > len("sqlite:////"):
+        return value
+    raise ValueError(
+        "must be sqlite:////absolute/path/gateway.db (four slashes) or postgresql://user:password@host/database"
+    )
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value) or value.isdigit():
+        raise ValueError(
+            f'"{value}" cannot be a name; use up to 63 letters, digits, ".", "_", "-", starting with a '
+            "letter or digit, and not digits alone"
+        )
+    return value
+
+
+def _port(value: str) -> str:
+    if value.startswith("tcp://"):
+        _host_and_port(value.removeprefix("tcp://"))
+        return value
+    if not value.startswith("/"):
+        raise ValueError(f'"{value}" is not a port; write /dev/serial/by-id/… (ls /dev/serial/by-id) or tcp://host:port')
+    return value
+
+
+SocketPath = Annotated[str, AfterValidator(_socket)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(_Section):
+    """Where the HTTP surfaces are."""
+
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(_web_url)] | None = None
+    socket: SocketPath = "/run/print-gateway/api.sock"
+    max_upload_bytes: int = Field(default=MAX_UPLOAD_BYTES, gt=0)
+
+    @property
+    def host(self) -> str:
+        """The address to bind."""
+        return _host_and_port(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The TCP port to bind; 0 takes any that is free."""
+        return _host_and_port(self.listen)[1]
+
+    @property
+    def url(self) -> str:
+        """How the world reaches it: `public_url`, else the address it listens on."""
+        return self.public_url or f"http://{self.listen}"
+
+
+class Store(_Section):
+    """Where jobs and files are kept."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = "sqlite:////var/lib/print-gateway/gateway.db"
+    files: AbsolutePath = "/var/lib/print-gateway/files"
+
+
+class Streamer(_Section):
+    """The process that feeds serial printers: where it is reached, where its line records lie."""
+
+    socket: SocketPath = "/run/print-gateway-streamer/streamer.sock"
+    records: AbsolutePath = "/run/print-gateway-streamer/records"
+
+
+class PrinterConfig(_Section):
+    """One `[[printers]]` entry."""
+
+    name: Name
+    driver: Literal["marlin"]
+    port: Annotated[str, AfterValidator(_port)]
+    baud: int = Field(default=115200, gt=0)
+    owner: Name
+    plate_clear: Literal["confirm", "auto"] = "confirm"
+    profile: Name | None = None
+
+
+class Config(BaseSettings):
+    """The whole configuration; `load` is the usual way to get one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    server: Server = Server()
+    store: Store = Store()
+    streamer: Streamer = Streamer()
+    printers: tuple[PrinterConfig, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: `load` merges the sources, so that errors can name theirs."""
+        return (init_settings,)
+
+    def warnings(self) -> list[str]:
+        """What is accepted but will not do what one may hope for."""
+        notes = [
+            f'[[printers]] "{printer.name}" plate_clear = "auto": this version has no ejection macro yet, so '
+            'the plate stays occupied after a print until someone confirms it clear, as with "confirm"'
+            for printer in self.printers
+            if printer.plate_clear == "auto"
+        ]
+        if not self.printers:
+            notes.append("no [[printers]]: the gateway will run, but there is nothing to print on")
+        if len(self.printers) > PRINTERS_PER_STREAMER:
+            notes.append(
+                f"{len(self.printers)} printers: one streamer keeps {PRINTERS_PER_STREAMER} of them fed "
+                "at full speed; more than that may print with pauses"
+            )
+        return notes
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration of the file (default: /etc/print-gateway/config.toml if present), or ConfigError."""
+    chosen = path if path is not None else (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    source = str(chosen) if chosen else "the configuration (no file)"
+    layers = [read_toml(chosen) if chosen else {}]
+    layers += _outer_layers(os.environ if environ is None else environ)
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer)
+    problems: dict[str, None] = {}
+    config = None
+    try:
+        config = Config(**merged)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            problems[_sentence(details, merged)] = None
+    problems |= dict.fromkeys(_repeated(merged.get("printers")))
+    if problems or config is None:
+        raise ConfigError(source, list(problems))
+    return config
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file as TOML tables, or ConfigError with the line that is wrong."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), ["there is no such file; give another one with --config"]) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(str(path), [f"cannot be read: {reason}; check its owner and mode"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), [f"is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), [f"is not valid TOML: {_plain_toml(str(error))}"]) from None
+
+
+def _plain_toml(message: str) -> str:
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
+    return f"line {found[2]}, column {found[3]}: {found[1]}" if found else message
+
+
+def _outer_layers(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What systemd's credentials say, then what the environment says."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if directory:
+        yield _credentials(Path(directory))
+    source = EnvSettingsSource(Config)
+    source.env_vars = {name.lower(): value for name, value in environ.items() if value}
+    known = set(Config.model_fields)
+    for name in environ:
+        section, nested, _ = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        if name.startswith(ENV_PREFIX) and nested and section not in known:
+            raise ConfigError("the environment", [f"{name}: {_unknown(section, known, 'section')}"])
+    try:
+        yield source()
+    except SettingsError:
+        raise ConfigError(
+            "the environment",
+            [f"{ENV_PREFIX}PRINTERS must be JSON; single keys are set like {ENV_PREFIX}SERVER__LISTEN"],
+        ) from None
+
+
+def _credentials(directory: Path) -> dict[str, Any]:
+    """Files named `section.key`, for values that are secrets; other credentials are none of ours."""
+    found: dict[str, Any] = {}
+    for section, model in _sections().items():
+        for key in model.model_fields:
+            path = directory / f"{section}.{key}"
+            if path.is_file():
+                found.setdefault(section, {})[key] = path.read_text(encoding="utf-8").strip()
+    return found
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    return {"server": Server, "store": Store, "streamer": Streamer}
+
+
+def _merge(base: dict[str, Any], stronger: Mapping[str, Any]) -> None:
+    for key, value in stronger.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _repeated(printers: object) -> Iterator[str]:
+    """Names and ports given twice, found in the raw tables so that they are reported beside other errors."""
+    entries = [entry for entry in printers if isinstance(entry, dict)] if isinstance(printers, list) else []
+    for key, reason in (
+        ("name", "give each printer its own name"),
+        ("port", "two printers cannot share a port"),
+    ):
+        seen: dict[str, int] = {}
+        for number, entry in enumerate(entries, start=1):
+            value = entry.get(key)
+            if not isinstance(value, str):
+                continue
+            first = seen.setdefault(value.casefold() if key == "name" else value, number)
+            if first != number:
+                yield f'[[printers]] no. {number} {key}: "{value}" is that of no. {first} already; {reason}'
+
+
+def _sentence(details: ErrorDetails, merged: Mapping[str, Any]) -> str:
+    """One pydantic error as a sentence for people: where, what, and what to do."""
+    place, model = _place(details["loc"], merged)
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "extra_forbidden" and len(details["loc"]) == 1:
+        return f"{place}: {_unknown(str(details['loc'][0]), set(Config.model_fields), 'section')}"
+    if kind == "extra_forbidden":
+        return f"{place}: {_unknown(str(details['loc'][-1]), set(model.model_fields))}"
+    if kind == "missing":
+        return f"{place} is missing; {_WANTED.get(str(details['loc'][-1]), 'it has no default')}"
+    if kind == "value_error":
+        return f"{place}: {context['error']}"
+    if kind == "literal_error":
+        return f'{place}: "{value}" is not available in this version; choose {context["expected"]}'
+    wanted = next((text for start, text in _TYPES.items() if kind.startswith(start)), "is not a usable value")
+    return f"{place}: {_shown(value)} {wanted}"
+
+
+_TYPES = {
+    "int": "is not a whole number",
+    "greater_than": "must be more than 0",
+    "string": "must be text in quotes",
+    "model": "must be a section with keys",
+    "tuple": "must be [[printers]] sections, one for each printer",
+}
+_WANTED = {
+    "name": 'give the printer a name, such as name = "mk3"',
+    "driver": 'write driver = "marlin"',
+    "port": 'write port = "/dev/serial/by-id/…" (see ls /dev/serial/by-id) or "tcp://host:port"',
+    "owner": "name the member who owns the printer and the prints started at its panel",
+}
+
+
+def _shown(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str | int | float) else "it"
+
+
+def _unknown(key: str, known: set[str], what: str = "key") -> str:
+    close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
+    hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(sorted(known))}"
+    return f'unknown {what} "{key}"; {hint}'
+
+
+def _place(loc: tuple[int | str, ...], merged: Mapping[str, Any]) -> tuple[str, type[BaseModel]]:
+    """Where an error is, as people see it in the file, and the model whose keys are known there."""
+    section, rest = str(loc[0]), loc[1:]
+    if section == "printers" and rest and isinstance(rest[0], int):
+        entry = cast("Any", merged["printers"])[rest[0]]
+        name = entry.get("name") if isinstance(entry, dict) else None
+        title = f"[[printers]] no. {rest[0] + 1}" + (f' ("{name}")' if name else "")
+        return " ".join([title, *(str(part) for part in rest[1:])]), PrinterConfig
+    model = _sections().get(section, Config)
+    return " ".join([f"[{section}]", *(str(part) for part in rest)]), model
