@@ -1,8 +1,8 @@
 """The print job: its status table, its reasons, its row.
 
-Status says where a job stands in Forge's words; the *set of reasons* beside it (IPP keywords, RFC 8011 5.3.8
-and PWG 5100.21) carries the detail. There are few statuses on purpose: "cancel asked for but the machine still
-moves" is `printing` + `processing-to-stop-point`; "a person must look" is *held*, which is a reason too:
+Status says where a job stands in Forge's words; the *set of reasons* beside it (IPP keywords, RFC 8011
+5.3.8 and PWG 5100.21) carries the detail. There are few statuses on purpose: "cancel asked for but the
+machine still moves" is `printing` + `processing-to-stop-point`; "a person must look" is *held*, a reason too:
 
     before proof of a start      sent            + job-hold-until-specified
     in mid-print                 printing/paused -> paused + printer-stopped

@@ -87,7 +87,8 @@ class PrinterObserved:
     firmware: str | None = None
     current: PrintReport | None = None
     ended: tuple[PrintReport, ...] = ()
-    temperatures: Mapping[str, float] = field(default_factory=lambda: _NOTHING)  # "T", "B": deg C; "T_target" ..
+    #: deg C by sensor: "T", "B" as measured, "T_target", "B_target" as set
+    temperatures: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard
 
 

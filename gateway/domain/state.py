@@ -101,6 +101,7 @@ class Moment:
     wall: datetime  # aware, UTC; for people, never for order
     monotonic: float  # seconds; for durations
     new_id: Callable[[], str]  # a fresh UUID
+    new_member_id: Callable[[], str]  # a fresh member id
     path_of: Callable[[str], str]  # sha256 -> absolute path of the stored content
 
 
@@ -133,8 +134,10 @@ class Draft:
     organization_rows: list[Organization] = field(default_factory=list)
     key_rows: dict[str, Key] = field(default_factory=dict)
     file_rows: list[StoredFile] = field(default_factory=list)
-    idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)  # member, key, answer id
+    #: member, key with fingerprint, id of what was created
+    idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    progressed: set[int] = field(default_factory=set)  # jobs whose progress no row of this draft saves
     # what goes out
     fleeting: list[Event] = field(default_factory=list)  # published, not stored
     safety_orders: list[Order] = field(default_factory=list)  # before the commit
@@ -154,8 +157,9 @@ class Draft:
     def is_durable(self) -> bool:
         """Whether there is anything to commit."""
         return bool(
-            self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows or self.member_rows
-            or self.organization_rows or self.key_rows or self.file_rows or self.idempotency_rows or self.events
+            self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows
+            or self.member_rows or self.organization_rows or self.key_rows or self.file_rows
+            or self.idempotency_rows or self.events
         )  # fmt: skip
 
     def put_job(self, job: Job) -> Job:
@@ -163,6 +167,14 @@ class Draft:
         if job.work_id not in self.job_rows and job.work_id not in self.new_jobs:
             job = replace(job, version=job.version + 1)
         return self._keep(job)
+
+    def note_progress(self, job: Job) -> None:
+        """How far a job is: memory only, until a commit or the timer saves it."""
+        if job.work_id in self.job_rows:
+            self.job_rows[job.work_id] = job
+        else:
+            self.progressed.add(job.work_id)
+        self.jobs[job.work_id] = job
 
     def add_job(self, job: Job) -> Job:
         """A new job, already numbered by `next_work_id`."""

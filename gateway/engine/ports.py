@@ -1,6 +1,7 @@
 """What the engine needs from outside, as protocols: the store, the files, the drivers, time and chance.
 
-The implementations live in `gateway.store`, `gateway.streamer`, `gateway.main`; fakes in tests are arguments too.
+The implementations live in `gateway.store`, `gateway.streamer`, `gateway.main`; fakes in tests are
+arguments too.
 """
 
 from __future__ import annotations

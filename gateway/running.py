@@ -1,0 +1,95 @@
+"""Running as a service: signals, named tasks whose death is noticed, and systemd's notify protocol.
+
+The notify protocol is a datagram of `KEY=value` lines to the socket that `$NOTIFY_SOCKET` names
+(sd_notify(3)); the watchdog wants one within `$WATCHDOG_USEC` microseconds (sd_watchdog_enabled(3)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+#: The watchdog is fed this many times within its period: one late feed must not kill a healthy service.
+FEEDS_PER_PERIOD = 3
+
+
+class Notifier:
+    """Tells systemd how the service is; silent when it does not run under systemd."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        usec = environment.get("WATCHDOG_USEC", "")
+        self.watchdog_period = int(usec) / 1_000_000 if usec.isdigit() else None  # seconds
+
+    def tell(self, **words: str) -> None:
+        """Send e.g. `READY="1"`, `STATUS="..."`. A supervisor that does not listen is no error."""
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        message = "\n".join(f"{key}={value}" for key, value in words.items())
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.connect(address)
+                sender.send(message.encode())
+        except OSError as failure:
+            log.warning("systemd could not be notified: %s", failure)
+
+
+class Service:
+    """The tasks of one process. The first that dies ends the process; a signal ends it in good order."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._ended = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `work` for as long as the service lives; its death is the service's."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        task.add_done_callback(self._died)
+        self._tasks.append(task)
+        return task
+
+    def _died(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            self.failure = self.failure or task.exception()
+            log.error("%s died", task.get_name(), exc_info=task.exception())
+        self._ended.set()
+
+    def end(self) -> None:
+        """Ask the service to end."""
+        self._ended.set()
+
+    async def until_ended(self, is_healthy: Callable[[], bool] = lambda: True) -> None:
+        """Say READY, feed the watchdog while `is_healthy`, return at SIGTERM, SIGINT or a task's death."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+        self._notifier.tell(READY="1", STATUS="running")
+        period = self._notifier.watchdog_period
+        try:
+            while not self._ended.is_set():
+                try:
+                    async with asyncio.timeout(period / FEEDS_PER_PERIOD if period else None):
+                        await self._ended.wait()
+                except TimeoutError:
+                    if is_healthy():
+                        self._notifier.tell(WATCHDOG="1")
+        finally:
+            self._notifier.tell(STOPPING="1")
+
+    async def cancel(self) -> None:
+        """Cancel what still runs and wait for it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,41 @@
+"""Time and chance as the operating system gives them; everything else gets them as arguments."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+import uuid
+from datetime import UTC, datetime
+
+_MEMBER_ALPHABET = string.ascii_uppercase + string.digits
+_MEMBER_ID_LENGTH = 13  # as in Forge's example `FPEJMQHAG3NXE`
+
+
+class SystemClock:
+    """engine.ports.Clock."""
+
+    def wall(self) -> datetime:
+        """Now, aware UTC, in whole milliseconds as the store keeps them."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return time.monotonic()
+
+
+class SystemIds:
+    """engine.ports.IdSource."""
+
+    def uuid(self) -> str:
+        """A random UUID (RFC 9562 version 4)."""
+        return str(uuid.uuid4())
+
+    def member_id(self) -> str:
+        """13 of A-Z 0-9."""
+        return "".join(secrets.choice(_MEMBER_ALPHABET) for _ in range(_MEMBER_ID_LENGTH))
+
+    def hex(self, digits: int) -> str:
+        """Random lower-case hex digits."""
+        return secrets.token_hex((digits + 1) // 2)[:digits]
