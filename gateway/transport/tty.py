@@ -35,10 +35,6 @@ Ioctl = Callable[[int, int, bytes], bytes]
 TIOCGEXCL: int = getattr(termios, "TIOCGEXCL", 0x80045440)
 #: Device majors of pseudo-terminal slaves (Linux, Documentation/admin-guide/devices.txt).
 PTY_SLAVE_MAJORS = range(136, 144)
-#: Bytes of stale input thrown away at open: more than any tty layer holds (4 KiB line discipline plus
-#: 64 KiB flip buffers), yet an end for a device that never stops talking.
-MAX_STALE_BYTES = 256 * 1024
-_READ_BYTES = 4096
 _CFLAG = 2  # index in what termios.tcgetattr returns
 
 
@@ -133,31 +129,14 @@ def _configure(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
     tty.timeout = 0
     # VMIN=1: with VMIN=0 a read without data returns b'', the very sign of an unplugged device.
     tty.inter_byte_timeout = 0
-    tty.open()  # raises DTR and RTS, never lowers them
+    tty.open()  # raises DTR and RTS, never lowers them; TCIFLUSH drops what came while nobody listened
     try:
         if calls.set_exclusive(tty.fileno()):
             calls.ioctl(tty.fileno(), termios.TIOCEXCL, b"")
-        _drop_stale_input(tty.fileno())
     except BaseException:
         release_tty(tty, calls)
         raise
     return tty
-
-
-def _drop_stale_input(fd: int) -> None:
-    """Throw away what came in while nobody listened.
-
-    TCIFLUSH alone (pyserial does it) empties the line discipline, and the kernel's flip buffers refill it.
-    """
-    dropped = 0
-    while dropped < MAX_STALE_BYTES:
-        try:
-            piece = os.read(fd, _READ_BYTES)
-        except BlockingIOError:
-            return
-        if not piece:
-            raise OSError(errno.EIO, "the device hung up while it was opened")
-        dropped += len(piece)
 
 
 def _as_os_error(error: Exception) -> Exception:
