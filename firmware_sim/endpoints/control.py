@@ -1,0 +1,132 @@
+"""The hand on the machine: a Unix socket for demos and end-to-end tests to act as a person or as bad luck.
+
+One text command a line, one JSON object a line back: `{"ok": true, …}` or `{"ok": false, "error": "…"}`.
+
+    panel start NAME | panel pause | panel resume | panel cancel | panel click
+    reset | kill | status
+    fault lose-ok [COUNT] | fault corrupt-line [COUNT] | fault silent SECONDS | fault heater E0|bed dead|open|short
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+
+from firmware_sim.endpoints.pump import Pump
+from firmware_sim.machine.board import Board
+
+
+class BadOrder(ValueError):
+    """A control line nobody understands."""
+
+
+def board_status(board: Board, now: float) -> dict[str, object]:
+    """What `status` answers: temperatures in °C, position in mm, card, last line number, executed count."""
+    card = board.card
+    state = "printing" if card.printing else "paused" if card.paused else "idle"
+    return {
+        "t": round(now, 3),
+        "personality": board.personality.name,
+        "hotend": {"actual": round(board.hotend.celsius(now), 2), "target": board.hotend.target},
+        "bed": {"actual": round(board.bed.celsius(now), 2), "target": board.bed.target},
+        "position": dict(zip("xyze", (round(value, 3) for value in board.axes.logical()), strict=True)),
+        "sd": {
+            "state": state,
+            "file": card.opened.short if card.opened else None,
+            "byte": card.position,
+            "size": len(card.opened.content) if card.opened else 0,
+        },
+        "last_line_number": board.last_line_number,
+        "executed": board.ledger.count("executed"),
+        "idle": board.is_idle,
+        "halted": board.is_halted,
+    }
+
+
+def obey(board: Board, text: str, now: float) -> dict[str, object]:
+    """Carry out one control line. Raises BadOrder, or what the board raises (no such file)."""
+    match text.split():
+        case ["panel", "start", *name] if name:
+            board.panel.start(" ".join(name), now)
+        case ["panel", "pause"]:
+            board.panel.pause(now)
+        case ["panel", "resume"]:
+            board.panel.resume(now)
+        case ["panel", "cancel"]:
+            board.panel.cancel(now)
+        case ["panel", "click"]:
+            board.panel.click(now)
+        case ["reset"]:
+            board.reset(now)
+        case ["kill"]:
+            board.kill_button(now)
+        case ["status"]:
+            board.stay_current(now)
+            return board_status(board, now)
+        case ["fault", *fault]:
+            _fault(board, fault, now)
+        case _:
+            raise BadOrder(f"not understood: {text!r}")
+    return {}
+
+
+def _fault(board: Board, words: list[str], now: float) -> None:
+    match words:
+        case ["lose-ok", *count]:
+            board.fault_lose_ok(int(count[0]) if count else 1)
+        case ["corrupt-line", *count]:
+            board.fault_corrupt_line(int(count[0]) if count else 1)
+        case ["silent", seconds]:
+            board.fault_silent(float(seconds), now)
+        case ["heater", heater, kind]:
+            board.fault_heater(heater, kind, now)
+        case _:
+            raise BadOrder(f"no such fault: {' '.join(words)!r}")
+
+
+class ControlSocket:
+    """Serves `obey` on a Unix socket."""
+
+    def __init__(self, pump: Pump, path: Path) -> None:
+        self._pump = pump
+        self._path = path
+        self._server: asyncio.AbstractServer | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        """Listen; a stale socket file of an earlier run is replaced."""
+        if self._path.is_socket():
+            self._path.unlink()
+        self._server = await asyncio.start_unix_server(self._talk, self._path)
+
+    async def close(self) -> None:
+        """Stop listening, hang up, and remove the socket file."""
+        if self._server is not None:
+            self._server.close()
+            for writer in list(self._writers):
+                writer.close()
+            await self._server.wait_closed()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self._answer(line.decode("utf-8", "replace").strip())).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.LimitOverrunError, ValueError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def _answer(self, text: str) -> dict[str, object]:
+        try:
+            answer = obey(self._pump.board, text, self._pump.now())
+        except (ValueError, FileNotFoundError) as error:
+            return {"ok": False, "error": str(error)}
+        self._pump.turn()
+        return {"ok": True, **answer}

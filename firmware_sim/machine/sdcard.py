@@ -1,0 +1,130 @@
+"""The SD card: names as Marlin lists them, one open file, printing from it, writing to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_LINE_BYTES = 95
+"""A longer line of a file is cut, as on the serial side."""
+_NOT_DOS = re.compile(r"[^A-Z0-9_$%'@~!(){}^#&-]")
+
+
+@dataclass(slots=True)
+class CardFile:
+    """One file: the 8.3 name that every command uses, the long name of `M20 L`, the bytes."""
+
+    short: str
+    long: str
+    content: bytes
+
+
+def short_name(long: str, taken: set[str]) -> str:
+    """The 8.3 name FAT gives `long`, unique among `taken`: `cube.gcode` -> `CUBE~1.GCO`."""
+    stem, dot, extension = long.upper().rpartition(".")
+    if not dot:
+        stem, extension = extension, ""
+    plain_stem, plain_extension = _NOT_DOS.sub("", stem), _NOT_DOS.sub("", extension)[:3]
+    tail = f".{plain_extension}" if plain_extension else ""
+    exact = f"{plain_stem}{tail}"
+    if len(stem) <= 8 and len(extension) <= 3 and exact == long.upper() and exact not in taken:
+        return exact
+    for counter in range(1, 10_000):
+        suffix = f"~{counter}"
+        candidate = f"{plain_stem[: 8 - len(suffix)]}{suffix}{tail}"
+        if candidate not in taken:
+            return candidate
+    raise ValueError(f"too many files like {long!r} on one card")
+
+
+class Card:
+    """The card and the reader's flags. Positions and sizes in bytes."""
+
+    def __init__(self, files: dict[str, bytes] | None = None) -> None:
+        self.files: list[CardFile] = []
+        self.mounted = True
+        self.opened: CardFile | None = None
+        self.opened_as = ""
+        self.position = 0
+        self.fetching = False
+        self.finished = False
+        self.abort_wanted = False
+        self.saving: CardFile | None = None
+        for name, content in (files or {}).items():
+            self.put(name, content)
+
+    def put(self, long: str, content: bytes) -> CardFile:
+        """Put a file on the card as a person with a card reader would."""
+        found = self.find(long)
+        if found is not None:
+            found.content = content
+            return found
+        file = CardFile(short_name(long, {f.short for f in self.files}), long, content)
+        self.files.append(file)
+        return file
+
+    def find(self, name: str, *, long_too: bool = False) -> CardFile | None:
+        """The file with this 8.3 name, upper or lower case; the firmware opens files by no other name."""
+        wanted = name.lstrip("/").upper()
+        for file in self.files:
+            if file.short == wanted or (long_too and file.long.upper() == wanted):
+                return file
+        return None
+
+    def listed(self) -> list[CardFile]:
+        """What M20 shows: files whose extension starts with G."""
+        return [f for f in self.files if f.short.rpartition(".")[2][:1] == "G"]
+
+    def select(self, name: str) -> CardFile | None:
+        """M23: open for printing; an open file is closed first either way."""
+        self.close()
+        found = self.find(name)
+        if found is not None:
+            self.opened, self.opened_as = found, name
+        return found
+
+    def close(self) -> None:
+        """Close whatever is open; printing is over."""
+        self.opened, self.position = None, 0
+        self.fetching = self.finished = False
+        self.saving = None
+
+    @property
+    def printing(self) -> bool:
+        """Between M24 and the end, a pause or an abort."""
+        return self.opened is not None and self.fetching
+
+    @property
+    def paused(self) -> bool:
+        """A file is open and not being printed: selected, or paused (the firmware cannot tell either)."""
+        return self.opened is not None and not self.fetching
+
+    def next_line(self) -> bytes | None:
+        """The next command of the file, comments and empty lines skipped; None at the end."""
+        if self.opened is None:
+            return None
+        content = self.opened.content
+        while self.position < len(content):
+            end = content.find(b"\n", self.position)
+            stop = len(content) if end < 0 else end
+            raw = content[self.position : stop]
+            self.position = len(content) if end < 0 else end + 1
+            line = raw.partition(b";")[0].rstrip(b"\r ")[:MAX_LINE_BYTES]
+            if line:
+                return line
+        return None
+
+    def write(self, command: bytes) -> None:
+        """One line into the file M28 opened; the firmware ends lines with CR LF."""
+        if self.saving is not None:
+            self.saving.content += command + b"\r\n"
+
+    def remove(self, name: str) -> bool:
+        """M30; False when there is no such file."""
+        found = self.find(name)
+        if found is None:
+            return False
+        self.files.remove(found)
+        if found is self.opened:
+            self.close()
+        return True

@@ -1,0 +1,192 @@
+"""What a command sees of the machine: heaters, axes, card, and the flags Marlin keeps between commands."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from firmware_sim.ledger import Ledger
+from firmware_sim.machine import replies
+from firmware_sim.machine.chimes import Chimes
+from firmware_sim.machine.motion import Axes, Planner
+from firmware_sim.machine.sdcard import Card
+from firmware_sim.machine.thermal import Heater
+from firmware_sim.personality import Personality
+
+
+class Machine(ABC):
+    """The state commands work on. `now` is the present instant in machine seconds."""
+
+    personality: Personality
+    ledger: Ledger
+    now: float
+    planner: Planner
+    axes: Axes
+    hotend: Heater
+    bed: Heater
+    card: Card
+    chimes: Chimes
+
+    @abstractmethod
+    def say(self, line: str) -> None:
+        """One line to the host."""
+
+    @abstractmethod
+    def note(
+        self,
+        event: str,
+        *,
+        source: str | None = None,
+        n: int | None = None,
+        line: str | None = None,
+        effect: str | None = None,
+    ) -> None:
+        """One fact into the ledger."""
+
+    @abstractmethod
+    def inject(self, text: str, source: str) -> None:
+        """Run a command ahead of the queue, without `ok`."""
+
+    @abstractmethod
+    def clear_queue(self) -> None:
+        """Forget every queued command."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Let the waiting command look again now."""
+
+    @abstractmethod
+    def kill(self, *why: str) -> None:
+        """Stop for good."""
+
+    @abstractmethod
+    def renumber(self, line_number: int) -> None:
+        """Set the last accepted line number."""
+
+    @abstractmethod
+    def forget_answer(self) -> None:
+        """The running command has answered by itself; no further `ok`."""
+
+    def forget_session(self) -> None:
+        """What a reset puts back to its default."""
+        self.waiting_for_user = False
+        self.heat_wait_cancelled = False
+        self.prompt_open = False
+        self.fan = 0
+        self.flow_percent = 100.0
+        self.cold_extrusion_allowed = False
+        self.minimum_extrusion_celsius = 170.0
+        self.linear_advance = 0.0
+        self.job_began: float | None = None
+        self.job_seconds = 0.0
+        self.settings: dict[str, str] = {
+            line.split()[0]: line for line in self.personality.settings
+        }
+
+    # -- reports -----------------------------------------------------------------------------------------
+
+    def temperatures(self) -> str:
+        """The body of every temperature line."""
+        return replies.temperatures(*(
+            (heater.celsius(self.now), heater.target, heater.output(self.now))
+            for heater in (self.hotend, self.bed)
+        ))
+
+    def position(self) -> str:
+        """The M114 line."""
+        return replies.position(*self.axes.logical(), self.axes.counts())
+
+    def say_card_status(self) -> None:
+        """The M27 line."""
+        if self.card.printing or self.card.paused:
+            size = len(self.card.opened.content) if self.card.opened else 0
+            self.say(replies.printing_byte(self.card.position, size))
+        else:
+            self.say(replies.NOT_PRINTING)
+
+    def host_action(self, words: str) -> None:
+        """`//action:…`, in builds that have host actions."""
+        if self.personality.has("host_actions"):
+            self.say(f"//action:{words}")
+
+    def notify(self, text: str, end: str = "") -> None:
+        """A status line for the host, in builds that send them; some end in CR LF."""
+        if self.personality.has("notifications"):
+            self.say(f"//action:notification {text}{end}")
+
+    def prompt(self, text: str, button: str) -> None:
+        """Ask the host's user something, in builds with prompts."""
+        if self.personality.has("prompts"):
+            for words in ("prompt_end", f"prompt_begin {text}", f"prompt_button {button}", "prompt_show"):
+                self.say(f"//action:{words}")
+            self.prompt_open = True
+
+    def prompt_unless_open(self, text: str, button: str) -> None:
+        """Ask only if no question is open (recorded: the second M24 of a session asks nothing)."""
+        if not self.prompt_open:
+            self.prompt(text, button)
+
+    # -- doings ------------------------------------------------------------------------------------------
+
+    def heater(self, name: str) -> Heater:
+        """`E0` or `bed`; raises ValueError for any other name."""
+        for heater in (self.hotend, self.bed):
+            if heater.name == name:
+                return heater
+        raise ValueError(f"no heater {name!r}; there are: E0, bed")
+
+    def heaters_off(self) -> None:
+        """Targets to zero; they cool in their own time."""
+        for heater in (self.hotend, self.bed):
+            heater.set_target(0.0, self.now)
+
+    def release(self, *, user: bool) -> None:
+        """M108: a heat-up wait ends; with `user` a wait for a click too."""
+        self.heat_wait_cancelled = True
+        if user:
+            self.waiting_for_user = False
+        self.wake()
+
+    def stop_motion(self) -> None:
+        """Quick stop: planned moves are dropped, the head is where it is."""
+        point = self.planner.stop(self.now)
+        if point is not None:
+            self.axes.native = list(point)
+        self.wake()
+
+    def start_job_clock(self) -> None:
+        """M75, M24: the print timer runs (on)."""
+        if self.job_began is None:
+            self.job_began = self.now
+
+    def stop_job_clock(self) -> None:
+        """M77, M76, the end of a card print."""
+        self.job_seconds = self.job_duration()
+        self.job_began = None
+
+    def job_duration(self) -> float:
+        """Seconds the print timer shows."""
+        return self.job_seconds + (self.now - self.job_began if self.job_began is not None else 0.0)
+
+    def motion_done(self) -> Iterator[float]:
+        """Wait until the planner is empty."""
+        while (at := self.planner.drained_at(self.now)) > self.now:
+            yield at
+
+    def user_clicks(self) -> Iterator[float]:
+        """Wait until somebody presses the knob, answers the prompt or sends M108."""
+        self.waiting_for_user = True
+        while self.waiting_for_user:
+            yield float("inf")
+
+    def abort_card_print(self) -> None:
+        """Cancel of a card print, from M524 or the panel: no `Done printing file`, the queue is lost."""
+        name = self.card.opened.short if self.card.opened else None
+        self.card.abort_wanted = False
+        self.card.close()
+        self.clear_queue()
+        self.stop_motion()
+        self.heaters_off()
+        self.stop_job_clock()
+        self.note("sd_abort", line=name)
+        self.inject("G28 XY", "machine")
