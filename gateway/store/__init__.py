@@ -1,0 +1,1 @@
+"""Rows to domain objects and back, and the content of files. Decides nothing."""

@@ -1,0 +1,311 @@
+"""The tables. What must always hold is said here as a constraint, so that no code path can get around it.
+
+    organization 1--* member 1--* api_key
+                          1--* printer
+    work 1--1 job 1--* attempt          work is above job, task and action: one id space, one set of public ids
+    job_total                           how many jobs a member has in each shown status, kept with every change
+    event                               the one global order; feeds resumed streams
+
+Ids of work rows come from a range per host, so that hosts of a farm number without asking each other and every
+id still fits Forge's and GreenArrow's 32-bit integers:
+
+    id = host_number * 2**20 + n        1 <= n < 2**20, 0 <= host_number < 2**11
+
+A constraint refuses a whole commit, so only what the gateway itself decides is constrained. What a machine does
+is a fact and must always be storable: two prints seen on one machine (a local one beside ours) is possible,
+two starts *ordered* there is not.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.domain.commands import TaskState
+from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdict
+from gateway.domain.printer import Plate, PlateClear
+from gateway.store.columns import FreeText, Instant, Sequence, one_of
+
+#: Work rows one host may number: 2**20, a thousand jobs a day for almost three years; a host that used them up
+#: gets another host number (there are 2**11, which keeps every id below 2**31).
+HOST_RANGE = 2**20
+HOST_NUMBERS = 2**11
+
+#: The organization every single-shop host starts with (migration 0001).
+HOME_ORGANIZATION_ID = 1
+
+WORK_KINDS = ("job", "task", "action")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+host = Table(
+    "host",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("host_number", Integer, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+    CheckConstraint(f"host_number >= 0 AND host_number < {HOST_NUMBERS}", name="host_number"),
+)
+
+organization = Table(
+    "organization",
+    metadata,
+    Column("organization_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", FreeText, nullable=False),
+    Column("public_id", String(24), nullable=False, unique=True),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("member_id", String(13), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("organization_id", Integer, ForeignKey("organization.organization_id"), nullable=False),
+    Column("email", FreeText),
+    Column("is_admin", Boolean, nullable=False),
+    Column("created_at", Instant),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", String(12), primary_key=True),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("name", FreeText, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+printer = Table(
+    "printer",
+    metadata,
+    Column("printer_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("driver", Text, nullable=False),
+    Column("owner_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("organization_id", Integer, ForeignKey("organization.organization_id"), nullable=False),
+    Column("plate", String(10), nullable=False),
+    Column("plate_clear", String(10), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("link", FreeText, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint(one_of("plate", Plate), name="plate"),
+    CheckConstraint(one_of("plate_clear", PlateClear), name="plate_clear"),
+)
+
+# Ids are given by the engine. AUTOINCREMENT only keeps SQLite from ever handing a deleted row's id out again.
+work = Table(
+    "work",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("public_id", String(36), nullable=False, unique=True),  # UUID: Forge, native
+    Column("hex24", String(24), nullable=False, unique=True),  # given once, never computed again
+    Column("hex32", String(32), nullable=False, unique=True),
+    Column("organization_id", Integer, ForeignKey("organization.organization_id"), nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("app_id", Text),
+    Column("submitted_by", String(13), ForeignKey("member.member_id")),  # when not the owner
+    Column("created_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint(one_of("kind", WORK_KINDS), name="kind"),
+    CheckConstraint(f"id > 0 AND id < {HOST_NUMBERS * HOST_RANGE}", name="id_range"),
+    sqlite_autoincrement=True,
+)
+
+_OVER = one_of("status", ENDS)
+#: Our own prints that have, or may have, a machine and nobody needs to look at. Local ones are facts, not orders.
+HAS_MACHINE = f"{one_of('status', ON_PRINTER)} AND NOT is_held AND NOT is_local"
+
+# member_id and organization_id repeat the work row's, which never changes them: lists must not need a join.
+job = Table(
+    "job",
+    metadata,
+    Column("work_id", Integer, ForeignKey("work.id"), primary_key=True, autoincrement=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("organization_id", Integer, ForeignKey("organization.organization_id"), nullable=False),
+    Column("member_ordinal", Integer, nullable=False),  # dense, 0-based: a page at any depth is one seek
+    Column("printer_id", Integer, ForeignKey("printer.printer_id")),
+    Column("status", String(12), nullable=False),
+    Column("verdict", String(12)),
+    Column("shown_status", String(12), nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("is_held", Boolean, nullable=False),
+    Column("is_local", Boolean, nullable=False),
+    Column("name", FreeText, nullable=False),
+    Column("status_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("end_ordinal", Integer),  # order in which jobs ended; the wall clock may jump
+    Column("print_key", FreeText),
+    Column("attempts", Integer, nullable=False),
+    Column("file_sha256", String(64)),
+    Column("file_name", FreeText),
+    Column("file_size", BigInteger),
+    Column("printable_id", FreeText),
+    Column("printable_url", FreeText),
+    Column("settings", JSON, nullable=False),
+    Column("comment", FreeText),
+    Column("custom_data", JSON(none_as_null=True)),
+    Column("message", FreeText),
+    Column("error_code", BigInteger),
+    Column("progress", Float),
+    Column("position", BigInteger),
+    Column("line", BigInteger),
+    CheckConstraint(one_of("status", JobStatus), name="status"),
+    CheckConstraint(
+        f"verdict IS NULL OR ({one_of('verdict', Verdict)} AND {_OVER})", name="verdict_of_ended"
+    ),
+    CheckConstraint("shown_status = coalesce(verdict, status)", name="shown_status"),
+    CheckConstraint(f"({_OVER}) = (ended_at IS NOT NULL)", name="ended_at"),
+    CheckConstraint(f"({_OVER}) = (end_ordinal IS NOT NULL)", name="end_ordinal"),
+    CheckConstraint(f"NOT is_held OR {one_of('status', ON_PRINTER)}", name="held_on_printer"),
+    CheckConstraint(f"printer_id IS NOT NULL OR NOT {one_of('status', ON_PRINTER)}", name="printer_known"),
+    UniqueConstraint("member_id", "member_ordinal"),
+    UniqueConstraint("end_ordinal"),
+    Index(None, "member_id", "shown_status", "work_id"),
+    Index(None, "printer_id", "work_id"),
+    Index(None, "printer_id", "shown_status", "work_id"),
+    Index(None, "organization_id", "work_id"),
+    Index(None, "organization_id", "shown_status", "work_id"),
+    Index(None, "shown_status", "work_id"),
+)
+Index(
+    "uq_job_has_machine",
+    job.c.printer_id,
+    unique=True,
+    sqlite_where=text(HAS_MACHINE),
+    postgresql_where=text(HAS_MACHINE),
+)
+_UNFINISHED = "ended_at IS NULL"
+Index("ix_job_unfinished", job.c.work_id, sqlite_where=text(_UNFINISHED), postgresql_where=text(_UNFINISHED))
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("work_id", Integer, ForeignKey("job.work_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("printer_id", Integer, ForeignKey("printer.printer_id"), nullable=False),
+    Column("mark", String(36), nullable=False, unique=True),
+    Column("intended_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("result", String(12)),
+    Column("line", BigInteger),
+    Column("position", BigInteger),
+    Column("message", FreeText),
+    PrimaryKeyConstraint("work_id", "number"),
+    CheckConstraint("number > 0", name="number"),
+    CheckConstraint(f"result IS NULL OR {one_of('result', AttemptResult)}", name="result"),
+)
+Index(
+    "uq_attempt_open",
+    attempt.c.work_id,
+    unique=True,
+    sqlite_where=text(_UNFINISHED),
+    postgresql_where=text(_UNFINISHED),
+)
+
+printer_command = Table(
+    "printer_command",
+    metadata,
+    Column("task_id", String(36), primary_key=True),
+    Column("printer_id", Integer, ForeignKey("printer.printer_id")),
+    Column("work_id", Integer, ForeignKey("work.id")),
+    Column("command", Text, nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("given_at", Instant, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("answered_at", Instant),
+    Column("message", FreeText),
+    CheckConstraint(one_of("state", TaskState), name="state"),
+    CheckConstraint(f"(state = '{TaskState.PENDING}') = (answered_at IS NULL)", name="answered_at"),
+)
+_UNANSWERED = "answered_at IS NULL"
+Index(
+    "ix_printer_command_unanswered",
+    printer_command.c.task_id,
+    sqlite_where=text(_UNANSWERED),
+    postgresql_where=text(_UNANSWERED),
+)
+
+file = Table(
+    "file",
+    metadata,
+    Column("number", Integer, primary_key=True),  # order of arrival
+    Column("file_id", String(36), nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("name", FreeText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("organization_id", Integer, ForeignKey("organization.organization_id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Index(None, "member_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+# No foreign keys: an event outlives what it speaks of. AUTOINCREMENT: a pruned number is never given again.
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Sequence, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("organization_id", Integer),
+    Column("member_id", String(13)),
+    Column("printer_id", Integer),
+    Column("work_id", Integer),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("key", FreeText, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+    PrimaryKeyConstraint("member_id", "key"),
+)
+
+job_total = Table(
+    "job_total",
+    metadata,
+    Column("member_id", String(13), nullable=False),
+    Column("organization_id", Integer, nullable=False),  # of the jobs; a member may have moved since
+    Column("shown_status", String(12), nullable=False),
+    Column("n", Integer, nullable=False),
+    PrimaryKeyConstraint("member_id", "organization_id", "shown_status"),
+    ForeignKeyConstraint(["member_id"], ["member.member_id"]),
+    CheckConstraint("n >= 0", name="n"),
+)
