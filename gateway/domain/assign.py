@@ -1,7 +1,7 @@
-"""Which waiting job starts on which printer, and why the others wait. One pure function, one printer or a farm.
+"""Which waiting job starts on which printer, and why the others wait. One pure function for one and for many.
 
-Start rule: a job is started only on a printer that is enabled, linked, ready, with nothing on the machine, no
-job that has or may have it, and a plate confirmed clear. The oldest job that waits for the printer goes first.
+Start rule: a job is started only on a printer that is enabled, linked, ready, with nothing on the machine,
+no job that has or may have it, and a plate confirmed clear. The oldest job that waits for it goes first.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def obstacle(printer: Printer, presence: Presence) -> str | None:
         said = f" ({presence.message})" if presence.message else ""
         return f"{name} is {presence.activity or 'silent'}{said}"
     if printer.plate is Plate.OCCUPIED:
-        return f"the plate of {name} is not confirmed clear: clear it, then `print-gateway printers ready {name}`"
+        how = f"clear it, then `print-gateway printers ready {name}`"
+        return f"the plate of {name} is not confirmed clear: {how}"
     return None
 
 

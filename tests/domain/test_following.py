@@ -1,0 +1,253 @@
+"""Following prints: what a driver sees decides where a job is, and what nobody ordered is adopted."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.domain.following import MISSING_GRACE
+from gateway.domain.job import AttemptResult, JobStatus, Reason
+from gateway.domain.observations import DriverAttached, DriverDetached, LinkState, PrintPhase
+from gateway.domain.orders import Acknowledge, StartPrint
+from gateway.domain.printer import Plate, PrinterStatus
+from tests.support.stand import ANA, Table, a_submission, house, printer, report, seen
+
+S = JobStatus
+LOCAL = "local-11111111-1111-4111-8111-111111111111"
+
+
+def local(phase: PrintPhase = PrintPhase.PRINTING, **fields: object):  # type: ignore[no-untyped-def]
+    return report(LOCAL, phase, is_local=True, **fields)
+
+
+def started(table: Table) -> str:
+    table.give(a_submission())
+    [start] = [order for order in table.orders if isinstance(order, StartPrint)]
+    table.give(seen(report(start.key, PrintPhase.STARTING)))
+    return start.key
+
+
+def acknowledged(table: Table) -> list[str]:
+    return [order.key for order in table.orders if isinstance(order, Acknowledge)]
+
+
+# ---------------------------------------------------------------- prints the gateway ordered
+
+
+def test_the_whole_way_of_a_print() -> None:
+    table = Table()
+    key = started(table)
+    assert table.job().status is S.RECEIVED
+    table.give(seen(report(key, progress=0.5, position=500, line=10)))
+    assert (table.job().status, table.job().progress, table.job().line) == (S.PRINTING, 0.5, 10)
+    assert table.state.attempts[1].started_at is not None
+    table.give(seen(report(key, PrintPhase.PAUSED)))
+    assert table.job().status is S.PAUSED
+    table.give(seen(report(key)))
+    assert table.job().status is S.PRINTING
+    table.give(seen(ended=(report(key, PrintPhase.COMPLETED, line=20),)))
+    assert (table.job().status, table.job().progress) == (S.COMPLETED, 1.0)
+    assert table.job().reasons == {Reason.COMPLETED_SUCCESSFULLY}
+    assert table.draft.attempt_rows[(1, 1)].result is AttemptResult.COMPLETED
+    assert acknowledged(table) == [key]
+
+
+def test_progress_alone_is_not_committed() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key, progress=0.1)))
+    table.give(seen(report(key, progress=0.2)))
+    assert not table.draft.is_durable
+    assert [event.kind for event in table.draft.fleeting] == ["job-progressed"]
+    assert table.draft.progressed == {1}
+
+
+def test_the_same_snapshot_twice_changes_nothing() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key, progress=0.1)))
+    table.give(seen(report(key, progress=0.1)))
+    assert not table.draft.is_durable
+    assert not table.draft.fleeting
+
+
+def test_an_end_said_again_is_acknowledged_again_and_adopted_never() -> None:
+    table = Table()
+    key = started(table)
+    end = seen(ended=(report(key, PrintPhase.COMPLETED),))
+    table.give(end)
+    table.give(end)
+    assert acknowledged(table) == [key, key]
+    assert not table.state.jobs
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "status", "expected"),
+    [
+        (PrintPhase.FAILED, None, S.FAILED, Reason.ABORTED_BY_SYSTEM),
+        (PrintPhase.CANCELED, None, S.CANCELED, Reason.CANCELED_AT_DEVICE),
+        (PrintPhase.CANCELED, "job-canceled-at-device", S.CANCELED, Reason.CANCELED_AT_DEVICE),
+        (PrintPhase.COMPLETED, "job-completed-with-errors", S.COMPLETED, Reason.COMPLETED_WITH_ERRORS),
+    ],
+)
+def test_how_a_print_ended(
+    phase: PrintPhase, reason: str | None, status: JobStatus, expected: Reason
+) -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(ended=(report(key, phase, reason=reason, message="why"),)))
+    assert (table.job().status, table.job().message) == (status, "why")
+    assert table.job().reasons == {expected}
+
+
+def test_a_driver_that_cannot_tell_holds_the_job_in_mid_print() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key)))
+    table.give(seen(report(key, PrintPhase.HELD, message="the board was reset")))
+    assert (table.job().status, table.job().message) == (S.PAUSED, "the board was reset")
+    assert table.job().reasons == {Reason.PRINTER_STOPPED}
+    assert table.job().is_held
+
+
+def test_a_late_word_about_the_start_does_not_move_a_print_back() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key)))
+    table.give(seen(report(key, PrintPhase.STARTING)))
+    assert table.job().status is S.PRINTING
+
+
+# ---------------------------------------------------------------- prints nobody ordered
+
+
+def test_a_print_nobody_ordered_becomes_a_local_job_of_the_owner() -> None:
+    table = Table()
+    table.give(seen(local(name="SNAP.GCO", size=900, position=30, progress=0.03)))
+    job = table.job()
+    assert (job.is_local, job.member_id, job.status, job.name) == (
+        True,
+        ANA.member_id,
+        S.PRINTING,
+        "SNAP.GCO",
+    )
+    assert (job.progress, job.file_size) == (0.03, 900)
+    assert table.kinds()[:2] == ["printer-changed", "job-adopted"]
+    assert table.state.printers[1].plate is Plate.OCCUPIED
+
+
+def test_a_local_print_is_adopted_once() -> None:
+    table = Table()
+    for position in (10, 20, 30):
+        table.give(seen(local(position=position, size=900)))
+    assert list(table.state.jobs) == [1]
+
+
+def test_the_queue_waits_while_a_local_print_runs_and_for_the_plate_after_it() -> None:
+    table = Table()
+    table.give(seen(local()))
+    table.give(a_submission())
+    assert table.job(2).status is S.QUEUED
+    table.give(seen(ended=(local(PrintPhase.COMPLETED),)))
+    assert table.job(2).status is S.QUEUED
+    assert not [order for order in table.orders if isinstance(order, StartPrint)]
+
+
+def test_a_local_print_that_ran_unseen_is_a_job_all_the_same() -> None:
+    table = Table()
+    table.give(seen(ended=(local(PrintPhase.COMPLETED, name="A.GCO"),)))
+    assert (table.job().status, table.job().is_local) == (S.COMPLETED, True)
+    assert table.job().started_at is not None
+    assert acknowledged(table) == [LOCAL]
+
+
+def test_canceled_at_the_panel() -> None:
+    table = Table()
+    table.give(seen(local()))
+    table.give(seen(ended=(local(PrintPhase.CANCELED, reason="job-canceled-at-device"),)))
+    assert (table.job().status, table.job().reasons) == (S.CANCELED, {Reason.CANCELED_AT_DEVICE})
+
+
+def test_a_local_print_goes_on_under_a_new_key_when_everybody_was_away() -> None:
+    table = Table()
+    table.give(seen(local(size=900, position=300)))
+    again = report("local-2", is_local=True, size=900, position=400)
+    table.give(DriverAttached("streamer", "new", (seen(again),)))
+    assert list(table.state.jobs) == [1]
+    assert table.job().print_key == "local-2"
+
+
+@pytest.mark.parametrize(("size", "position"), [(901, 400), (900, 200), (None, 400)])
+def test_another_local_print_is_another_job_and_the_old_one_is_held(size: int | None, position: int) -> None:
+    table = Table()
+    table.give(seen(local(size=900, position=300)))
+    other = report("local-2", is_local=True, size=size, position=position)
+    table.give(DriverAttached("streamer", "new", (seen(other),)))
+    assert table.job(1).is_held
+    assert (table.job(2).status, table.job(2).print_key) == (S.PRINTING, "local-2")
+
+
+# ---------------------------------------------------------------- ends that were missed
+
+
+def test_a_missing_print_is_held_at_once_when_the_driver_host_is_fresh() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key)))
+    table.give(DriverAttached("streamer", "new", (seen(),)))
+    assert table.job().is_held
+    assert table.job().status is S.PAUSED
+    assert "no record" in str(table.job().message)
+
+
+def test_a_missing_local_print_is_held_and_says_so() -> None:
+    table = Table()
+    table.give(seen(local()))
+    table.give(DriverAttached("streamer", "new", (seen(),)))
+    assert table.job().is_held
+    assert "missed while the gateway was away" in str(table.job().message)
+
+
+def test_a_start_without_proof_is_held_after_a_restart() -> None:
+    table = Table()
+    table.give(a_submission())
+    table.give(DriverAttached("streamer", "new", (seen(),)))
+    assert (table.job().status, table.job().reasons) == (S.SENT, {Reason.HOLD})
+
+
+def test_one_snapshot_without_the_print_is_not_enough() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key)))
+    table.give(seen())
+    assert not table.job().is_held
+    table.give(seen(report(key)))
+    table.clock.advance(MISSING_GRACE + 1)
+    table.give(seen())
+    assert not table.job().is_held
+    table.clock.advance(MISSING_GRACE + 1)
+    table.give(seen())
+    assert table.job().is_held
+
+
+def test_losing_the_driver_host_moves_no_job() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key)))
+    table.give(DriverDetached("streamer", "the streamer is not running"))
+    assert table.job().status is S.PRINTING
+    assert table.state.presence[1].link is LinkState.DOWN
+    assert table.state.presence[1].status(table.clock.monotonic()) is PrinterStatus.OFFLINE
+
+
+def test_a_printer_the_gateway_does_not_know_is_ignored() -> None:
+    table = Table()
+    table.give(seen(local(), name="stranger"))
+    assert not table.state.jobs
+
+
+def test_silence_for_a_minute_is_offline() -> None:
+    table = Table(house(printer()))
+    table.give(seen())
+    now = table.clock.monotonic()
+    assert table.state.presence[1].status(now + 59) is PrinterStatus.READY
+    assert table.state.presence[1].status(now + 61) is PrinterStatus.OFFLINE
