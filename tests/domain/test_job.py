@@ -29,7 +29,9 @@ def test_nothing_follows_an_end() -> None:
 
 def test_the_three_groups_are_all_of_it() -> None:
     assert WAITING | ON_PRINTER | ENDS == set(JobStatus)
-    assert not (WAITING & ON_PRINTER or WAITING & ENDS or ON_PRINTER & ENDS)
+    assert not WAITING & ON_PRINTER
+    assert not WAITING & ENDS
+    assert not ON_PRINTER & ENDS
 
 
 def test_every_status_can_be_left_towards_canceled() -> None:

@@ -1,4 +1,4 @@
-"""A small house with printers: domain states for tests, and the fakes that stand for time, chance and disk."""
+"""A small house with printers: domain states for tests, and fakes for time, chance and disk."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""Running under systemd: what is told, when the watchdog is fed, and who notices a death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.running import Notifier, Service
+from gateway.system import SystemClock, SystemIds
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    """A notify socket, as systemd has one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.setblocking(False)
+        yield listening
+
+
+def notifier(listening: socket.socket, **more: str) -> Notifier:
+    return Notifier({"NOTIFY_SOCKET": listening.getsockname(), **more})
+
+
+def told(listening: socket.socket) -> list[str]:
+    words = []
+    while True:
+        try:
+            words.append(listening.recv(4096).decode())
+        except BlockingIOError:
+            return words
+
+
+def test_words_go_as_one_datagram_of_lines(systemd: socket.socket) -> None:
+    notifier(systemd).tell(READY="1", STATUS="2 printers")
+    assert told(systemd) == ["READY=1\nSTATUS=2 printers"]
+
+
+def test_an_abstract_address_begins_with_a_zero_byte() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        name = f"print-gateway-test-{os.getpid()}"
+        listening.bind("\0" + name)
+        Notifier({"NOTIFY_SOCKET": "@" + name}).tell(READY="1")
+        assert listening.recv(100) == b"READY=1"
+
+
+def test_without_systemd_nothing_is_told_and_a_deaf_one_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    Notifier({}).tell(READY="1")
+    assert not caplog.records
+    Notifier({"NOTIFY_SOCKET": "/nowhere/notify"}).tell(READY="1")
+    assert "could not be notified" in caplog.text
+
+
+def test_the_watchdog_period_is_given_in_microseconds() -> None:
+    assert Notifier({"WATCHDOG_USEC": "3000000"}).watchdog_period == 3.0
+    assert Notifier({}).watchdog_period is None
+
+
+async def test_ready_is_told_and_a_signal_ends_in_good_order(systemd: socket.socket) -> None:
+    service = Service(notifier(systemd))
+    waiting = asyncio.ensure_future(service.until_ended())
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await waiting
+    assert told(systemd) == ["READY=1\nSTATUS=running", "STOPPING=1"]
+    assert service.failure is None
+
+
+async def test_the_death_of_a_task_is_the_death_of_the_service(
+    systemd: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(notifier(systemd))
+
+    async def dies() -> None:
+        raise ValueError("no more")
+
+    service.spawn(dies(), "the engine")
+    await service.until_ended()
+    assert isinstance(service.failure, ValueError)
+    assert "the engine died" in caplog.text
+
+
+async def test_a_canceled_task_is_no_death(systemd: socket.socket) -> None:
+    service = Service(notifier(systemd))
+    task = service.spawn(asyncio.Event().wait(), "waits")
+    service.end()
+    await service.until_ended()
+    await service.cancel()
+    assert task.cancelled()
+    assert service.failure is None
+
+
+async def test_the_watchdog_is_fed_only_while_all_is_well(systemd: socket.socket) -> None:
+    service = Service(notifier(systemd, WATCHDOG_USEC="3000"))  # 3 ms
+    asked = 0
+
+    def healthy() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 4:
+            service.end()
+        return asked <= 2
+
+    await service.until_ended(healthy)
+    assert told(systemd).count("WATCHDOG=1") == 2
+
+
+def test_the_clock_gives_aware_utc_in_milliseconds() -> None:
+    now = SystemClock().wall()
+    assert now.utcoffset() is not None
+    assert now.microsecond % 1000 == 0
+    assert SystemClock().monotonic() <= SystemClock().monotonic()
+
+
+def test_ids_have_the_shapes_of_their_dialects() -> None:
+    ids = SystemIds()
+    assert len({ids.uuid() for _ in range(100)}) == 100
+    assert len(ids.member_id()) == 13
+    assert ids.member_id().isalnum()
+    assert ids.member_id().upper() != ids.member_id()
+    assert [len(ids.hex(n)) for n in (24, 32, 7)] == [24, 32, 7]
