@@ -1,0 +1,110 @@
+"""The printable lines of a G-code file, one at a time, with where they end in the file.
+
+Only lines that the firmware answers are printable: comments and empty lines are left out (Marlin answers them
+with nothing at all). What is passed on is what Marlin understands: no `;` comment, no line number or
+checksum of the file's own, command words and parameters in upper case (a lower-case command is unknown to
+Marlin), ASCII only. Texts and file names (M117, M118, M23, ...) keep their case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+#: Bytes read at once: large enough for few system calls, small enough not to hold up an event loop.
+CHUNK_BYTES = 64 * 1024
+#: Bytes of one line of the file, comments included: slicers write thumbnails and settings in long comments.
+FILE_LINE_BYTES_MAX = 64 * 1024
+#: Characters of M117's text: displays show 20 to 60; a longer one would not fit the firmware's line.
+DISPLAY_CHARS_MAX = 64
+
+#: Commands whose parameters are text or file names: the case of their letters means something.
+TEXT_COMMANDS = frozenset(
+    {"M0", "M1", "M16", "M23", "M28", "M30", "M32", "M33", "M117", "M118", "M550", "M587", "M928"}
+)
+_DISPLAY_COMMANDS = (b"M117", b"M118")
+_OWN_NUMBER = re.compile(rb"[Nn]\d+\s*")
+_OWN_CHECKSUM = re.compile(rb"\s*\*\d+\s*$")
+_COMMAND = re.compile(rb"([A-Za-z]\d*)")
+_BOM = b"\xef\xbb\xbf"
+
+
+class GcodeLine(NamedTuple):
+    """One printable line."""
+
+    text: str  # what goes to the firmware, without number, checksum, newline
+    end: int  # bytes of the file up to and including this line
+    ordinal: int  # 1 for the first printable line
+
+
+class LineOverlong(ValueError):
+    """A line of the file is longer than any G-code file has. `number` counts all lines, from 1."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"line {number} is longer than {FILE_LINE_BYTES_MAX} bytes: this is not a G-code file."
+            " Export it from the slicer again."
+        )
+        self.number = number
+
+
+def printable(raw: bytes) -> str:
+    """One line of a file as the firmware wants it; empty when there is nothing to send."""
+    if b";" in raw:
+        raw = raw[: raw.index(b";")]
+    raw = raw.strip()
+    if not raw:
+        return ""
+    if raw.isupper() and raw[0] != 78 and raw.isascii():  # 78: N
+        return raw.decode("ascii")
+    return _tidied(raw)
+
+
+def _tidied(raw: bytes) -> str:
+    raw = raw.removeprefix(_BOM)
+    number = _OWN_NUMBER.match(raw)
+    if number:
+        raw = _OWN_CHECKSUM.sub(b"", raw[number.end() :])
+    text = raw.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii").strip()
+    match = _COMMAND.match(text.encode("ascii"))
+    if match is None:
+        return text
+    word = match.group(1).decode("ascii").upper()
+    if word not in TEXT_COMMANDS:
+        return text.upper()
+    text = word + text[match.end() :]
+    if text.encode("ascii").startswith(_DISPLAY_COMMANDS):
+        text = text[: DISPLAY_CHARS_MAX + 5]
+    return text
+
+
+def raw_lines(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(line without its newline, offset behind it) from byte `start` on. Raises LineOverlong.
+
+    Holds one chunk and one line at most, whatever the size of the file.
+    """
+    file.seek(start)
+    offset, number, rest = start, 0, b""
+    while chunk := file.read(CHUNK_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            number += 1
+            offset += len(line) + 1
+            if len(line) > FILE_LINE_BYTES_MAX:
+                raise LineOverlong(number)
+            yield line, offset
+        if len(rest) > FILE_LINE_BYTES_MAX:
+            raise LineOverlong(number + 1)
+    if rest:
+        yield rest, offset + len(rest)
+
+
+def printable_lines(file: BinaryIO, *, start: int = 0, start_ordinal: int = 0) -> Iterator[GcodeLine]:
+    """The printable lines from byte `start` on (a line's beginning); `start_ordinal` came before it."""
+    ordinal = start_ordinal
+    for raw, end in raw_lines(file, start=start):
+        text = printable(raw)
+        if text:
+            ordinal += 1
+            yield GcodeLine(text, end, ordinal)

@@ -1,0 +1,127 @@
+"""The handshake: who is there, and what to ask of it. Sans-I/O helper of the link.
+
+`M115` until the firmware names itself, then (in the link) `M110 N0` with a numbered M105, then the reports:
+`M155 S<n>` if `Cap:AUTOREPORT_TEMP`, `M27 S<n>` if `Cap:AUTOREPORT_SD_STATUS`, and one M27 wherever there
+is a card, to see a print that is already running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from gateway.protocol.marlin.failures import FailureReason
+from gateway.protocol.marlin.profile import Profile, profile_for
+from gateway.protocol.marlin.responses import Capability, FirmwareInfo, Ok, Reply, UnknownCommand
+
+#: Seconds from one M115 to the next: a board with a boot loader is deaf for about two seconds after a reset.
+ASK_SECONDS = 3.0
+#: Seconds after `start` before asking: the rest of the boot messages takes some tens of milliseconds.
+AFTER_START_SECONDS = 0.5
+#: Seconds to name itself; a `busy` begins them anew (a printer that waits for a person answers afterwards).
+IDENTIFY_SECONDS = 30.0
+#: Seconds for M110 and the M105 behind it before both are sent again (both are harmless to repeat).
+NUMBER_SECONDS = 2.0
+#: Tries to number, so that a busy printer has a minute.
+NUMBER_TRIES = 30
+#: Oks without a name before the firmware counts as unknown: one may be left over from somebody else.
+NAMELESS_OKS = 3
+
+
+class Handshake:
+    """What the firmware has said of itself so far, and the clock of the questions."""
+
+    def __init__(self, now: float, *, override: Profile | None, report_seconds: int) -> None:
+        self.firmware = "unknown"
+        self.machine: str | None = None
+        self.capabilities: dict[str, bool] = {}
+        self.deadline: float = now
+        self._override = override
+        self._report_seconds = report_seconds
+        self._limit = now + IDENTIFY_SECONDS
+        self._is_named = False
+        self._understood = False
+        self._nameless_oks = 0
+        self._tries = 0
+        self._now = now
+        self._commands: Iterator[str] | None = None
+
+    def asked(self, now: float) -> None:
+        """M115 went out."""
+        self._now = now
+        self.deadline = now + ASK_SECONDS
+
+    def numbered(self, now: float) -> None:
+        """M110 went out."""
+        self._tries += 1
+        self.deadline = now + NUMBER_SECONDS
+
+    def board_started(self, now: float) -> None:
+        """The board booted: what it said before may be another firmware's."""
+        self.capabilities.clear()
+        self._is_named = False
+        self._understood = True
+        self._nameless_oks = 0
+        self._tries = 0
+        self._commands = None
+        self._limit = now + IDENTIFY_SECONDS
+        self.deadline = now + AFTER_START_SECONDS
+
+    def overdue(self, now: float, *, has_heard: bool) -> FailureReason | None:
+        """Whether the time is up, and why."""
+        if self._tries:
+            return FailureReason.NUMBERS_NOT_ACCEPTED if self._tries >= NUMBER_TRIES else None
+        if now < self._limit:
+            return None
+        return FailureReason.NOT_UNDERSTOOD if has_heard and not self._understood else FailureReason.NO_ANSWER
+
+    def hear_busy(self, now: float) -> None:
+        """It works on something: it answers afterwards. Asking on would only fill its receive buffer."""
+        self._understood = True
+        self._limit = max(self._limit, now + IDENTIFY_SECONDS)
+        self.deadline = max(self.deadline, now + ASK_SECONDS)
+
+    def hear(self, reply: Reply) -> bool:
+        """Learn from a reply. True when the firmware is identified."""
+        match reply:
+            case FirmwareInfo():
+                self.firmware, self.machine, self._is_named = reply.name, reply.machine, True
+            case Capability():
+                if len(self.capabilities) < 256:  # a firmware names about 40
+                    self.capabilities[reply.name] = reply.is_on
+            case UnknownCommand() if "M115" in reply.command:
+                self._nameless_oks = NAMELESS_OKS
+            case Ok():
+                return self._hear_ok(reply)
+            case _:
+                pass
+        return False
+
+    def _hear_ok(self, ok: Ok) -> bool:
+        self._understood = True
+        if ok.firmware is not None:
+            self.firmware, self.machine, self._is_named = ok.firmware.name, ok.firmware.machine, True
+        self._nameless_oks += 1
+        return self._is_named or self._nameless_oks >= NAMELESS_OKS
+
+    def profile(self) -> Profile:
+        """The profile of this firmware, corrected by its capabilities."""
+        return (self._override or profile_for(self.firmware)).with_capabilities(self.capabilities)
+
+    def next_command(self) -> str | None:
+        """The next report to ask for, one at a time; None when all were."""
+        if self._commands is None:
+            self._commands = iter(tuple(self._reports()))
+        return next(self._commands, None)
+
+    def _reports(self) -> Iterator[str]:
+        profile, seconds = self.profile(), self._report_seconds
+        temperature: tuple[str, ...] = ()
+        card: tuple[str, ...] = ()
+        if profile.report_temperatures and self.capabilities.get("AUTOREPORT_TEMP"):
+            temperature = (profile.report_temperatures.format(seconds=seconds),)
+        if profile.sd_card:
+            card = ("M27",)
+            if profile.report_sd and self.capabilities.get("AUTOREPORT_SD_STATUS"):
+                card = ("M27", profile.report_sd.format(seconds=seconds))
+        return chain(temperature, card)

@@ -1,0 +1,41 @@
+"""What a link tells: its own two events, and everything the firmware said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.protocol.marlin.failures import FailureReason
+from gateway.protocol.marlin.profile import Profile
+from gateway.protocol.marlin.responses import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReady:
+    """The firmware is known and takes numbered lines (or, un-numbered, questions)."""
+
+    firmware: str
+    machine: str | None
+    capabilities: Mapping[str, bool]
+    profile: Profile
+    is_numbered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """This connection is over. `detail` holds the firmware's own words."""
+
+    reason: FailureReason
+    detail: str
+
+    @property
+    def message(self) -> str:
+        """For people: what happened, in the firmware's words too, and what to do."""
+        return f"{self.reason.message} ({self.detail})" if self.detail else self.reason.message
+
+
+LinkEvent = Reply | LinkReady | LinkFailed
+
+
+class LinkNotReady(RuntimeError):
+    """A line was handed over in a phase that does not take it: the caller's mistake."""

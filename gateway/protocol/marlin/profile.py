@@ -1,0 +1,90 @@
+"""What a firmware takes and says, as data: one TOML file per family under `profiles/`.
+
+A profile is picked by the FIRMWARE_NAME line of M115; capabilities the firmware names itself (`Cap:` lines)
+win over what its profile assumes.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+#: Asked in this order; the first whose pattern is found in the firmware's name wins. `unknown` matches all.
+PROFILE_NAMES = ("prusa", "klipper", "marlin", "unknown")
+
+
+class ProfileInvalid(ValueError):
+    """A profile file lacks a key or has one nobody knows. The text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One firmware family. Times in seconds; command texts as they go over the wire."""
+
+    name: str
+    firmware_pattern: str  # regular expression, searched in the FIRMWARE_NAME value
+    window_lines: int  # lines without an answer; BUFSIZE - 1, so that M112 can still be read
+    receive_bytes: int  # never more bytes without an answer
+    line_chars: int  # characters in one frame, without newline
+    numbered: bool  # numbers and checksums are understood
+    temperature_in_ok: bool  # M105 is answered inside its ok
+    emergency_parser: bool  # assumed when no Cap line says
+    sd_card: bool  # assumed when no Cap line says
+    probe_after: float  # silence of a firmware with keepalive before asking what happened
+    probe_after_without_keepalive: float  # the same for one that may work in silence
+    silence_limit: float  # silence with lines in flight before the link is given up
+    heaters_off: tuple[str, ...]
+    end_script: tuple[str, ...]  # after the last line of a print, before the final M400
+    cancel_script: tuple[str, ...]  # after a cancelled print: heaters off, motors released
+    report_temperatures: str | None  # with {seconds}; only if Cap AUTOREPORT_TEMP
+    report_sd: str | None  # with {seconds}; only if Cap AUTOREPORT_SD_STATUS
+    sd_pause: str
+    sd_resume: str
+    sd_cancel: tuple[str, ...]
+    break_wait: str | None  # ends M109/M190 at once, if the emergency parser is there
+    quick_stop: str | None  # drops planned moves at once, if the emergency parser is there
+
+    def with_capabilities(self, capabilities: Mapping[str, bool]) -> Profile:
+        """This profile corrected by what the firmware says of itself."""
+        return replace(
+            self,
+            emergency_parser=capabilities.get("EMERGENCY_PARSER", self.emergency_parser),
+            sd_card=capabilities.get("SDCARD", self.sd_card),
+        )
+
+
+def _read(name: str) -> Profile:
+    text = resources.files("gateway.protocol.marlin").joinpath(f"profiles/{name}.toml").read_text("utf-8")
+    table: dict[str, Any] = tomllib.loads(text)
+    known = {field.name for field in fields(Profile)}
+    optional = {"report_temperatures", "report_sd", "break_wait", "quick_stop"}
+    if unknown := set(table) - known:
+        raise ProfileInvalid(f"profile {name}: unknown key {sorted(unknown)[0]!r}")
+    if missing := known - optional - {"name"} - set(table):
+        raise ProfileInvalid(f"profile {name}: key {sorted(missing)[0]!r} is missing")
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
+    return Profile(**{**dict.fromkeys(optional, None), "name": name, **values})
+
+
+@cache
+def profile_named(name: str) -> Profile:
+    """The profile of that name. Raises ProfileInvalid when there is none."""
+    if name not in PROFILE_NAMES:
+        raise ProfileInvalid(f"no firmware profile {name!r}; there are: {', '.join(PROFILE_NAMES)}")
+    return _read(name)
+
+
+def profile_for(firmware_name: str) -> Profile:
+    """The profile of a firmware, by its FIRMWARE_NAME."""
+    for name in PROFILE_NAMES:
+        profile = profile_named(name)
+        if re.search(profile.firmware_pattern, firmware_name, re.IGNORECASE):
+            return profile
+    return profile_named("unknown")

@@ -1,0 +1,379 @@
+"""Lines from the firmware: one pure function from a line to what it says.
+
+`parse_reply` never raises: what nobody knows is `Other`. Measured on Marlin 2.1.2 and bugfix-2.1.x, Klipper's
+pseudo-terminal and OctoPrint's virtual printer; tolerant of the variants those showed (`Resend:2`, `rs N2`,
+`busy:processing`, `Not SD printing.`, `File opened:x Size:29`, `// action:pause`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ThermalKind(StrEnum):
+    """Which of the firmware's heater protections tripped."""
+
+    MINTEMP = "mintemp"
+    MAXTEMP = "maxtemp"
+    HEATING_FAILED = "heating failed"
+    RUNAWAY = "thermal runaway"
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """A command left the queue. `number`, `planner_free`, `block_free` only with ADVANCED_OK."""
+
+    number: int | None = None
+    planner_free: int | None = None
+    block_free: int | None = None  # free slots of the command ring: BUFSIZE - 1 when idle
+    temperatures: Mapping[str, float] | None = None  # M105 answers in its ok
+    firmware: FirmwareInfo | None = None  # Klipper answers M115 in its ok
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """The firmware wants line `number` next; everything from there on was not accepted."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLine:
+    """A line was refused; a Resend follows. `last_line` is the last number accepted, when it was said."""
+
+    text: str
+    last_line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareError:
+    """Any other `Error:` (or Klipper's `!!`, which is always `is_fatal` for the job)."""
+
+    text: str
+    is_fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A heater protection tripped; the firmware halts."""
+
+    kind: ThermalKind
+    heater: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The firmware halted; only a reset revives it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A command takes its time: `processing`, `paused for user`, `paused for input`."""
+
+    kind: str
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether somebody has to press a button at the printer."""
+        return self.kind.startswith("paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """Degrees Celsius: `T`, `T0`, `B`, …, and `<heater>_target`. `is_waiting`: M109/M190 wait for it."""
+
+    readings: Mapping[str, float]
+    is_waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The board booted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The firmware is idle and says so (NO_TIMEOUTS); never an ok."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """`Cap:NAME:0|1` of M115."""
+
+    name: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareInfo:
+    """The FIRMWARE_NAME line of M115."""
+
+    name: str
+    machine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SdStatus:
+    """M27: bytes of the selected file read, and its size. Says nothing of whether it prints."""
+
+    position: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotSdPrinting:
+    """M27: no file is open for printing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOpened:
+    """M23 or the panel opened a file of the card; `size` in bytes."""
+
+    name: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileOpenFailed:
+    """M23 found no such file (there is no `Error:` for it, and an ok follows)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSelected:
+    """The opened file is the one M24 starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DonePrinting:
+    """The print from the card reached its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A host action, e.g. `pause`, `paused`, `resume`, `cancel`, `prompt_begin`, `notification`."""
+
+    name: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCommand:
+    """The firmware did not know a command; an ok follows."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """M114 or its autoreport: millimetres, without the stepper counts."""
+
+    axes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Something for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A line this parser has no meaning for."""
+
+    text: str
+
+
+Reply = (
+    Ok | Resend | ErrorLine | FirmwareError | Fault | Killed | Busy | Temperature | Start | Wait | Capability
+    | FirmwareInfo | SdStatus | NotSdPrinting | FileOpened | FileOpenFailed | FileSelected | DonePrinting
+    | Action | UnknownCommand | Position | Echo | Other
+)  # fmt: skip
+
+PLAIN_OK = Ok()
+
+_ADVANCED_OK = re.compile(r"ok(?: N?(\d+))?(?: P(\d+))?(?: B(\d+))?$")
+_RESEND = re.compile(r"(?:resend|rs):?\s*N?\s*(\d+)", re.IGNORECASE)
+_LAST_LINE = re.compile(r"Last Line:\s*(\d+)")
+_READING = re.compile(r"(?<![\w@])([TBCPARL]\d*):\s*(-?\d+(?:\.\d*)?)(?:\s*/\s*(-?\d+(?:\.\d*)?))?")
+_TEMPERATURE_START = re.compile(r"[TB]\d*:\s*-?\d")
+_CAPABILITY = re.compile(r"Cap:\s*(\w+):\s*([01])")
+_FIRMWARE = re.compile(r"FIRMWARE_NAME:\s*(.*?)\s*(?=$|[A-Z][A-Z_]{3,}:)")
+_MACHINE = re.compile(r"MACHINE_TYPE:\s*(.*?)\s*(?=$|[A-Z][A-Z_]{3,}:)")
+_SD_BYTE = re.compile(r"SD printing byte\s+(\d+)\s*/\s*(\d+)", re.IGNORECASE)
+_FILE_OPENED = re.compile(r"File opened:\s*(.+?)(?:\s+Size:\s*(\d+))?$", re.IGNORECASE)
+_OPEN_FAILED = re.compile(r"open failed,?\s*File:\s*(.+?)\.?$", re.IGNORECASE)
+_ACTION = re.compile(r"//\s*action:\s*(\S+)\s*(.*)$")
+_BUSY = re.compile(r"(?:echo:\s*)?busy:\s*(.+)$")
+_UNKNOWN = re.compile(r"(?:echo:\s*|//\s*)Unknown command:\s*\"?(.*?)\"?$")
+_POSITION = re.compile(r"(?:X:-?\d)")
+_AXIS = re.compile(r"([XYZE]):\s*(-?\d+(?:\.\d*)?)")
+_HEATER = re.compile(r"Heater_ID:\s*(\S+)", re.IGNORECASE)
+_LINE_ERRORS = ("checksum", "line number", "expected line", "last line")
+_KILLED = ("kill() called", "kill caused by", "emergency shutdown detected")
+_STOPPED = ("printer stopped", "system stopped")
+_THERMAL = (
+    ("mintemp", ThermalKind.MINTEMP),
+    ("maxtemp", ThermalKind.MAXTEMP),
+    ("heating failed", ThermalKind.HEATING_FAILED),
+    ("thermal runaway", ThermalKind.RUNAWAY),
+)
+
+
+def parse_reply(line: bytes) -> Reply:
+    """What one line (without its newline) says. Never raises; bytes that are not UTF-8 are replaced."""
+    if line == b"ok":
+        return PLAIN_OK
+    text = line.decode("utf-8", "replace").strip("\r\n\t \0")
+    for prefix, parse in _BY_PREFIX:
+        if text.startswith(prefix):
+            reply = parse(text)
+            if reply is not None:
+                return reply
+    return Other(text)
+
+
+def _parse_ok(text: str) -> Reply | None:
+    if text == "ok":
+        return PLAIN_OK
+    match = _ADVANCED_OK.match(text)
+    if match:
+        number, planner, block = (int(group) if group else None for group in match.groups())
+        return Ok(number, planner, block)
+    if text[2:3] not in (" ", ":"):
+        return None
+    rest = text[3:].lstrip()
+    if _TEMPERATURE_START.match(rest):
+        return Ok(temperatures=_readings(rest))
+    return Ok(firmware=_firmware(rest) if rest.startswith("FIRMWARE_NAME") else None)
+
+
+def _readings(text: str) -> Mapping[str, float]:
+    readings: dict[str, float] = {}
+    for heater, actual, target in _READING.findall(text):
+        readings[heater] = float(actual)
+        if target:
+            readings[f"{heater}_target"] = float(target)
+    return readings
+
+
+def _firmware(text: str) -> FirmwareInfo:
+    name, machine = _FIRMWARE.search(text), _MACHINE.search(text)
+    return FirmwareInfo(name.group(1) if name else text, machine.group(1) if machine else None)
+
+
+def _parse_temperature(text: str) -> Reply | None:
+    if not _TEMPERATURE_START.match(text):
+        return None
+    return Temperature(_readings(text), is_waiting=" W:" in text)
+
+
+def _parse_resend(text: str) -> Reply | None:
+    match = _RESEND.match(text)
+    return Resend(int(match.group(1)[:12])) if match else None
+
+
+def _parse_error(text: str) -> Reply | None:
+    words = text.partition(":")[2].strip()
+    lowered = words.lower()
+    if any(sign in lowered for sign in _LINE_ERRORS):
+        last = _LAST_LINE.search(words)
+        return ErrorLine(words, int(last.group(1)[:12]) if last else None)
+    for sign, kind in _THERMAL:
+        if sign in lowered:
+            heater = _HEATER.search(words)
+            return Fault(kind, heater.group(1) if heater else None, words)
+    if any(sign in lowered for sign in _KILLED):
+        return Killed(words)
+    return FirmwareError(words, is_fatal=any(sign in lowered for sign in _STOPPED))
+
+
+def _parse_echo(text: str) -> Reply | None:
+    busy = _BUSY.match(text)
+    if busy:
+        return Busy(busy.group(1).strip())
+    unknown = _UNKNOWN.match(text)
+    if unknown:
+        return UnknownCommand(unknown.group(1))
+    words = text.partition(":")[2].strip()
+    if any(sign in words.lower() for sign in _KILLED):
+        return Killed(words)
+    return Echo(words)
+
+
+def _parse_slashes(text: str) -> Reply | None:
+    action = _ACTION.match(text)
+    if action:
+        return Action(action.group(1), action.group(2))
+    unknown = _UNKNOWN.match(text)
+    return UnknownCommand(unknown.group(1)) if unknown else Echo(text.lstrip("/ "))
+
+
+def _parse_capability(text: str) -> Reply | None:
+    match = _CAPABILITY.match(text)
+    return Capability(match.group(1), match.group(2) == "1") if match else None
+
+
+def _parse_sd(text: str) -> Reply | None:
+    match = _SD_BYTE.match(text)
+    return SdStatus(int(match.group(1)[:18]), int(match.group(2)[:18])) if match else None
+
+
+def _parse_file(text: str) -> Reply | None:
+    if text.startswith("File selected"):
+        return FileSelected()
+    match = _FILE_OPENED.match(text)
+    if not match:
+        return None
+    return FileOpened(match.group(1), int(match.group(2)[:18]) if match.group(2) else None)
+
+
+def _parse_open_failed(text: str) -> Reply | None:
+    match = _OPEN_FAILED.match(text)
+    return FileOpenFailed(match.group(1)) if match else None
+
+
+def _parse_position(text: str) -> Reply | None:
+    if not _POSITION.match(text):
+        return None
+    return Position({axis: float(at) for axis, at in _AXIS.findall(text.partition("Count")[0])})
+
+
+def _parse_busy(text: str) -> Reply | None:
+    match = _BUSY.match(text)
+    return Busy(match.group(1).strip()) if match else None
+
+
+# In the order of how often they come in a print.
+_BY_PREFIX: tuple[tuple[str, Callable[[str], Reply | None]], ...] = (
+    ("ok", _parse_ok),
+    ("T", _parse_temperature),
+    ("echo:", _parse_echo),
+    ("X:", _parse_position),
+    ("B", _parse_temperature),
+    ("//", _parse_slashes),
+    ("SD printing", _parse_sd),
+    ("Not SD printing", lambda _: NotSdPrinting()),
+    ("Resend", _parse_resend),
+    ("resend", _parse_resend),
+    ("rs", _parse_resend),
+    ("Error", _parse_error),
+    ("error", _parse_error),
+    ("!!", lambda text: FirmwareError(text[2:].strip(), is_fatal=True)),
+    ("busy:", _parse_busy),
+    ("wait", lambda text: Wait() if text == "wait" else None),
+    ("start", lambda text: Start() if text == "start" else None),
+    ("Cap:", _parse_capability),
+    ("FIRMWARE_NAME:", _firmware),
+    ("File ", _parse_file),
+    ("open failed", _parse_open_failed),
+    ("Done printing file", lambda _: DonePrinting()),
+)

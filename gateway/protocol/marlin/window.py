@@ -1,0 +1,241 @@
+"""Which lines are under way, and what the firmware's answers prove about them.
+
+All lines of a connection are numbered without gaps, so three numbers say nearly everything:
+
+    acked  <=  sent  <=  last
+    (answered) (handed to the port) (given a number)
+
+Lines in `acked+1 .. sent` are in flight. A rewind moves `sent` back and the same frames go out again from
+the history ring. What the oks are worth (measured on Marlin 2.1.2):
+
+* `ok N7` proves line 7, and with it every line before: the firmware works in order.
+* A plain `ok` proves that *some* line was answered. It is counted for the oldest line in flight. A lost ok
+  makes that count lag by one (safe: the window is one line narrower); a doubled ok makes it run ahead.
+* M105 is answered *inside* its ok (`ok T:…`), so a numbered M105 is a **marker**: its answer proves every
+  line before it, wipes out any lag, and a plain ok is never counted for it, which stops any lead.
+* `Resend: n` proves that n-1 was accepted and n was not. `proven` remembers the highest such number; a
+  later Resend at or below it contradicts what the firmware said before: it has lost its memory.
+* After an error every line that was already under way behind the bad one may cause a Resend of its own,
+  or vanish without a word (the firmware drops its receive buffer). So after a rewind to n only line n flies
+  until it is answered, and as many equal Resends as there were lines behind it are not counted as refusals.
+* The `ok` behind a Resend belongs to no line.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+
+from gateway.protocol.marlin.responses import Ok
+
+#: Frames kept for Resends. Only lines in flight and lines wrongly counted as answered are ever asked for
+#: again, at most a few windows; 256 is what the line record keeps too. Power of two: used as a mask.
+HISTORY_LINES = 256
+#: Refusals of one and the same line before the link gives up: noise that spoils one line in ten still passes
+#: with 1 - 10^-6, a line the firmware can never take (too long for it) ends within a second.
+REFUSALS_MAX = 6
+#: Un-numbered lines (emergency commands, questions) whose answers are awaited; more than a person can press.
+BARE_LINES_MAX = 16
+
+_MASK = HISTORY_LINES - 1
+
+
+class Verdict(Enum):
+    """What a Resend meant."""
+
+    REWOUND = auto()  # lines go out again
+    REPEATED = auto()  # an echo of a Resend already obeyed
+    NOTHING_MISSING = auto()  # it asks for the very next line
+    BEYOND = auto()  # it asks for a line that was never sent: garbled, or foreign numbers
+    CONTRADICTED = auto()  # it denies what the firmware had accepted: the board was reset
+    REFUSED = auto()  # one line refused too often
+
+
+class SendWindow:
+    """Numbers, frames in flight, and the history behind them. Knows no time."""
+
+    def __init__(self, *, lines: int, receive_bytes: int) -> None:
+        self.lines = lines
+        self.receive_bytes = receive_bytes
+        self.acked = 0
+        self.sent = 0
+        self.last = 0
+        self.proven = 0
+        self._frames: list[bytes] = [b""] * HISTORY_LINES
+        self._bytes = 0
+        self._markers: deque[int] = deque()
+        self._bare: deque[tuple[int, int, bool]] = deque()  # (behind which number, bytes, answers with T:)
+        self._probe_limit = 0
+        self._recovering: int | None = None
+        self._echoes = 0
+        self._refused = (0, 0)
+        self._owes_ok_of_resend = False
+        self._names_lines = False
+
+    @property
+    def in_flight(self) -> int:
+        """Lines without an answer, un-numbered ones included."""
+        return self.sent - self.acked + len(self._bare)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Bytes without an answer."""
+        return self._bytes
+
+    @property
+    def unsent(self) -> int:
+        """Numbered lines waiting for room."""
+        return self.last - self.sent
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether a refused line is on its way again."""
+        return self._recovering is not None
+
+    def restart(self, number: int) -> None:
+        """Forget everything; the firmware was told that the last line was `number`."""
+        self.acked = self.sent = self.last = number
+        self.proven = number
+        self._bytes = 0
+        self._markers.clear()
+        self._bare.clear()
+        self._probe_limit = self._echoes = 0
+        self._recovering = None
+        self._refused = (0, 0)
+        self._owes_ok_of_resend = False
+
+    def append(self, frame: bytes, *, is_marker: bool = False) -> int:
+        """Give the next number to `frame`, which was built for `last + 1`."""
+        self.last += 1
+        self._frames[self.last & _MASK] = frame
+        if is_marker:
+            self._markers.append(self.last)
+        return self.last
+
+    def append_bare(self, frame: bytes, *, is_marker: bool = False) -> None:
+        """Count an un-numbered line that goes out now."""
+        if len(self._bare) >= BARE_LINES_MAX:
+            self._bytes -= self._bare.popleft()[1]
+        self._bare.append((self.sent, len(frame), is_marker))
+        self._bytes += len(frame)
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether a frame of `size` bytes may go out now. A single one always may."""
+        flying = self.sent - self.acked + len(self._bare)
+        if flying < self._probe_limit:
+            return True
+        if self._recovering is not None and self.sent >= self._recovering:
+            return flying == 0
+        return flying < self.lines and (flying == 0 or self._bytes + size <= self.receive_bytes)
+
+    def frames_to_send(self) -> list[bytes]:
+        """The frames that have room now, in order; they count as sent."""
+        out: list[bytes] = []
+        while self.sent < self.last:
+            frame = self._frames[(self.sent + 1) & _MASK]
+            if not self.has_room_for(len(frame)):
+                break
+            out.append(frame)
+            self.sent += 1
+            self._bytes += len(frame)
+        return out
+
+    def allow_one_more(self) -> None:
+        """Let one frame pass beyond window and bytes, as a question into the silence.
+
+        The lines in flight sit in the firmware's command ring by now (or are lost), not in its receive
+        buffer: the ring holds one more line than the window.
+        """
+        self._probe_limit = self.in_flight + 1
+        self._recovering = None
+        self._echoes = 0
+
+    def count_ok(self, ok: Ok) -> bool:
+        """Count an ok. Returns whether it answered something."""
+        if ok.number is not None:
+            self._owes_ok_of_resend = False
+            self._names_lines = True
+            if not self.acked < ok.number <= self.sent:
+                return False  # doubled, or garbled
+            self.proven = max(self.proven, ok.number)
+            return self._answered_through(ok.number)
+        if ok.temperatures is not None:
+            return self._count_marker()
+        if self._owes_ok_of_resend:
+            self._owes_ok_of_resend = False
+            return False
+        if self._bare and (self._names_lines or self._bare[0][0] <= self.acked) and not self._bare[0][2]:
+            self._bytes -= self._bare.popleft()[1]
+            return True
+        if self._names_lines or (self._markers and self._markers[0] == self.acked + 1):
+            return False  # belongs to nothing: doubled
+        return self.acked < self.sent and self._answered_through(self.acked + 1)
+
+    def _count_marker(self) -> bool:
+        if self._bare and self._bare[0][2] and not (self._markers and self._markers[0] <= self._bare[0][0]):
+            self._bytes -= self._bare.popleft()[1]
+            return True
+        if self._markers and self._markers[0] <= self.sent:
+            number = self._markers[0]
+            self.proven = max(self.proven, number)
+            return self._answered_through(number)
+        return False
+
+    def _answered_through(self, number: int) -> bool:
+        for answered in range(self.acked + 1, number + 1):
+            self._bytes -= len(self._frames[answered & _MASK])
+        self.acked = number
+        while self._bare and self._bare[0][0] < number:
+            self._bytes -= self._bare.popleft()[1]
+        while self._markers and self._markers[0] <= number:
+            self._markers.popleft()
+        self._probe_limit = 0
+        if self._recovering is not None and number >= self._recovering:
+            self._recovering = None
+            self._echoes = 0
+        return True
+
+    def count_resend(self, number: int) -> Verdict:
+        """Judge `Resend: number` and rewind where it asks for it."""
+        self._owes_ok_of_resend = True
+        if number > self.sent + 1:
+            return Verdict.BEYOND
+        if number <= self.proven or number <= self.last - HISTORY_LINES:
+            return Verdict.CONTRADICTED
+        self.proven = max(self.proven, number - 1)
+        if number == self._recovering and self._echoes > 0:
+            self._echoes -= 1
+            return Verdict.REPEATED
+        if number == self.sent + 1:
+            return Verdict.NOTHING_MISSING
+        return self._rewind(number)
+
+    def settle(self) -> Verdict:
+        """No answer came behind echoes of a Resend: the second try was refused too, so rewind once more."""
+        self._echoes = 0
+        if self._recovering is None or self._recovering > self.sent:
+            return Verdict.NOTHING_MISSING
+        return self._rewind(self._recovering)
+
+    def _rewind(self, number: int) -> Verdict:
+        refused, times = self._refused
+        times = times + 1 if refused == number else 1
+        self._refused = (number, times)
+        if times > REFUSALS_MAX:
+            return Verdict.REFUSED
+        self._echoes = self.sent - number
+        self.sent = number - 1
+        self.acked = min(self.acked, self.sent)
+        self._bare = deque((min(behind, self.sent), size, marks) for behind, size, marks in self._bare)
+        self._bytes = sum(size for _, size, _ in self._bare) + sum(
+            len(self._frames[line & _MASK]) for line in range(self.acked + 1, self.sent + 1)
+        )
+        self._recovering = number
+        self._probe_limit = 0
+        return Verdict.REWOUND
+
+    def forget_bare(self) -> None:
+        """Stop waiting for answers to un-numbered lines."""
+        for _, size, _ in self._bare:
+            self._bytes -= size
+        self._bare.clear()

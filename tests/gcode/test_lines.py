@@ -1,0 +1,98 @@
+"""What is read from a file, and where it ends."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.gcode.lines import CHUNK_BYTES, FILE_LINE_BYTES_MAX, LineOverlong, printable, printable_lines
+
+
+def texts(content: bytes) -> list[str]:
+    return [line.text for line in printable_lines(io.BytesIO(content))]
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"G1 X1 Y2", "G1 X1 Y2"),
+        (b"  G1 X1\r", "G1 X1"),
+        (b"G1 X1 ; move", "G1 X1"),
+        (b"; comment", ""),
+        (b"", ""),
+        (b" \t", ""),
+        (b"g1 x10 e.5", "G1 X10 E.5"),
+        (b"m117 Hello World", "M117 Hello World"),
+        (b"M117 Hello;World", "M117 Hello"),
+        (b"M118 E1 lower", "M118 E1 lower"),
+        (b"m23 Model.gco", "M23 Model.gco"),
+        (b"M1171 x", "M1171 X"),
+        (b"N12 G1 X5*99", "G1 X5"),
+        (b"n3 g28", "G28"),
+        (b"M117 caf\xc3\xa9", "M117 caf?"),
+        (b"\xef\xbb\xbfG28", "G28"),
+        (b"\xef\xbb\xbf; header", ""),
+        (b"T0", "T0"),
+    ],
+)
+def test_printable(raw: bytes, text: str) -> None:
+    assert printable(raw) == text
+
+
+def test_a_long_display_text_is_cut_to_fit() -> None:
+    assert len(printable(b"M117 " + b"Long " * 40)) <= 70
+
+
+def test_lines_come_with_their_end_and_ordinal() -> None:
+    content = b"; head\r\nG28\r\n\r\nG1 X1 ; a\nM84"
+    lines = list(printable_lines(io.BytesIO(content)))
+    assert [(line.text, line.ordinal) for line in lines] == [("G28", 1), ("G1 X1", 2), ("M84", 3)]
+    assert [
+        content[: line.end].endswith(end)
+        for line, end in zip(lines, (b"G28\r\n", b"a\n", b"M84"), strict=True)
+    ]
+    assert lines[-1].end == len(content)
+
+
+@given(st.lists(st.sampled_from([b"G1 X1", b"; c", b"", b"M117 x", b"g28\r"]), max_size=40), st.data())
+def test_reading_on_from_any_line_gives_the_rest(rows: list[bytes], data: st.DataObject) -> None:
+    content = b"\n".join(rows)
+    lines = list(printable_lines(io.BytesIO(content)))
+    if not lines:
+        return
+    index = data.draw(st.integers(0, len(lines) - 1))
+    at = lines[index]
+    rest = list(printable_lines(io.BytesIO(content), start=at.end, start_ordinal=at.ordinal))
+    assert rest == lines[index + 1 :]
+
+
+def test_chunks_cut_lines_anywhere() -> None:
+    rows = [b"G1 X%d.%03d" % (index, index % 1000) for index in range(20_000)]
+    content = b"\n".join(rows)
+    assert len(content) > 3 * CHUNK_BYTES
+    assert texts(content) == [row.decode() for row in rows]
+
+
+def test_a_line_without_end_is_a_clear_error() -> None:
+    with pytest.raises(LineOverlong, match="line 3") as error:
+        texts(b"G28\nG1\n" + b"x" * (FILE_LINE_BYTES_MAX * 3))
+    assert error.value.number == 3
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.gcode"
+    with path.open("wb") as file:
+        for _ in range(40):
+            file.write(b"G1 X10.123 Y20.456 E0.789 ; infill\n" * 10_000)
+    tracemalloc.start()
+    with path.open("rb") as file:
+        count = sum(1 for _ in printable_lines(file))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 400_000
+    assert peak < 4_000_000

@@ -1,0 +1,200 @@
+"""What answers prove."""
+
+from __future__ import annotations
+
+from gateway.protocol.marlin.framing import numbered
+from gateway.protocol.marlin.responses import Ok
+from gateway.protocol.marlin.window import HISTORY_LINES, REFUSALS_MAX, SendWindow, Verdict
+
+OK = Ok()
+T_OK = Ok(temperatures={"T": 20.0})
+
+
+def window_with(count: int, *, lines: int = 3, markers: tuple[int, ...] = ()) -> SendWindow:
+    window = SendWindow(lines=lines, receive_bytes=127)
+    for number in range(1, count + 1):
+        window.append(numbered(number, "G92 E0"), is_marker=number in markers)
+    return window
+
+
+def numbers(frames: list[bytes]) -> list[int]:
+    return [int(frame.split(b" ")[0][1:]) for frame in frames]
+
+
+def test_no_more_lines_than_the_window() -> None:
+    window = window_with(5)
+    assert numbers(window.frames_to_send()) == [1, 2, 3]
+    assert window.frames_to_send() == []
+    window.count_ok(OK)
+    assert numbers(window.frames_to_send()) == [4]
+
+
+def test_no_more_bytes_than_the_receive_buffer_but_always_one_line() -> None:
+    window = SendWindow(lines=8, receive_bytes=60)
+    for number in range(1, 5):
+        window.append(numbered(number, "M117 " + "x" * 30))
+    assert numbers(window.frames_to_send()) == [1]
+    long = SendWindow(lines=8, receive_bytes=20)
+    long.append(numbered(1, "M117 " + "x" * 30))
+    assert len(long.frames_to_send()) == 1
+
+
+def test_an_ok_with_a_number_answers_everything_before_it() -> None:
+    window = window_with(3)
+    window.frames_to_send()
+    window.count_ok(Ok(3, 15, 3))
+    assert window.acked == 3
+    assert window.bytes_in_flight == 0
+
+
+def test_a_doubled_ok_with_a_number_counts_once() -> None:
+    window = window_with(3)
+    window.frames_to_send()
+    window.count_ok(Ok(1))
+    assert not window.count_ok(Ok(1))
+    assert not window.count_ok(Ok(99))
+    assert window.acked == 1
+
+
+def test_a_marker_wipes_out_lost_oks() -> None:
+    window = window_with(3, markers=(3,))
+    window.frames_to_send()
+    window.count_ok(T_OK)
+    assert window.acked == 3
+    assert window.proven == 3
+
+
+def test_a_doubled_ok_does_not_pass_a_marker() -> None:
+    window = window_with(3, markers=(2,))
+    window.frames_to_send()
+    assert window.count_ok(OK)
+    assert not window.count_ok(OK)
+    assert window.acked == 1
+    window.count_ok(T_OK)
+    assert window.acked == 2
+
+
+def test_oks_beyond_everything_sent_are_ignored() -> None:
+    window = window_with(1)
+    window.frames_to_send()
+    assert window.count_ok(OK)
+    assert not window.count_ok(OK)
+    assert window.acked == 1
+
+
+def test_the_ok_of_a_resend_belongs_to_no_line_and_overtakes() -> None:
+    """As recorded: N4 good, N5 bad, N6 good in one write -> Error, Resend: 5, ok, and only then N4's ok."""
+    window = window_with(6, lines=6)
+    window.frames_to_send()
+    for _ in range(3):
+        window.count_ok(OK)
+    assert window.count_resend(5) is Verdict.REWOUND
+    assert not window.count_ok(OK)
+    assert window.acked == 3
+    assert window.count_ok(OK)
+    assert window.acked == 4
+    assert numbers(window.frames_to_send()) == [5]
+
+
+def test_after_a_rewind_one_line_flies_until_it_is_answered() -> None:
+    window = window_with(4, lines=4)
+    window.frames_to_send()
+    assert window.count_resend(1) is Verdict.REWOUND
+    window.count_ok(OK)
+    assert numbers(window.frames_to_send()) == [1]
+    window.count_ok(OK)
+    assert numbers(window.frames_to_send()) == [2, 3, 4]
+
+
+def test_equal_resends_of_lines_already_under_way_are_one() -> None:
+    window = window_with(4, lines=4)
+    window.frames_to_send()
+    assert window.count_resend(1) is Verdict.REWOUND
+    assert [window.count_resend(1) for _ in range(3)] == [Verdict.REPEATED] * 3
+    window.frames_to_send()
+    assert window.count_resend(1) is Verdict.REWOUND
+
+
+def test_a_resend_behind_what_was_answered_is_obeyed() -> None:
+    """A damaged N makes the line un-numbered: `Unknown command` and ok, then the next line is refused."""
+    window = window_with(5, lines=2)
+    window.frames_to_send()
+    window.count_ok(OK)
+    window.count_ok(OK)
+    window.frames_to_send()
+    assert window.acked == 2
+    assert window.count_resend(2) is Verdict.REWOUND
+    assert window.acked == 1
+    assert numbers(window.frames_to_send()) == [2]
+
+
+def test_a_resend_below_what_was_proven_is_a_reset() -> None:
+    window = window_with(8, markers=(4,))
+    for _ in range(4):
+        window.frames_to_send()
+        window.count_ok(OK)
+    window.frames_to_send()
+    window.count_ok(T_OK)
+    assert window.proven == 4
+    assert window.count_resend(1) is Verdict.CONTRADICTED
+    assert window.count_resend(4) is Verdict.CONTRADICTED
+
+
+def test_a_resend_behind_the_history_is_a_reset() -> None:
+    window = SendWindow(lines=3, receive_bytes=127)
+    for number in range(1, HISTORY_LINES + 10):
+        window.append(numbered(number, "G92 E0"))
+        window.frames_to_send()
+        window.count_ok(OK)
+    assert window.count_resend(2) is Verdict.CONTRADICTED
+
+
+def test_a_resend_of_the_next_line_misses_nothing() -> None:
+    window = window_with(2)
+    window.frames_to_send()
+    assert window.count_resend(3) is Verdict.NOTHING_MISSING
+    assert window.acked == 0, "accepted is not done"
+
+
+def test_a_resend_of_a_line_never_sent_is_garbled() -> None:
+    window = window_with(2)
+    window.frames_to_send()
+    assert window.count_resend(55) is Verdict.BEYOND
+
+
+def test_one_line_refused_for_ever_ends_it() -> None:
+    window = window_with(1)
+    verdicts = []
+    for _ in range(REFUSALS_MAX + 1):
+        window.frames_to_send()
+        verdicts.append(window.count_resend(1))
+    assert verdicts == [Verdict.REWOUND] * REFUSALS_MAX + [Verdict.REFUSED]
+
+
+def test_settling_rewinds_once_more() -> None:
+    window = window_with(3)
+    window.frames_to_send()
+    window.count_resend(1)
+    window.frames_to_send()
+    window.count_resend(1)
+    assert window.settle() is Verdict.REWOUND
+    assert numbers(window.frames_to_send()) == [1]
+
+
+def test_a_bare_line_takes_its_own_ok() -> None:
+    window = window_with(2)
+    window.frames_to_send()
+    window.append_bare(b"M108\n")
+    for expected in (1, 2, 2):
+        assert window.count_ok(OK)
+        assert window.acked == expected
+    assert window.in_flight == 0
+    assert window.bytes_in_flight == 0
+
+
+def test_one_more_passes_beyond_the_window_and_only_one() -> None:
+    window = window_with(5)
+    window.frames_to_send()
+    window.allow_one_more()
+    assert numbers(window.frames_to_send()) == [4]
+    assert window.frames_to_send() == []
