@@ -191,6 +191,9 @@ class Engine:
         except StoreUnavailable as failure:
             self._not_committed(batch, failure)
             return
+        except Exception:  # rows that break a constraint: a bug behind one input of the batch
+            await self._step_apart(batch)
+            return
         self._unsaved = (self._unsaved - draft.job_rows.keys()) | draft.progressed
         draft.apply()
         self._publish(stored, draft)

@@ -227,6 +227,22 @@ async def test_an_input_with_a_bug_behind_it_hurts_nobody_else(bench: Bench) -> 
     assert list(bench.engine.state.jobs) == [1]
 
 
+async def test_rows_that_the_store_refuses_cost_only_the_input_behind_them(bench: Bench) -> None:
+    commit = bench.journal.commit
+
+    async def picky(draft):  # type: ignore[no-untyped-def]
+        if any(job.name == "bad" for job in draft.job_rows.values()):
+            raise ValueError("constraint failed")
+        return await commit(draft)
+
+    bench.journal.commit = picky  # type: ignore[method-assign]
+    results = await asyncio.gather(
+        *(bench.engine.execute(a_submission(name)) for name in ("good", "bad", "fine")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [Job, RuntimeError, Job]
+    assert [job.name for job in bench.engine.state.jobs.values()] == ["good", "fine"]
+
+
 # ---------------------------------------------------------------- Idempotency-Key
 
 
