@@ -297,7 +297,7 @@ class Board(Machine):
     def _has_work(self) -> bool:
         if self._power is not _Power.RUNNING:
             return False
-        if self._orders or self._resume_at <= self.now or self.card.abort_wanted and self._running is None:
+        if self._orders or self._resume_at <= self.now or (self.card.abort_wanted and self._running is None):
             return True
         room = len(self._ring) < self.personality.bufsize
         idle = self._running is None

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from firmware_sim.machine import card_commands, heat_commands, motion_commands, report_commands, session_commands
+from firmware_sim.machine import (
+    card_commands,
+    heat_commands,
+    motion_commands,
+    report_commands,
+    session_commands,
+)
 from firmware_sim.machine.state import Machine
 from firmware_sim.machine.words import Command
 from firmware_sim.personality import Personality

@@ -92,6 +92,10 @@ class Heater:
         self._base, self._since = self._true_celsius(now), now
         self._dead_at, self._sensor = None, None
 
+    def cool_to_ambient(self) -> None:
+        """Stand at room temperature, as after a long pause."""
+        self._base = self.ambient
+
     def pending_fault(self, now: float) -> ThermalFault | None:
         """What thermal protection will say of this heater if nothing changes."""
         if self._sensor is not None and self._sensor >= self.constants.max_celsius:
