@@ -12,30 +12,38 @@ from gateway.engine.ports import StoreUnavailable
 #: Primary result codes are the low byte of an extended one (https://sqlite.org/rescode.html).
 _PRIMARY = 0xFF
 
+_HELD = "another program holds it: end the one that has it open (a backup, a database shell)"
+_MODE = "check its owner and mode, and its folder's, and the mount"
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space in its folder; nothing was written and the gateway goes on",
-    sqlite3.SQLITE_BUSY: "another program holds it: end the program that has it open (a backup, a database shell)",
-    sqlite3.SQLITE_LOCKED: "another program holds it: end the program that has it open (a backup, a database shell)",
-    sqlite3.SQLITE_CORRUPT: "it is damaged: stop the gateway, keep a copy of the file, and restore the last backup",
-    sqlite3.SQLITE_NOTADB: "it is no database: check the path, or stop the gateway and restore the last backup",
-    sqlite3.SQLITE_READONLY: "it cannot be written: check its owner and mode, its folder's, and the mount",
-    sqlite3.SQLITE_PERM: "it cannot be opened: check its owner and mode, and its folder's",
+    sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing was written and the gateway goes on",
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_CORRUPT: "it is damaged: stop the gateway, keep a copy of it, and restore the last backup",
+    sqlite3.SQLITE_NOTADB: "it is no database: check the path, or stop the gateway and restore a backup",
+    sqlite3.SQLITE_READONLY: f"it cannot be written: {_MODE}",
+    sqlite3.SQLITE_PERM: f"it cannot be opened: {_MODE}",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that its folder exists and belongs to the gateway's user",
-    sqlite3.SQLITE_IOERR: "the disk does not read or write: look at the kernel's log (dmesg) for the disk",
+    sqlite3.SQLITE_IOERR: "the disk does not read or write: look for it in the kernel's log (dmesg)",
     sqlite3.SQLITE_NOMEM: "memory is short: nothing was written and the gateway goes on",
 }
 _UNKNOWN = "see the text; nothing was written"
 
 
-class RowRefused(Exception):
-    """A row that breaks a constraint or was decided on an old version. Ours to fix; nothing was written."""
+class RowRefused(StoreUnavailable):
+    """A row that breaks a constraint, or was decided on an old version of it. A fault of the gateway.
+
+    It is a StoreUnavailable because for whoever asked it is the same: nothing was written.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the store refused a row, which is a fault of the gateway; please report it: {why}")
 
 
 class SchemaMismatch(StoreUnavailable):
     """The database and this program do not have the same schema."""
 
 
-def explained(error: DBAPIError | sqlite3.Error, path: str) -> Exception:
+def explained(error: DBAPIError | sqlite3.Error, path: str) -> StoreUnavailable:
     """The exception to raise instead: StoreUnavailable with what to do, or RowRefused."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(origin, (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):

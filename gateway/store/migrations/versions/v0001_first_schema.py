@@ -15,6 +15,13 @@ depends_on = None
 #: Ids of work rows start at host_number * 2**20 + 1; a host that joins a farm gets another number.
 FIRST_HOST_NUMBER = 0
 HOME_ORGANIZATION_ID = 1
+#: Who submits when root, or the service's own user, does so without being a member.
+OPERATOR_ID = "OPERATOR00000"
+
+
+HAS_MACHINE = "status IN ('paused', 'printing', 'received', 'sent') AND NOT is_held AND NOT is_local"
+UNFINISHED = "ended_at IS NULL"
+UNANSWERED = "answered_at IS NULL"
 
 
 def upgrade() -> None:
@@ -185,11 +192,13 @@ def _jobs() -> None:
             name=op.f("ck_job_printer_known"),
         ),
         sa.CheckConstraint(
-            "status IN ('canceled', 'completed', 'created', 'failed', 'paused', 'printing', 'queued', 'received', 'sent', 'unscheduled')",
+            "status IN ('canceled', 'completed', 'created', 'failed', 'paused', "
+            "'printing', 'queued', 'received', 'sent', 'unscheduled')",
             name=op.f("ck_job_status"),
         ),
         sa.CheckConstraint(
-            "verdict IS NULL OR (verdict IN ('failed', 'successful') AND status IN ('canceled', 'completed', 'failed'))",
+            "verdict IS NULL OR (verdict IN ('failed', 'successful') "
+            "AND status IN ('canceled', 'completed', 'failed'))",
             name=op.f("ck_job_verdict_of_ended"),
         ),
         sa.CheckConstraint("shown_status = coalesce(verdict, status)", name=op.f("ck_job_shown_status")),
@@ -238,20 +247,16 @@ def _job_indexes() -> None:
         "job",
         ["work_id"],
         unique=False,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text(UNFINISHED),
+        postgresql_where=sa.text(UNFINISHED),
     )
     op.create_index(
         "uq_job_has_machine",
         "job",
         ["printer_id"],
         unique=True,
-        sqlite_where=sa.text(
-            "status IN ('paused', 'printing', 'received', 'sent') AND NOT is_held AND NOT is_local"
-        ),
-        postgresql_where=sa.text(
-            "status IN ('paused', 'printing', 'received', 'sent') AND NOT is_held AND NOT is_local"
-        ),
+        sqlite_where=sa.text(HAS_MACHINE),
+        postgresql_where=sa.text(HAS_MACHINE),
     )
 
 
@@ -286,8 +291,8 @@ def _attempts() -> None:
         "attempt",
         ["work_id"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text(UNFINISHED),
+        postgresql_where=sa.text(UNFINISHED),
     )
     op.create_table(
         "printer_command",
@@ -305,9 +310,6 @@ def _attempts() -> None:
         ),
         sa.CheckConstraint("state IN ('done', 'failed', 'pending')", name=op.f("ck_printer_command_state")),
         sa.ForeignKeyConstraint(
-            ["member_id"], ["member.member_id"], name=op.f("fk_printer_command_member_id_member")
-        ),
-        sa.ForeignKeyConstraint(
             ["printer_id"], ["printer.printer_id"], name=op.f("fk_printer_command_printer_id_printer")
         ),
         sa.ForeignKeyConstraint(["work_id"], ["work.id"], name=op.f("fk_printer_command_work_id_work")),
@@ -318,8 +320,8 @@ def _attempts() -> None:
         "printer_command",
         ["task_id"],
         unique=False,
-        sqlite_where=sa.text("answered_at IS NULL"),
-        postgresql_where=sa.text("answered_at IS NULL"),
+        sqlite_where=sa.text(UNANSWERED),
+        postgresql_where=sa.text(UNANSWERED),
     )
 
 
@@ -408,3 +410,11 @@ def _first_rows() -> None:
     op.bulk_insert(
         organization, [{"organization_id": HOME_ORGANIZATION_ID, "name": "home", "public_id": hex_id(24)}]
     )
+    member = sa.table("member", *map(sa.column, ("member_id", "name", "organization_id", "is_admin")))
+    operator = {
+        "member_id": OPERATOR_ID,
+        "name": "operator",
+        "organization_id": HOME_ORGANIZATION_ID,
+        "is_admin": True,
+    }
+    op.bulk_insert(member, [operator])

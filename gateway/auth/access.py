@@ -1,0 +1,126 @@
+"""Who may see and do what. Scopes (`data:read`, `data:write`) are asked for at the door, before these rules.
+
+                              admin   organization's admin   printer's owner   job's owner   same organization
+    see or command a job        x              x                    x               x
+    use a printer, see it       x              x                    x                              x
+    confirm its plate clear     x              x                    x                              x
+    stop it (emergency)         x              x                    x                              x
+    change printers, keys       x
+
+"admin" holds the scope `admin`. An organization's admin counts for the job's organization and for the printer's.
+Confirming and stopping are for everybody who may print there: the one who stands before the machine and lifts
+the part off, or sees it burn, is a colleague as often as the owner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.domain.job import Job
+from gateway.domain.member import Principal
+from gateway.domain.printer import Printer
+from gateway.domain.state import State
+
+
+class Subjects(Protocol):
+    """Whom an event concerns; both `domain.events.Event` and the store's committed one have it."""
+
+    @property
+    def organization_id(self) -> int | None: ...
+    @property
+    def member_id(self) -> str | None: ...
+    @property
+    def printer_id(self) -> int | None: ...
+    @property
+    def work_id(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobScope:
+    """Which jobs a list shows to its caller: the arguments for the store's job query; None does not narrow."""
+
+    member_id: str | None = None
+    organization_id: int | None = None
+    printer_id: int | None = None
+
+
+def is_admin_of(principal: Principal, organization_id: int | None) -> bool:
+    """Whether it runs this gateway, or this organization."""
+    return principal.is_admin or (principal.is_org_admin and organization_id == principal.organization_id)
+
+
+def owns_printer(principal: Principal, printer: Printer | None) -> bool:
+    """Whether it is the printer's owner."""
+    return printer is not None and printer.owner_id == principal.member_id
+
+
+def may_see_job(principal: Principal, job: Job, printer: Printer | None) -> bool:
+    """`printer` is the job's, None while it has none."""
+    return (
+        job.member_id == principal.member_id
+        or owns_printer(principal, printer)
+        or is_admin_of(principal, job.organization_id)
+        or (printer is not None and is_admin_of(principal, printer.organization_id))
+    )
+
+
+def may_command_job(principal: Principal, job: Job, printer: Printer | None) -> bool:
+    """Pause, resume, cancel, resolve, give a verdict: whoever may see it. `printer` as above."""
+    return may_see_job(principal, job, printer)
+
+
+def may_see_printer(principal: Principal, printer: Printer) -> bool:
+    """Whether it is told that this printer exists and how it is."""
+    return (
+        principal.is_admin
+        or owns_printer(principal, printer)
+        or printer.organization_id == principal.organization_id
+    )
+
+
+def may_use_printer(principal: Principal, printer: Printer) -> bool:
+    """Send jobs to it."""
+    return may_see_printer(principal, printer)
+
+
+def may_confirm_plate(principal: Principal, printer: Printer) -> bool:
+    """Say that its plate is clear, or occupied."""
+    return may_use_printer(principal, printer)
+
+
+def may_stop(principal: Principal, printer: Printer) -> bool:
+    """Stop it at once, whoever's print it is."""
+    return may_see_printer(principal, printer)
+
+
+def may_see_event(principal: Principal, event: Subjects, state: State) -> bool:
+    """An event about work: who may see the job. About a printer alone: who may see it. Else: its member."""
+    printer = None if event.printer_id is None else state.printers.get(event.printer_id)
+    if event.member_id == principal.member_id or is_admin_of(principal, event.organization_id):
+        return True
+    if printer is None:
+        return False
+    if event.work_id is None:
+        return may_see_printer(principal, printer)
+    return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
+
+
+def own_jobs(principal: Principal) -> JobScope:
+    """Forge's `GET /print/jobs`: the caller's own, whatever it may see besides."""
+    return JobScope(member_id=principal.member_id)
+
+
+def printer_jobs(principal: Principal, printer: Printer) -> JobScope:
+    """`printers/{id}/jobs`: all of them for its owner and for admins, else the caller's own there."""
+    everything = owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
+    return JobScope(printer_id=printer.printer_id, member_id=None if everything else principal.member_id)
+
+
+def all_jobs(principal: Principal) -> JobScope:
+    """The widest list: everything for an admin, the organization for its admin, else the caller's own."""
+    if principal.is_admin:
+        return JobScope()
+    if principal.is_org_admin:
+        return JobScope(organization_id=principal.organization_id)
+    return own_jobs(principal)

@@ -1,0 +1,170 @@
+"""The content of print files, addressed by its SHA-256 and immutable.
+
+    <root>/ab/cd/abcd...        0640, there whole or not at all
+    <root>/.incoming/<number>   uploads under way; what a crash left there is removed at start
+
+An upload is written beside its destination, on the same filesystem; `finish` makes the bytes durable (fsync),
+then gives them their name (rename), then makes the name durable (fsync of the folder). Writing and hashing
+happen in threads: a slow SD card must not stop the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.store.trouble import explained_os
+
+T = TypeVar("T")
+
+INCOMING = ".incoming"
+#: Content is for the service and its group (a backup, a camera script); nobody else.
+CONTENT_MODE = 0o640
+FOLDER_MODE = 0o750
+#: Uploads that write at the same time; more only makes a disk seek.
+WRITERS = 2
+
+#: `os.write`: how many of the bytes were taken.
+Write = Callable[[int, bytes], int]
+
+
+class Files:
+    """`gateway.engine.ports.Files` in a folder that belongs to one gateway.
+
+    `Files(root)` creates the folder, removes leftovers of uploads that a crash cut off, and blocks for that;
+    raises StoreUnavailable. `write` stands in for `os.write`.
+    """
+
+    def __init__(self, root: Path | str, write: Write = os.write) -> None:
+        self._root = Path(root).absolute()
+        self._write = write
+        self._numbers = count(1)
+        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="store-files")
+        incoming = self._root / INCOMING
+        try:
+            incoming.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for leftover in incoming.iterdir():
+                leftover.unlink()
+        except OSError as error:
+            raise explained_os(error, str(self._root)) from error
+
+    def path_of(self, sha256: str) -> str:
+        """Absolute path of the content, whether it is there or not; ValueError for what is no SHA-256."""
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"no SHA-256 in lower-case hex: {sha256!r}")
+        return str(self._root / sha256[:2] / sha256[2:4] / sha256)
+
+    async def begin(self) -> Upload:
+        """Start an upload; raises StoreUnavailable."""
+        path = self._root / INCOMING / f"{os.getpid()}-{next(self._numbers)}"
+        fd = await self._run(
+            path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        )
+        return Upload(self, path, fd)
+
+    def close(self) -> None:
+        """Wait for the pieces under way. Uploads that were not finished are removed at the next start."""
+        self._threads.shutdown()
+
+    async def _run(self, path: Path, step: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, step)
+        except OSError as error:
+            raise explained_os(error, str(path)) from error
+
+    def _take(self, fd: int, chunk: bytes) -> None:
+        while chunk:
+            chunk = chunk[self._write(fd, chunk) :]
+
+    def _keep(self, temporary: Path, fd: int, sha256: str, size: int) -> None:
+        """Give finished content its name, or drop it when the name has the same content already."""
+        content = Path(self.path_of(sha256))
+        if _has_size(content, size):
+            temporary.unlink()
+            return
+        os.fsync(fd)
+        os.fchmod(fd, CONTENT_MODE)
+        folders = (content.parent.parent, content.parent)
+        for folder in folders:
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        temporary.rename(content)
+        for folder in (self._root, *folders):
+            _fsync_folder(folder)
+
+
+class Upload:
+    """`gateway.engine.ports.Upload`: content on its way in, by one task. After any error it is discarded."""
+
+    def __init__(self, files: Files, path: Path, fd: int) -> None:
+        self._files = files
+        self._path = path
+        self._fd: int | None = fd
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    @property
+    def temporary_path(self) -> str:
+        """Where the bytes lie before `finish`, so that they can be looked at first."""
+        return str(self._path)
+
+    async def write(self, chunk: bytes) -> None:
+        """Append a piece; raises StoreUnavailable when the disk is full, and frees what was written."""
+        fd = self._open_fd()
+
+        def step() -> None:
+            self._files._take(fd, chunk)
+            self._digest.update(chunk)
+
+        await self._or_discard(step)
+        self._size += len(chunk)
+
+    async def finish(self) -> tuple[str, int]:
+        """Make it durable under its hash and give (sha256, size in bytes); raises StoreUnavailable."""
+        fd = self._open_fd()
+        sha256 = self._digest.hexdigest()
+        await self._or_discard(lambda: self._files._keep(self._path, fd, sha256, self._size))
+        self._fd = None
+        os.close(fd)
+        return sha256, self._size
+
+    async def discard(self) -> None:
+        """Throw it away. Idempotent; does nothing after `finish`."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        os.close(fd)
+        self._path.unlink(missing_ok=True)
+
+    def _open_fd(self) -> int:
+        if self._fd is None:
+            raise ValueError("this upload is over")
+        return self._fd
+
+    async def _or_discard(self, step: Callable[[], None]) -> None:
+        try:
+            await self._files._run(self._path, step)
+        except BaseException:  # a cancelled task's too: the piece may be half written
+            await self.discard()
+            raise
+
+
+def _has_size(content: Path, size: int) -> bool:
+    """Whether the content is there; a file of another size under this name was damaged and is replaced."""
+    try:
+        return content.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _fsync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

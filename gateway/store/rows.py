@@ -1,0 +1,188 @@
+"""Domain objects to column values, and rows back to domain objects. One pair per table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, Select, select
+
+from gateway.domain.commands import PrinterCommand, TaskState
+from gateway.domain.file import StoredFile
+from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason, Verdict
+from gateway.domain.member import Key, Member, Organization, Scope
+from gateway.domain.printer import Plate, PlateClear, Printer
+from gateway.engine.ports import StoredEvent
+from gateway.store.schema import (
+    api_key,
+    attempt,
+    event,
+    file,
+    job,
+    member,
+    organization,
+    printer,
+    printer_command,
+    work,
+)
+
+Values = dict[str, Any]
+R = TypeVar("R")
+#: A row back to what it stands for.
+Reader = Callable[[Row[Any]], R]
+
+#: Columns that a job shares by name with its row, besides those spelled out below.
+_PLAIN = (
+    "name", "printer_id", "status_at", "started_at", "ended_at", "is_local", "print_key", "attempts",
+    "file_sha256", "file_name", "file_size", "printable_id", "printable_url", "comment", "custom_data",
+    "message", "error_code", "progress", "position", "line",
+)  # fmt: skip
+_FIXED = ("work_id", "member_id", "organization_id", "member_ordinal")
+
+#: Every job with its work row; add where and order.
+SELECT_JOBS: Select[Any] = select(
+    *(job.c[name] for name in (*_FIXED, *_PLAIN, "status", "verdict", "reasons", "settings")),
+    work.c.public_id,
+    work.c.app_id,
+    work.c.created_at,
+    work.c.version,
+).join_from(job, work, work.c.id == job.c.work_id)
+
+
+def job_changes(given: Job) -> Values:
+    """The columns of `job` that may change."""
+    values: Values = {name: getattr(given, name) for name in _PLAIN}
+    values["status"] = given.status.value
+    values["verdict"] = given.verdict.value if given.verdict else None
+    values["shown_status"] = given.shown_status
+    values["is_held"] = given.is_held
+    values["reasons"] = sorted(reason.value for reason in given.reasons)
+    values["settings"] = given.settings
+    return values
+
+
+def job_values(given: Job) -> Values:
+    """All columns of `job` but `end_ordinal`, which only the journal knows."""
+    return job_changes(given) | {name: getattr(given, name) for name in _FIXED}
+
+
+def work_values(given: Job, hex24: str, hex32: str) -> Values:
+    """The work row above a job, with the public ids that it gets once and for all."""
+    return {
+        "id": given.work_id,
+        "kind": "job",
+        "public_id": given.job_id,
+        "hex24": hex24,
+        "hex32": hex32,
+        "organization_id": given.organization_id,
+        "member_id": given.member_id,
+        "app_id": given.app_id,
+        "created_at": given.created_at,
+        "version": given.version,
+    }
+
+
+def job_from(row: Row[Any]) -> Job:
+    """A row of `SELECT_JOBS`."""
+    values = dict(row._mapping)
+    verdict = values.pop("verdict")
+    return Job(
+        job_id=values.pop("public_id"),
+        status=JobStatus(values.pop("status")),
+        verdict=None if verdict is None else Verdict(verdict),
+        reasons=frozenset(map(Reason, values.pop("reasons"))),
+        **values,
+    )
+
+
+def attempt_values(given: Attempt) -> Values:
+    """All columns of `attempt`."""
+    values: Values = {column.name: getattr(given, column.name) for column in attempt.columns}
+    values["result"] = given.result.value if given.result else None
+    return values
+
+
+def attempt_from(row: Row[Any]) -> Attempt:
+    """A row of `attempt`."""
+    values = dict(row._mapping)
+    result = values.pop("result")
+    return Attempt(result=None if result is None else AttemptResult(result), **values)
+
+
+def printer_values(given: Printer) -> Values:
+    """All columns of `printer`."""
+    values: Values = {column.name: getattr(given, column.name) for column in printer.columns}
+    return values | {"plate": given.plate.value, "plate_clear": given.plate_clear.value}
+
+
+def printer_from(row: Row[Any]) -> Printer:
+    """A row of `printer`."""
+    values = dict(row._mapping)
+    plate, plate_clear = Plate(values.pop("plate")), PlateClear(values.pop("plate_clear"))
+    return Printer(plate=plate, plate_clear=plate_clear, **values)
+
+
+def command_values(given: PrinterCommand) -> Values:
+    """All columns of `printer_command`."""
+    values: Values = {column.name: getattr(given, column.name) for column in printer_command.columns}
+    return values | {"state": given.state.value}
+
+
+def command_from(row: Row[Any]) -> PrinterCommand:
+    """A row of `printer_command`."""
+    values = dict(row._mapping)
+    return PrinterCommand(state=TaskState(values.pop("state")), **values)
+
+
+def member_values(given: Member) -> Values:
+    """All columns of `member`."""
+    return {column.name: getattr(given, column.name) for column in member.columns}
+
+
+def member_from(row: Row[Any]) -> Member:
+    """A row of `member`."""
+    return Member(**row._mapping)
+
+
+def organization_values(given: Organization) -> Values:
+    """All columns of `organization`."""
+    return {column.name: getattr(given, column.name) for column in organization.columns}
+
+
+def organization_from(row: Row[Any]) -> Organization:
+    """A row of `organization`."""
+    return Organization(**row._mapping)
+
+
+def key_values(given: Key) -> Values:
+    """All columns of `api_key`."""
+    values: Values = {column.name: getattr(given, column.name) for column in api_key.columns}
+    return values | {"scopes": sorted(scope.value for scope in given.scopes)}
+
+
+def key_from(row: Row[Any]) -> Key:
+    """A row of `api_key`."""
+    values = dict(row._mapping)
+    return Key(scopes=frozenset(map(Scope, values.pop("scopes"))), **values)
+
+
+_FILE_COLUMNS = tuple(column for column in file.columns if column.name != "number")
+SELECT_FILES: Select[Any] = select(*_FILE_COLUMNS)
+
+
+def file_values(given: StoredFile) -> Values:
+    """All columns of `file` but its number, which the database gives."""
+    return {column.name: getattr(given, column.name) for column in _FILE_COLUMNS}
+
+
+def file_from(row: Row[Any]) -> StoredFile:
+    """A row of `SELECT_FILES`."""
+    return StoredFile(**row._mapping)
+
+
+SELECT_EVENTS: Select[Any] = select(event)
+
+
+def event_from(row: Row[Any]) -> StoredEvent:
+    """A row of `event`."""
+    return StoredEvent(**row._mapping)
