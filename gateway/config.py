@@ -81,13 +81,11 @@ def _socket(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    if value.startswith(("postgresql://", "postgresql+psycopg://")):
-        return value
-    if value.startswith("sqlite:////") and len(value) > len("sqlite:////"):
-        return value
-    raise ValueError(
-        "must be sqlite:////absolute/path/gateway.db (four slashes) or postgresql://user:password@host/database"
-    )
+    if value.startswith("postgresql"):
+        raise ValueError("PostgreSQL is not available in this version; use sqlite:////absolute/path/gateway.db")
+    if not value.startswith("sqlite:////") or value == "sqlite:////":
+        raise ValueError("must be sqlite:////absolute/path/gateway.db (four slashes)")
+    return value
 
 
 def _name(value: str) -> str:

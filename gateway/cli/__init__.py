@@ -1,0 +1,1 @@
+"""The command `print-gateway`: what people type, over the native API."""

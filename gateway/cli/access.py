@@ -1,0 +1,83 @@
+"""`print-gateway keys …` and `print-gateway members …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli import show
+from gateway.cli.session import call
+
+keys = typer.Typer(no_args_is_help=True, help="Keys: what apps and people on other hosts show.")
+members = typer.Typer(no_args_is_help=True, help="Members: who owns printers and jobs.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_SCOPES = ["data:read", "data:write"]
+
+
+@keys.command("create")
+def create_key(
+    context: typer.Context,
+    member: Annotated[str, typer.Argument(help="Whose key.")],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    scope: Annotated[list[str] | None, typer.Option(help="data:read, data:write, admin; repeat it.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a key; its token is shown this once."""
+    key = call(context, lambda client: client.create_key(member, name, scope or DEFAULT_SCOPES))
+    if json:
+        show.as_json(key)
+        return
+    print(f"key {key.id} for {member}: {', '.join(key.scopes)}")
+    print("the token, shown only now:")
+    print(key.token)
+
+
+@keys.command("list")
+def list_keys(context: typer.Context, json: Json = False) -> None:
+    """All keys, without their tokens."""
+    found = call(context, lambda client: client.keys())
+    if json:
+        show.as_json(found)
+        return
+    show.table(
+        ("ID", "MEMBER", "NAME", "SCOPES", "CREATED", "REVOKED"),
+        (
+            (k.id, k.member, k.name, ", ".join(k.scopes), show.instant(k.created_at),
+             show.instant(k.revoked_at))
+            for k in found
+        ),
+    )  # fmt: skip
+
+
+@keys.command("revoke")
+def revoke_key(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """A key stops working at once."""
+    call(context, lambda client: client.revoke_key(key_id))
+    print(f"key {key_id} is revoked")
+
+
+@members.command("add")
+def add_member(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The configuration's `owner`.")],
+    email: Annotated[str | None, typer.Option(help="Where to reach them.")] = None,
+    json: Json = False,
+) -> None:
+    """A new member; give them a key with `keys create`."""
+    member = call(context, lambda client: client.add_member(name, email))
+    if json:
+        show.as_json(member)
+    else:
+        print(f"member {member.name} has the id {member.id}")
+
+
+@members.command("list")
+def list_members(context: typer.Context, json: Json = False) -> None:
+    """All members."""
+    found = call(context, lambda client: client.members())
+    if json:
+        show.as_json(found)
+    else:
+        show.table(("ID", "NAME", "EMAIL"), ((m.id, m.name, m.email) for m in found))

@@ -1,0 +1,107 @@
+"""The entry point: global options, the processes, the configuration. What is slow is imported when used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli import access, database, jobs, printers
+from gateway.cli.session import Exit, Target, fail
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+app = typer.Typer(
+    name="print-gateway",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The daemon on a 3D-printer host that knows and drives everything the printers do.",
+)
+app.add_typer(printers.app, name="printers")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(access.members, name="members")
+app.add_typer(access.keys, name="keys")
+app.add_typer(database.app, name="db")
+
+ConfigPath = Annotated[
+    Path | None, typer.Option("--config", help="Default: /etc/print-gateway/config.toml if it is there.")
+]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(envvar="PRINT_GATEWAY_URL", help="A gateway elsewhere; needs a token.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="PRINT_GATEWAY_TOKEN", help="A key; better in the environment.")
+    ] = None,
+    socket: Annotated[str | None, typer.Option(help="The Unix socket of a gateway on this host.")] = None,
+) -> None:
+    """Which gateway is meant. On its own host the Unix socket is the authority."""
+    if url and not url.startswith(("http://", "https://")):
+        fail(f'"{url}" is not a URL; write it like http://printhost.local:8080', Exit.USAGE)
+    context.obj = Target(url, token, socket)
+
+
+@app.command()
+def serve(config: ConfigPath = None) -> None:
+    """Run the gateway: engine, store, HTTP."""
+    settings = _load(config)
+    from gateway.main import serve as run
+
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def streamer(config: ConfigPath = None) -> None:
+    """Run the streamer: the process that feeds serial printers and outlives the gateway."""
+    settings = _load(config)
+    from gateway.main import streamer as run
+
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, print its URL and token.")] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option("--ready-file", help="With --keep: also write them there as JSON.")
+    ] = None,
+) -> None:
+    """Print a real file on simulated printers, with everything in a temporary folder."""
+    from gateway.cli.demo import run_demo
+
+    if ready_file is not None and not ready_file.absolute().parent.is_dir():
+        fail(f"there is no folder {ready_file.absolute().parent} for --ready-file", Exit.USAGE)
+    raise typer.Exit(run_demo(keep=keep, ready_file=ready_file))
+
+
+@app.command("check-config")
+def check_config(config: ConfigPath = None) -> None:
+    """Read the configuration as the service would, and say everything that is wrong with it."""
+    settings = _load(config)
+    for note in settings.warnings():
+        print(f"note: {note}")
+    for printer in settings.printers:
+        where = f"{printer.driver} at {printer.port}, {printer.baud} baud"
+        print(f"printer {printer.name}: {where}, owner {printer.owner}")
+    print(f"serves {settings.server.url}; store {settings.store.url}")
+    print("the configuration is good")
+
+
+def main() -> None:
+    """`print-gateway`."""
+    app()
+
+
+def _load(path: Path | None) -> Config:
+    from gateway.config import ConfigError, load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        fail(str(error), Exit.USAGE)

@@ -1,0 +1,138 @@
+"""What the native API says, as far as the CLI uses it; a newer gateway's extra fields are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Printer(_Model):
+    """A printer as it is now."""
+
+    id: int
+    name: str
+    driver: str
+    owner: str | None = None
+    owner_id: str | None = None
+    link: str
+    link_reason: str | None = None
+    port: str | None = None
+    status: str
+    plate: str
+    plate_clear: str = "confirm"
+    enabled: bool = True
+    firmware: str | None = None
+    message: str | None = None
+    temperatures: Mapping[str, float] = Field(default_factory=dict)
+    current_job: Any = None
+    queued: int = 0
+
+
+class JobFile(_Model):
+    """The print file a job pins."""
+
+    sha256: str | None = None
+    name: str | None = None
+    size: int | None = None
+
+
+class Job(_Model):
+    """A print job."""
+
+    id: str
+    number: int
+    name: str
+    status: str
+    reasons: tuple[str, ...] = ()
+    verdict: str | None = None
+    is_local: bool = False
+    is_held: bool = False
+    member_id: str
+    member: str | None = None
+    printer_id: int | None = None
+    printer: str | None = None
+    file: JobFile | None = None
+    progress: float | None = None
+    position: int | None = None
+    line: int | None = None
+    message: str | None = None
+    waiting: str | None = None
+    attempts: Any = 0
+    created_at: datetime | None = None
+    status_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.status in ENDS
+
+
+ENDS = frozenset({"completed", "failed", "canceled", "successful"})
+
+
+class JobPage(_Model):
+    """A page of jobs, oldest first."""
+
+    jobs: tuple[Job, ...]
+    total: int
+    limit: int | None = None
+    offset: int = 0
+
+
+class StoredFile(_Model):
+    """An upload."""
+
+    id: str
+    name: str
+    size: int
+    sha256: str | None = None
+
+
+class Answer(_Model):
+    """What became of an order to a printer so far."""
+
+    task_id: str | None = None
+    state: str = ""
+    message: str | None = None
+
+
+class Member(_Model):
+    """Somebody who owns jobs and printers."""
+
+    id: str
+    name: str
+    email: str | None = None
+
+
+class Key(_Model):
+    """A bearer credential; the token is there only in the answer to its creation."""
+
+    id: str
+    member: str | None = None
+    name: str
+    scopes: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    token: str | None = None
+
+
+class GatewayEvent(_Model):
+    """Something that happened, as the event stream tells it. Fleeting progress has no `seq`."""
+
+    seq: int | None = None
+    kind: str
+    at: datetime | None = None
+    member_id: str | None = None
+    printer_id: int | None = None
+    work_id: int | None = None
+    details: Mapping[str, Any] = Field(default_factory=dict)

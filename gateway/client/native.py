@@ -1,0 +1,230 @@
+"""The native API as typed calls, over the host's Unix socket or a URL with a token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from gateway.client.calls import ANSWER_WITHIN, BROKEN, Address, Calls, Sleep, explain, refuse
+from gateway.client.errors import GatewayUnreachable, Refused
+from gateway.client.models import Answer, GatewayEvent, Job, JobPage, Key, Member, Printer, StoredFile
+from gateway.client.sse import NotAnEventStream, SseParser
+
+#: Seconds without a byte on the event stream (the gateway sends a comment every 15) before it counts as dead.
+STREAM_SILENT_FOR = 45.0
+#: Seconds before the first and the longest wait for a new connection.
+RECONNECT_AFTER = (0.25, 5.0)
+
+#: An upload may take as long as it moves.
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN, sock_read=ANSWER_WITHIN)
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Opened:
+    """The event stream is (again) connected: what is known should be read anew."""
+
+
+class GatewayClient:
+    """One session with one gateway. Use it as an async context manager."""
+
+    def __init__(self, address: Address, *, sleep: Sleep = asyncio.sleep) -> None:
+        self.address = address
+        self._calls = Calls(address, sleep=sleep)
+        self._call = self._calls.call
+
+    async def __aenter__(self) -> Self:
+        await self._calls.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._calls.close()
+
+    # printers
+
+    async def printers(self) -> tuple[Printer, ...]:
+        """All printers one may see."""
+        return _many(Printer, (await self._call("GET", "/printers")), "printers")
+
+    async def printer(self, name_or_id: str) -> Printer:
+        """One printer."""
+        return _one(Printer, await self._call("GET", f"/printers/{_segment(name_or_id)}"))
+
+    async def set_plate(self, printer_id: int, plate: str) -> None:
+        """Confirm the plate `clear`, or say that it is `occupied`."""
+        await self._call("POST", f"/printers/{printer_id}/plate", json={"plate": plate})
+
+    async def stop(self, printer_id: int) -> Answer:
+        """Emergency stop."""
+        return _one(Answer, await self._call("POST", f"/printers/{printer_id}/stop"))
+
+    # jobs
+
+    async def upload(self, path: Path, name: str | None = None) -> StoredFile:
+        """Store a print file."""
+        key = str(uuid.uuid4())
+
+        async def attempt() -> Any:
+            with path.open("rb") as content:
+                form = aiohttp.FormData()
+                form.add_field("file", content, filename=name or path.name, content_type="text/x.gcode")
+                headers = {"Idempotency-Key": key}
+                return await self._call("POST", "/files", data=form, headers=headers, timeout=UPLOAD_TIMEOUT)
+
+        return _one(StoredFile, await self._calls.create(attempt))
+
+    async def submit(
+        self,
+        *,
+        printer: str | None,
+        file_id: str,
+        name: str,
+        settings: Mapping[str, Any] | None = None,
+        member: str | None = None,
+    ) -> Job:
+        """Hand in a job; without a printer it waits for one to be named."""
+        wanted: dict[str, Any] = {"file_id": file_id, "name": name, "settings": dict(settings or {})}
+        if printer is not None:
+            wanted["printer"] = printer
+        if member is not None:
+            wanted["member"] = member
+        key = str(uuid.uuid4())
+
+        async def attempt() -> Any:
+            return await self._call("POST", "/jobs", json=wanted, headers={"Idempotency-Key": key})
+
+        return _one(Job, await self._calls.create(attempt))
+
+    async def jobs(
+        self,
+        *,
+        status: str | None = None,
+        printer: str | None = None,
+        scope: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> JobPage:
+        """A page of jobs, oldest first."""
+        asked = {"status": status, "printer": printer, "scope": scope, "limit": limit, "offset": offset}
+        params = {name: str(value) for name, value in asked.items() if value is not None}
+        return _one(JobPage, await self._call("GET", "/jobs", params=params))
+
+    async def job(self, job_id: str) -> Job:
+        """One job by its id."""
+        return _one(Job, await self._call("GET", f"/jobs/{_segment(job_id)}"))
+
+    async def command(self, job_id: str, verb: str) -> Answer:
+        """`pause`, `resume` or `cancel` a job: accepted, not yet done."""
+        return _one(Answer, await self._call("POST", f"/jobs/{_segment(job_id)}/{verb}"))
+
+    async def resolve(self, job_id: str, outcome: str) -> None:
+        """Say how a held job ended, after a look at the machine."""
+        await self._call("POST", f"/jobs/{_segment(job_id)}/resolve", json={"outcome": outcome})
+
+    # members and keys
+
+    async def members(self) -> tuple[Member, ...]:
+        """All members."""
+        return _many(Member, await self._call("GET", "/members"), "members")
+
+    async def add_member(self, name: str, email: str | None = None) -> Member:
+        """A new member."""
+        return _one(Member, await self._call("POST", "/members", json={"name": name, "email": email}))
+
+    async def keys(self) -> tuple[Key, ...]:
+        """All keys, without their tokens."""
+        return _many(Key, await self._call("GET", "/keys"), "keys")
+
+    async def create_key(self, member: str, name: str, scopes: Sequence[str]) -> Key:
+        """A new key; its token is in this answer and nowhere else."""
+        wanted = {"member": member, "name": name, "scopes": list(scopes)}
+        return _one(Key, await self._call("POST", "/keys", json=wanted))
+
+    async def revoke_key(self, key_id: str) -> None:
+        """The key stops working at once."""
+        await self._call("DELETE", f"/keys/{_segment(key_id)}")
+
+    # events
+
+    async def events(self, last_id: str | None = None) -> AsyncGenerator[GatewayEvent | Opened, None]:
+        """What happens from now (or from behind `last_id`) on, over as many connections as it takes.
+
+        Every connection begins with an `Opened`. Refusals end the stream; silence and broken connections do
+        not, except that the very first connection must succeed.
+        """
+        wait, was_open = RECONNECT_AFTER[0], False
+        parser = SseParser(last_id)
+        while True:
+            try:
+                async for item in self._one_stream(parser):
+                    wait, was_open = RECONNECT_AFTER[0], True
+                    yield item
+            except (GatewayUnreachable, Refused) as error:
+                passing = not isinstance(error, Refused) or error.status >= 500
+                if not (was_open and passing):
+                    raise
+            parser = SseParser(parser.last_id)
+            await self._calls.sleep(wait)
+            wait = min(wait * 2, RECONNECT_AFTER[1])
+
+    async def _one_stream(self, parser: SseParser) -> AsyncGenerator[GatewayEvent | Opened, None]:
+        headers = {"Accept": "text/event-stream"}
+        if parser.last_id:
+            headers["Last-Event-ID"] = parser.last_id
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN, sock_read=STREAM_SILENT_FOR)
+        try:
+            async with self._calls.open("GET", "/events", headers=headers, timeout=timeout) as response:
+                await refuse(response)
+                yield Opened()
+                async for chunk in response.content.iter_any():
+                    for event in parser.feed(chunk):
+                        yield _event(event.kind, event.text)
+        except NotAnEventStream as error:
+            raise GatewayUnreachable(f"{self.address} sends no event stream: {error}") from error
+        except BROKEN as error:
+            raise GatewayUnreachable(explain(self.address, error)) from error
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _one(model: type[M], body: Any) -> M:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise _strange(model, error) from error
+
+
+def _many(model: type[M], body: Any, key: str) -> tuple[M, ...]:
+    items = body.get(key) if isinstance(body, dict) else body
+    try:
+        return TypeAdapter(tuple[model, ...]).validate_python(items)  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise _strange(model, error) from error
+
+
+def _strange(model: type[BaseModel], error: ValidationError) -> GatewayUnreachable:
+    field = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the whole"
+    return GatewayUnreachable(
+        f"the answer is no {model.__name__} of a Print Gateway ({field}); check the URL and both versions"
+    )
+
+
+def _event(kind: str, text: str) -> GatewayEvent:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {}
+    return _one(GatewayEvent, {"kind": kind, **(body if isinstance(body, dict) else {})})
