@@ -7,7 +7,7 @@
     stop it (emergency)         x              x                    x                              x
     change printers, keys       x
 
-"admin" holds the scope `admin`. An organization's admin counts for the job's organization and for the printer's.
+"admin" holds the scope `admin`. An organization's admin counts for the job's organization and the printer's.
 Confirming and stopping are for everybody who may print there: the one who stands before the machine and lifts
 the part off, or sees it burn, is a colleague as often as the owner.
 """
@@ -38,7 +38,7 @@ class Subjects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobScope:
-    """Which jobs a list shows to its caller: the arguments for the store's job query; None does not narrow."""
+    """Which jobs a list shows to its caller: arguments for the job query; None does not narrow."""
 
     member_id: str | None = None
     organization_id: int | None = None

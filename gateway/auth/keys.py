@@ -2,8 +2,8 @@
 
     gwk_<key id: 12 of a-z 2-7>_<secret: 43 characters of base64url, 32 random bytes>
 
-A plain SHA-256 is enough because the secret is random: nothing can be guessed from the hash, and a check costs
-microseconds (a password hash would cost a Raspberry Pi 0.3 s a request, which is a denial of service).
+A plain SHA-256 is enough because the secret is random: nothing can be guessed from the hash, and a check
+costs microseconds (a password hash would cost a Raspberry Pi 0.3 s a request: a denial of service).
 """
 
 from __future__ import annotations

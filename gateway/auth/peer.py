@@ -41,8 +41,8 @@ def peer_principal(uid: int, login_name: str | None, service_uid: int, members: 
     name = f"user {login_name!r}" if login_name else f"the user with uid {uid}"
     return Peer(
         None,
-        f"{name} is no member of this gateway: ask its operator for `print-gateway members add {login_name or 'NAME'}`"
-        ", or use a key",
+        f"{name} is no member of this gateway: ask its operator for "
+        f"`print-gateway members add {login_name or 'NAME'}`, or use a key",
     )
 
 

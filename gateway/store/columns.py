@@ -35,7 +35,7 @@ def from_milliseconds(milliseconds: int) -> datetime:
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime, kept as integer milliseconds since 1970.
 
-    Integers because SQLite gives zoned datetimes back naive, and because they compare and index alike everywhere.
+    Integers because SQLite gives zoned datetimes back naive, and because they compare alike everywhere.
     """
 
     impl = BigInteger

@@ -1,4 +1,4 @@
-"""One draft, one transaction: its rows in the order of the foreign keys, the totals they change, its events."""
+"""One draft, one transaction: its rows in the order of the foreign keys, the totals, the events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.store.schema import (
 )
 from gateway.store.trouble import RowRefused
 
-#: How long an Idempotency-Key answers again (draft-ietf-httpapi-idempotency-key-header leaves it to the server).
+#: How long an Idempotency-Key answers again (draft-ietf-httpapi-idempotency-key-header leaves it open).
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 
 #: Events kept for streams that resume and for the history, about 300 bytes each: 150 MB. Older ones go; the
@@ -126,8 +126,8 @@ class _JobWriter:
         first, last = host_range(self._connection)
         if not all(first <= work_id <= last for work_id in self._draft.new_jobs):
             raise StoreUnavailable(
-                f"this host has used up its range of {HOST_RANGE - 1} ids: stop the gateway, give it a host number "
-                "that no host had before (`UPDATE host SET host_number = ...`), and start it again"
+                f"this host has used up its {HOST_RANGE - 1} ids: stop the gateway, set host.host_number in "
+                "its database to a number that no host of the farm had before, and start it again"
             )
 
     def _add(self, jobs: list[Job]) -> None:

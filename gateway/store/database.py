@@ -4,11 +4,12 @@
     APIs   --read(unit)---> 2 threads -> readers   mode=ro, query_only; a snapshot each; never behind a commit
 
 A *unit* is a function of a connection that runs in one transaction: all of it or nothing. `BEGIN IMMEDIATE`
-because SQLite's deferred transaction takes no lock until the first write: four concurrent "select, then update"
-units all claimed the same job; and the late upgrade of a read to a write fails at once, whatever the timeout.
+because SQLite's deferred transaction takes no lock until the first write: of four concurrent "select, then
+update" units all four claimed the same job; and the late upgrade of a read to a write fails at once, whatever
+the timeout.
 
-Connections belong to no thread (a simulation runs everything inline in one); what keeps them apart is that the
-writer has a pool of one thread, and that a reader is taken out of a queue while it is used.
+Connections belong to no thread (a simulation runs everything inline in one); what keeps them apart is that
+the writer has a pool of one thread, and that a reader is taken out of a queue while it is used.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from gateway.store.trouble import RowRefused, explained, explained_os
 
 T = TypeVar("T")
 
-#: Seconds to wait for another process (a backup, a shell) to let go of the write lock. Well below the watchdog.
+#: Seconds to wait for another process (a backup, a shell) to let go of the write lock.
 BUSY_TIMEOUT = 5.0
 #: Lists in flight beside the writer: two, so that a long one does not hold up a short one on a 4-core board.
 READERS = 2
@@ -129,8 +130,8 @@ def _configure(connection: sqlite3.Connection, read_only: bool, foreign_keys: bo
 class Database:
     """An open database. Its schema must be at head already (`migrate.upgrade`).
 
-    `Database(url)` blocks for some milliseconds and raises StoreUnavailable. `close` is synchronous, and all a
-    crash leaves undone is what `close` does not do either: nothing is ever half written.
+    `Database(url)` blocks for some milliseconds and raises StoreUnavailable. `close` is synchronous, and does
+    nothing that a crash would leave undone: nothing is ever half written.
     """
 
     def __init__(self, url: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -107,6 +108,7 @@ class Upload:
         self._fd: int | None = fd
         self._digest = hashlib.sha256()
         self._size = 0
+        self._step = threading.Lock()  # held while a thread uses the descriptor
 
     @property
     def temporary_path(self) -> str:
@@ -115,43 +117,53 @@ class Upload:
 
     async def write(self, chunk: bytes) -> None:
         """Append a piece; raises StoreUnavailable when the disk is full, and frees what was written."""
-        fd = self._open_fd()
 
-        def step() -> None:
+        def step(fd: int) -> None:
             self._files._take(fd, chunk)
             self._digest.update(chunk)
+            self._size += len(chunk)
 
         await self._or_discard(step)
-        self._size += len(chunk)
 
     async def finish(self) -> tuple[str, int]:
         """Make it durable under its hash and give (sha256, size in bytes); raises StoreUnavailable."""
-        fd = self._open_fd()
-        sha256 = self._digest.hexdigest()
-        await self._or_discard(lambda: self._files._keep(self._path, fd, sha256, self._size))
-        self._fd = None
-        os.close(fd)
-        return sha256, self._size
+
+        def step(fd: int) -> None:
+            self._files._keep(self._path, fd, self._digest.hexdigest(), self._size)
+            self._fd = None
+            os.close(fd)
+
+        await self._or_discard(step)
+        return self._digest.hexdigest(), self._size
 
     async def discard(self) -> None:
         """Throw it away. Idempotent; does nothing after `finish`."""
-        if self._fd is None:
-            return
-        fd, self._fd = self._fd, None
-        os.close(fd)
-        self._path.unlink(missing_ok=True)
+        if self._fd is not None:
+            await self._files._run(self._path, self._drop)
 
-    def _open_fd(self) -> int:
+    async def _or_discard(self, step: Callable[[int], None]) -> None:
+        """Run a step on the descriptor; whatever goes wrong, also a cancelled task, ends the upload."""
         if self._fd is None:
             raise ValueError("this upload is over")
-        return self._fd
-
-    async def _or_discard(self, step: Callable[[], None]) -> None:
         try:
-            await self._files._run(self._path, step)
-        except BaseException:  # a cancelled task's too: the piece may be half written
+            await self._files._run(self._path, lambda: self._locked(step))
+        except BaseException:
             await self.discard()
             raise
+
+    def _locked(self, step: Callable[[int], None]) -> None:
+        # A cancelled task leaves its thread running: the descriptor must not be closed (and its number given
+        # to another file) under a thread that writes.
+        with self._step:
+            if self._fd is not None:
+                step(self._fd)
+
+    def _drop(self) -> None:
+        with self._step:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+                self._path.unlink(missing_ok=True)
 
 
 def _has_size(content: Path, size: int) -> bool:

@@ -49,7 +49,7 @@ class Journal:
         return await self._database.write(load_state)
 
     async def commit(self, draft: Draft) -> Sequence[StoredEvent]:
-        """All rows and events of the draft, durably; the events come back as a later reader will see them."""
+        """All rows and events of the draft, durably; the events as a reader will see them."""
 
         def unit(connection: Connection) -> Sequence[StoredEvent]:
             return write_draft(connection, draft, self._hex_id)

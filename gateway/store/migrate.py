@@ -29,8 +29,8 @@ def random_hex(digits: int) -> str:
 def upgrade(url: str, hex_id: Callable[[int], str] = random_hex) -> None:
     """Create the database, or bring it to head; blocks. Nobody else may have it open.
 
-    `hex_id(digits)` gives the public id of the first organization. Raises SchemaMismatch for a database that a
-    newer program has written, StoreUnavailable for one that cannot be opened; in both cases it is unchanged.
+    `hex_id(digits)` gives the public id of the first organization. Raises SchemaMismatch for a database that
+    a newer program has written, StoreUnavailable for one that cannot be opened; either way it is unchanged.
     """
     path = sqlite_path(url)
     lock = SoleUse(path)
@@ -95,7 +95,7 @@ def _config(connection: Connection, hex_id: Callable[[int], str]) -> Config:
 
 
 def _revision(config: Config, connection: Connection, path: Path) -> str | None:
-    """The database's revision, None for an empty one; SchemaMismatch if this program has never heard of it."""
+    """The database's revision, None for an empty one; SchemaMismatch if this program does not know it."""
     found = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:

@@ -1,4 +1,4 @@
-"""The reading side: lists and single rows for the APIs, on read-only connections that never wait for a commit.
+"""The reading side: lists and single rows for the APIs, on connections that never wait for a commit.
 
 Nothing here counts or skips rows where it can help it:
 

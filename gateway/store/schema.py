@@ -2,18 +2,18 @@
 
     organization 1--* member 1--* api_key
                           1--* printer
-    work 1--1 job 1--* attempt          work is above job, task and action: one id space, one set of public ids
-    job_total                           how many jobs a member has in each shown status, kept with every change
+    work 1--1 job 1--* attempt          work is above job, task and action: one id space
+    job_total                           how many jobs a member has in each shown status
     event                               the one global order; feeds resumed streams
 
-Ids of work rows come from a range per host, so that hosts of a farm number without asking each other and every
-id still fits Forge's and GreenArrow's 32-bit integers:
+Ids of work rows come from a range per host, so that hosts of a farm number without asking each other and
+every id still fits the 32-bit integers of Forge and GreenArrow:
 
     id = host_number * 2**20 + n        1 <= n < 2**20, 0 <= host_number < 2**11
 
-A constraint refuses a whole commit, so only what the gateway itself decides is constrained. What a machine does
-is a fact and must always be storable: two prints seen on one machine (a local one beside ours) is possible,
-two starts *ordered* there is not.
+A constraint refuses a whole commit, so only what the gateway itself decides is constrained. What a machine
+does is a fact and must always be storable: two prints *seen* on one machine (a local one beside ours that is
+not yet missed) are possible, two starts *ordered* there are not.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdi
 from gateway.domain.printer import Plate, PlateClear
 from gateway.store.columns import FreeText, Instant, Sequence, one_of
 
-#: Work rows one host may number: 2**20, a thousand jobs a day for almost three years; a host that used them up
-#: gets another host number (there are 2**11, which keeps every id below 2**31).
+#: Work rows one host may number: a thousand a day for almost three years. A host that used them up gets
+#: another host number; there are 2**11, which keeps every id below 2**31.
 HOST_RANGE = 2**20
 HOST_NUMBERS = 2**11
 
@@ -141,7 +141,7 @@ work = Table(
 )
 
 _OVER = one_of("status", ENDS)
-#: Our own prints that have, or may have, a machine and nobody needs to look at. Local ones are facts, not orders.
+#: Prints we ordered that have, or may have, a machine. Local ones are facts; held ones wait for a person.
 HAS_MACHINE = f"{one_of('status', ON_PRINTER)} AND NOT is_held AND NOT is_local"
 
 # member_id and organization_id repeat the work row's, which never changes them: lists must not need a join.

@@ -22,7 +22,7 @@ _ADVICE = {
     sqlite3.SQLITE_NOTADB: "it is no database: check the path, or stop the gateway and restore a backup",
     sqlite3.SQLITE_READONLY: f"it cannot be written: {_MODE}",
     sqlite3.SQLITE_PERM: f"it cannot be opened: {_MODE}",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that its folder exists and belongs to the gateway's user",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: its folder must exist and belong to the gateway's user",
     sqlite3.SQLITE_IOERR: "the disk does not read or write: look for it in the kernel's log (dmesg)",
     sqlite3.SQLITE_NOMEM: "memory is short: nothing was written and the gateway goes on",
 }
