@@ -65,7 +65,9 @@ def _files_of(folder: Path | None) -> dict[str, bytes] | None:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-async def _serve(options: argparse.Namespace, personality: Personality, files: dict[str, bytes] | None) -> int:
+async def _serve(
+    options: argparse.Namespace, personality: Personality, files: dict[str, bytes] | None
+) -> int:
     ledger = Ledger(options.ledger)
     board = Board(personality, ledger=ledger, seed=options.seed, sd_files=files)
     stopped = asyncio.Event()

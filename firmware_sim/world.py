@@ -57,7 +57,7 @@ class World:
         self.now = max(self.now, when)
 
     def run_until_true(self, condition: Callable[[], bool], limit: float) -> bool:
-        """Run until `condition` holds; False if it does not by the instant `limit` or when nothing is left."""
+        """Run until `condition` holds; False if it does not by `limit` or nothing is left to run."""
         while not condition():
             due = self.next_event()
             if due is None or due > limit:

@@ -4,7 +4,8 @@ One text command a line, one JSON object a line back: `{"ok": true, …}` or `{"
 
     panel start NAME | panel pause | panel resume | panel cancel | panel click
     reset | kill | status
-    fault lose-ok [COUNT] | fault corrupt-line [COUNT] | fault silent SECONDS | fault heater E0|bed dead|open|short
+    fault lose-ok [COUNT] | fault corrupt-line [COUNT] | fault silent SECONDS
+    fault heater E0|bed dead|open|short
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class ControlSocket:
         self._writers.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self._answer(line.decode("utf-8", "replace").strip())).encode() + b"\n")
+                answer = self._answer(line.decode("utf-8", "replace").strip())
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, asyncio.LimitOverrunError, ValueError):
             pass

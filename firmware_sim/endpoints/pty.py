@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import struct
 import tty
 from pathlib import Path
 
@@ -18,7 +20,13 @@ from firmware_sim.machine.board import Board
 
 READ_BYTES = 4096
 MAX_UNREAD_BYTES = 1 << 20
-"""What the machine may have said without anybody reading it; beyond that it is lost, and the ledger says so."""
+"""What the machine may have said unread; beyond that it is lost, and the ledger says so."""
+
+
+OWNER_CHECK_SECONDS = 0.5
+"""How often a dead owner of the exclusive lock is looked for, and only while the host says nothing."""
+TIOCNXCL = 0x540D
+TIOCGEXCL = 0x80045440
 
 
 class LinkRefused(OSError):
@@ -46,11 +54,14 @@ class PtyEndpoint:
             raise
         self.pump = Pump(board, self._say, speed=speed)
         self.pump.on_room = self._balance_reading
+        self._heard_since_check = False
+        self._owner_check = self._loop.call_later(OWNER_CHECK_SECONDS, self._check_owner)
         self.pump.turn()
 
     def close(self) -> None:
         """Stop the machine, close the pty, remove the link if it is still ours."""
         self.pump.stop()
+        self._owner_check.cancel()
         self._loop.remove_reader(self._master)
         self._loop.remove_writer(self._master)
         os.close(self._master)
@@ -84,7 +95,26 @@ class PtyEndpoint:
             data = os.read(self._master, READ_BYTES if room is None else max(1, min(READ_BYTES, room)))
         except BlockingIOError:
             return
+        self._heard_since_check = True
         self.pump.feed(data)
+
+    def _check_owner(self) -> None:
+        """Undo the exclusive lock (TIOCEXCL) of a host that was killed.
+
+        A real port forgets it with the last close; here the slave never sees a last close, and the next host
+        would be told that the port is busy.
+        """
+        self._owner_check = self._loop.call_later(OWNER_CHECK_SECONDS, self._check_owner)
+        if not self._heard_since_check and self._is_locked() and not opened_elsewhere(self.device):
+            fcntl.ioctl(self._slave, TIOCNXCL)
+        self._heard_since_check = False
+
+    def _is_locked(self) -> bool:
+        try:
+            answer = fcntl.ioctl(self._slave, TIOCGEXCL, struct.pack("i", 0))
+        except OSError:
+            return False
+        return bool(struct.unpack("i", answer)[0])
 
     def _say(self, data: bytes) -> None:
         if len(self._out) + len(data) > MAX_UNREAD_BYTES:
@@ -106,3 +136,17 @@ class PtyEndpoint:
         elif self._writing and not pending:
             self._loop.remove_writer(self._master)
         self._writing = pending
+
+
+def opened_elsewhere(device: str) -> bool:
+    """Whether another process has `device` open, as far as /proc tells this user."""
+    own = str(os.getpid())
+    for process in os.listdir("/proc"):
+        if not process.isdigit() or process == own:
+            continue
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir(f"/proc/{process}/fd"):
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"/proc/{process}/fd/{descriptor}") == device:
+                        return True
+    return False

@@ -1,6 +1,7 @@
 """Turns the crank of a board on an asyncio loop: bytes in, bytes out, one timer.
 
-Machine time is `speed` times the loop's time since the pump was made. Works on a real loop and on VirtualLoop.
+Machine time is `speed` times the loop's time since the pump was made. Works on a real loop and on a
+VirtualLoop.
 """
 
 from __future__ import annotations

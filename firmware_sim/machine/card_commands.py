@@ -39,9 +39,10 @@ def select(m: Machine, c: Command) -> None:
 
 
 def _open(m: Machine, name: str) -> bool:
-    if m.card.printing:
+    if m.card.begun:
         # A selection while printing ends that print without a word, as closing the file does in Marlin.
-        m.note("sd_abort", line=m.card.opened.short if m.card.opened else None, effect="another file selected")
+        printed = m.card.opened.short if m.card.opened else None
+        m.note("sd_abort", line=printed, effect="another file selected")
     m.say(f"echo:Now fresh file: {name}")
     file = m.card.select(name)
     if file is None:
@@ -65,8 +66,8 @@ def _start(m: Machine, c: Command) -> None:
     card = m.card
     if card.opened is None or card.fetching:
         return
-    m.note("sd_start" if card.position == 0 else "sd_resume", source=c.source, line=card.opened.short)
-    card.fetching = True
+    m.note("sd_resume" if card.begun else "sd_start", source=c.source, line=card.opened.short)
+    card.fetching = card.begun = True
     m.start_job_clock()
 
 
@@ -155,8 +156,11 @@ def abort(m: Machine, _c: Command) -> None:
     """M524: the print ends when the command has been answered; queued commands are lost."""
     if m.card.printing:
         m.card.abort_wanted = True
-    else:
-        m.card.close()
+        return
+    if m.card.begun and m.card.opened is not None:
+        # A paused print is only closed: no cooling, no homing, and queued commands stay.
+        m.note("sd_abort", source="host", line=m.card.opened.short)
+    m.card.close()
 
 
 def finish_print(m: Machine, _c: Command) -> Iterator[float]:

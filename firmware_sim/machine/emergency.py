@@ -1,8 +1,9 @@
 """The emergency parser: M108, M112, M410, M876 and KILL seen in the receive interrupt, before any queue.
 
 A state machine over single bytes, so that the command acts although the line cannot be read yet. The line
-itself stays in the receive buffer and later gets its own `ok`. Blanks and a line number in front are allowed;
-anything may follow the digits up to the end of the line, so `M1125` shuts the printer down too - as in Marlin.
+itself stays in the receive buffer and later gets its own `ok`. Blanks and a line number in front are
+allowed; anything may follow the digits up to the end of the line, so `M1125` shuts the printer down too, as
+in Marlin.
 """
 
 from __future__ import annotations

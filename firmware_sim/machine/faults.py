@@ -1,4 +1,4 @@
-"""Where faults attach to a board. One-shot orders now; a catalogue and plans by seed build on the same seam."""
+"""Where faults attach to a board: one-shot orders, spent when they strike. A catalogue can build on them."""
 
 from __future__ import annotations
 

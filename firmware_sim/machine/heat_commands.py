@@ -34,7 +34,7 @@ def set_target(m: Machine, c: Command) -> None:
 
 
 def wait_for_target(m: Machine, c: Command) -> Iterator[float]:
-    """M109, M190: S waits while heating only, R waits while cooling too; one line a second, then `W:9`-`W:0`."""
+    """M109, M190: S waits while heating only, R while cooling too; a line a second, at last `W:9`-`W:0`."""
     waits_for_cooling = "R" in c.words
     if "S" not in c.words and not waits_for_cooling:
         return

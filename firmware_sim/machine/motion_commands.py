@@ -1,4 +1,4 @@
-"""Moves, homing, positions and dwell: G0-G4, G28, G90-G92, M17/M18/M84, M82/M83, M114, M220, M221, M400, M410."""
+"""Moves, homing, positions and dwell: G0-G4, G28, G90-G92, M17, M18, M82-M84, M114, M220, M221, M400."""
 
 from __future__ import annotations
 

@@ -20,12 +20,13 @@ class Panel:
         self._board = board
 
     def start(self, name: str, now: float) -> None:
-        """Print a file from the card. `name`: 8.3 or long name. Raises FileNotFoundError if it is not there."""
+        """Print a file from the card, by 8.3 or long name. Raises FileNotFoundError if it is not there."""
         board = self._board
         found = board.card.find(name, long_too=True)
         if found is None:
             raise FileNotFoundError(f"no file {name!r} on the card")
-        self._press(f"start {found.short}", now)
+        if not self._press(f"start {found.short}", now):
+            return
         for command in (f"M23 {found.short.lower()}", "M24"):
             board.say(f'echo:enqueueing "{command}"')
             board.inject(command, "panel")
@@ -33,7 +34,8 @@ class Panel:
     def pause(self, now: float) -> None:
         """Pause: a card print through M25; a host's print only through what the host makes of the action."""
         board = self._board
-        self._press("pause", now)
+        if not self._press("pause", now):
+            return
         if board.personality.has("sd"):
             for command in ("M25 P", "M24") if board.personality.has("park_on_pause") else ("M25",):
                 board.inject(command, "panel")
@@ -43,7 +45,8 @@ class Panel:
     def resume(self, now: float) -> None:
         """Resume a card print, or tell the host to resume its own."""
         board = self._board
-        self._press("resume", now)
+        if not self._press("resume", now):
+            return
         if board.personality.has("park_on_pause"):
             board.release(user=True)
         if board.card.paused and not board.personality.has("park_on_pause"):
@@ -54,18 +57,22 @@ class Panel:
     def cancel(self, now: float) -> None:
         """Stop the print: a card print ends at the running command; a host hears `//action:cancel`."""
         board = self._board
-        self._press("cancel", now)
+        if not self._press("cancel", now):
+            return
         if board.personality.has("sd"):
             board.release(user=True)
-            if board.card.printing or (board.card.paused and board.job_seconds > 0.0):
+            if board.card.printing or (board.card.paused and board.card.begun):
                 board.card.abort_wanted = True
         board.host_action("cancel")
 
     def click(self, now: float) -> None:
         """Press the knob: M0 and parked pauses go on."""
-        self._press("click", now)
-        self._board.release(user=True)
+        if self._press("click", now):
+            self._board.release(user=True)
 
-    def _press(self, what: str, now: float) -> None:
+    def _press(self, what: str, now: float) -> bool:
+        """Whether anything is behind the display: a killed or booting board does not react."""
         self._board.stay_current(now)
-        self._board.note("panel", source="panel", line=what)
+        alive = self._board.is_running
+        self._board.note("panel", source="panel", line=what, effect=None if alive else "no reaction")
+        return alive

@@ -47,6 +47,7 @@ class Card:
         self.opened_as = ""
         self.position = 0
         self.fetching = False
+        self.begun = False
         self.finished = False
         self.abort_wanted = False
         self.saving: CardFile | None = None
@@ -86,7 +87,7 @@ class Card:
     def close(self) -> None:
         """Close whatever is open; printing is over."""
         self.opened, self.position = None, 0
-        self.fetching = self.finished = False
+        self.fetching = self.begun = self.finished = False
         self.saving = None
 
     @property

@@ -1,8 +1,8 @@
 """Heaters of the first order, in closed form: no stepping, so a board can jump an hour at no cost.
 
-At full power the temperature runs towards ambient + rate * tau with the time constant tau; once it reaches the
-target it is held there; without power it falls towards ambient with the same constant. The real firmware's PID
-overshoots and creeps (see the recorded runs); hosts must not depend on either.
+At full power the temperature runs towards ambient + rate * tau with the time constant tau; once it reaches
+the target it is held there; without power it falls towards ambient with the same constant. The real
+firmware's PID overshoots and creeps (see the recorded runs); hosts must not depend on either.
 """
 
 from __future__ import annotations

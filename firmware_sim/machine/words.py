@@ -31,7 +31,8 @@ class Command:
     def words(self) -> dict[str, float]:
         """Parameters with their values; a letter without a value counts as 0, as in Marlin."""
         if self._words is None:
-            self._words = {letter: float(value) if value else 0.0 for letter, value in _WORD.findall(self.rest)}
+            found = _WORD.findall(self.rest)
+            self._words = {letter: float(value) if value else 0.0 for letter, value in found}
         return self._words
 
     def flag(self, letter: str, default: bool = False) -> bool:

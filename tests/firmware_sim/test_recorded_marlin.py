@@ -20,7 +20,8 @@ def test_the_board_says_what_real_marlin_said(script: Conversation) -> None:
     for section in script.sections:
         for row in section.exchanges:
             index += 1
-            until = starts[index] if starts[index] < math.inf else max([row.at, *(at for at, _ in row.reply)]) + 1.0
+            heard = [row.at, *(at for at, _ in row.reply)]
+            until = starts[index] if starts[index] < math.inf else max(heard) + 1.0
             said = player.play(row, until)
             for difference in differences(row.reply, said, section.relax):
                 what = row.send or row.action

@@ -163,7 +163,8 @@ def differences(expected: list[Said], said: list[Said], relax: frozenset[str]) -
     found = []
     for left, right in itertools.zip_longest(want, have):
         if left is None or right is None or left.text != right.text:
-            found.append(f"real: {left and (left.at, left.text)!r}  sim: {right and (right.at, right.text)!r}")
+            real, sim = (side and (side.at, side.text) for side in (left, right))
+            found.append(f"real: {real!r}  sim: {sim!r}")
             break
         if left.text == "<waiting>":
             if left.kinds != right.kinds:
