@@ -1,0 +1,1 @@
+"""What every dialect shares: the app, credentials, limits, OpenAPI, conditions. Knows no dialect."""

@@ -1,0 +1,1 @@
+"""The gateway's own API: everything it knows and does. The command line and the web page use only this."""

@@ -1,0 +1,75 @@
+"""Who asks: a bearer key, or on the Unix socket the peer the kernel vouches for.
+
+A key, when one is sent, decides alone: a wrong key is refused even on the Unix socket. Without one, the
+socket's peer is the first authority: that is how the very first key comes into being.
+"""
+
+from __future__ import annotations
+
+import pwd
+import re
+import socket
+import struct
+
+from aiohttp import web
+
+from gateway.api.http.problems import unauthorized
+from gateway.api.http.services import Services
+from gateway.auth.keys import authenticate
+from gateway.auth.peer import peer_principal
+from gateway.domain.member import Principal
+
+#: RFC 6750 2.1: the characters of a token; the length is ours (a key has 60, a signed token some hundred).
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,2048}=*) *", re.IGNORECASE | re.ASCII)
+_UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """The token of the `Authorization` header; None when there is none or more than one."""
+    headers = request.headers.getall("Authorization", [])
+    match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    return match[1] if match else None
+
+
+def peer_uid(request: web.Request) -> int | None:
+    """The user at the other end of a Unix socket, from the kernel; None on any other connection."""
+    transport = request.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None or sock.family != socket.AF_UNIX:
+        return None
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, uid, _ = _UCRED.unpack(raw)
+    return int(uid)
+
+
+def by_bearer(request: web.Request, services: Services) -> Principal | None:
+    """The principal of the bearer key; None when it is missing, unknown or revoked."""
+    token = bearer_token(request)
+    if token is None:
+        return None
+    state = services.engine.state
+    return authenticate(token, state.keys, state.members)
+
+
+def by_bearer_or_peer(request: web.Request, services: Services) -> Principal | None:
+    """The principal of the key; without any key on a Unix socket, of the peer.
+
+    Raises Failure 401 that tells a peer why it is nobody, and how to become somebody.
+    """
+    if "Authorization" in request.headers:
+        return by_bearer(request, services)
+    uid = peer_uid(request)
+    if uid is None:
+        return None
+    peer = peer_principal(uid, login_name(uid), services.service_uid, services.engine.state.members)
+    if peer.principal is None:
+        raise unauthorized(f"On this socket you are {peer.reason}.")
+    return peer.principal
+
+
+def login_name(uid: int) -> str | None:
+    """The name of a user of this host; None when it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None

@@ -1,0 +1,125 @@
+"""What can go wrong with a request, before any dialect gives it a shape.
+
+A handler raises `Failure`; the dialect renders it. Foreign exceptions are mapped here, at the border:
+`CommandRefused` and `StoreUnavailable` of the engine, aiohttp's own HTTP errors, and whatever is left
+(a bug of ours: status 500, logged with its trace, never shown).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, Field, ValidationError
+
+from gateway.api.http import limits
+from gateway.domain.commands import CommandRefused, Refusal
+from gateway.engine.engine import EngineBusy
+from gateway.engine.ports import StoreUnavailable
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_STATUS_OF = {Refusal.UNKNOWN: 404, Refusal.CONFLICT: 409, Refusal.INVALID: 422}
+
+
+class Failure(Exception):
+    """A request that is not carried out. `detail` says what is wrong and what to do next, for people."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        errors: Sequence[Mapping[str, str]] = (),
+        refusal: Refusal | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+        self.errors = errors
+        self.refusal = refusal
+
+    @property
+    def title(self) -> str:
+        """The status code's own phrase."""
+        return HTTPStatus(self.status).phrase
+
+
+class FieldError(BaseModel):
+    """One field that is wrong."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error of the native API (RFC 9457, `application/problem+json`)."""
+
+    type: str = Field(description="A URN that names the kind of problem.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do next.")
+    request_id: str = Field(description="Also in the service's log.")
+    errors: list[FieldError] | None = None
+
+
+def unauthorized(detail: str) -> Failure:
+    """401 with the challenge RFC 6750 asks for."""
+    challenge = 'Bearer realm="print-gateway"'
+    return Failure(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+def from_validation(error: ValidationError, status: int, what: str) -> Failure:
+    """A body or query that parsed but makes no sense, field by field, without echoing the input."""
+    errors = [
+        {"field": ".".join(str(step) for step in item["loc"]) or what, "message": item["msg"]}
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = errors[0]
+    return Failure(status, f"{what}: {first['field']}: {first['message']}", errors=errors)
+
+
+def from_exception(error: Exception) -> Failure | None:
+    """The failure an exception stands for; None when it is a bug of ours."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, CommandRefused):
+        return Failure(_STATUS_OF[error.refusal], error.message, refusal=error.refusal)
+    if isinstance(error, StoreUnavailable | EngineBusy):
+        return Failure(503, str(error), headers={"Retry-After": str(limits.RETRY_AFTER)})
+    if isinstance(error, web.HTTPException) and error.status >= 400:
+        return _from_http(error)
+    return None
+
+
+def _from_http(error: web.HTTPException) -> Failure:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return Failure(405, f"This address takes {allowed}.", headers={"Allow": allowed})
+    if isinstance(error, web.HTTPNotFound):
+        return Failure(404, "There is no such address. /openapi.json lists all of them.")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return Failure(413, f"The body is larger than the {limits.BODY_BYTES} bytes this address takes.")
+    return Failure(error.status, error.reason)
+
+
+BUG = Failure(500, "Something went wrong in the gateway. The request id is in its log.")
+
+
+def as_problem(failure: Failure, request_id: str) -> dict[str, Any]:
+    """The body of a native error."""
+    slug = failure.title.lower().replace(" ", "-").replace("'", "")
+    body: dict[str, Any] = {
+        "type": f"urn:print-gateway:problem:{slug}",
+        "title": failure.title,
+        "status": failure.status,
+        "detail": failure.detail,
+        "request_id": request_id,
+    }
+    if failure.errors:
+        body["errors"] = list(failure.errors)
+    return body

@@ -1,0 +1,152 @@
+"""From bytes and strings to validated bodies (JSON, forms) and queries. 400 is syntax, 422 is sense."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from multidict import MultiMapping
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import from_json, to_json
+
+from gateway.api.http import limits
+from gateway.api.http.operations import FORM, JSON, Dialect, Operation
+from gateway.api.http.problems import Failure, from_validation
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+
+#: Pairs of a form, and how deep `a[b][c]` may nest.
+FORM_PAIRS = 200
+FORM_DEPTH = 5
+
+
+def integer(text: str) -> int | None:
+    """The integer a query parameter holds; None when it is none (Python's int() takes far more)."""
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def _query_integer(value: Any) -> Any:
+    if isinstance(value, str):
+        number = integer(value)
+        if number is None:
+            raise ValueError("an integer is needed")
+        return number
+    return value
+
+
+#: An integer in a query string.
+QueryInt = Annotated[int, BeforeValidator(_query_integer, json_schema_input_type=int)]
+#: A name that people give: no control characters, not blank.
+Name = Annotated[
+    str, Field(min_length=1, max_length=limits.NAME_CHARS, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f]$")
+]
+
+
+def read_query(model: type[BaseModel], query: MultiMapping[str]) -> BaseModel:
+    """The query string as the model; unknown and repeated parameters are 400."""
+    values: dict[str, Any] = {}
+    for name in set(query):
+        known = model.model_fields.get(name)
+        if known is None:
+            names = ", ".join(sorted(model.model_fields)) or "none"
+            raise Failure(400, f"There is no query parameter {name[:40]!r} here. Known: {names}.")
+        given = query.getall(name)
+        if typing.get_origin(known.annotation) in (list, tuple):
+            values[name] = given
+        elif len(given) > 1:
+            raise Failure(400, f"Query parameter {name!r} is given {len(given)} times; give it once.")
+        else:
+            values[name] = given[0]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise from_validation(error, 400, "query") from None
+
+
+async def read_body(request: web.Request, operation: Operation, dialect: Dialect) -> BaseModel | None:
+    """The body as the operation's model. 415: other media type, 400: broken syntax, 422: the rest."""
+    if operation.body is None:
+        return None
+    raw = await request.read()
+    media = _media_type(request, operation, dialect, raw)
+    if not raw and (dialect.is_lenient or not operation.body_required):
+        value: Any = {}
+    elif media == FORM:
+        value = parse_form(raw)
+    else:
+        value = parse_json(raw)
+    try:
+        if media == FORM or dialect.is_lenient:
+            return operation.body.model_validate(value)
+        return operation.body.model_validate_json(to_json(value), strict=True)
+    except ValidationError as error:
+        raise from_validation(error, 422, "body") from None
+
+
+def _media_type(request: web.Request, operation: Operation, dialect: Dialect, raw: bytes) -> str:
+    if "Content-Type" not in request.headers and (dialect.is_lenient or not raw):
+        return JSON
+    media = request.content_type
+    if media not in operation.accepts:
+        raise Failure(415, f"Send the body as {' or '.join(operation.accepts)}, with that Content-Type.")
+    return media
+
+
+def parse_json(raw: bytes) -> Any:
+    """One JSON value; 400 when it is none. NaN, lone surrogates and bottomless nesting are none."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise Failure(400, f"The body is not JSON: {error}.") from None
+
+
+def parse_form(raw: bytes) -> dict[str, Any]:
+    """A URL-encoded form; `a[b]=1` nests, as the printers' and apps' own libraries write it."""
+    try:
+        pairs = parse_qsl(
+            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=FORM_PAIRS
+        )
+    except ValueError:
+        raise Failure(400, f"The form is not UTF-8, or has more than {FORM_PAIRS} fields.") from None
+    return nest(pairs)
+
+
+def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """`[("data[layer]", "3")]` -> `{"data": {"layer": "3"}}`. The last of equal names counts."""
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        root, bracket, _ = name.partition("[")
+        steps = [root, *_BRACKETS.findall(name)] if bracket and name.endswith("]") else [name]
+        if len(steps) > FORM_DEPTH:
+            raise Failure(400, f"Form field names nest at most {FORM_DEPTH} deep.")
+        level = result
+        for step in steps[:-1]:
+            below = level.get(step)
+            if not isinstance(below, dict):
+                below = level[step] = {}
+            level = below
+        level[steps[-1]] = value
+    return result
+
+
+def object_from_text(value: Any) -> Any:
+    """For fields that forms carry as JSON text: the object in it, anything else unchanged."""
+    if isinstance(value, str):
+        if not value.strip():
+            return {}
+        try:
+            return from_json(value, allow_inf_nan=False)
+        except ValueError as error:
+            raise ValueError("a JSON object is needed") from error
+    return value
+
+
+#: An object that may come as JSON text (multipart and URL-encoded forms).
+LooseObject = Annotated[
+    Mapping[str, Any], BeforeValidator(object_from_text, json_schema_input_type=Mapping[str, Any])
+]

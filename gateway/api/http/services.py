@@ -1,0 +1,98 @@
+"""What the HTTP surfaces are given. Everything comes in as a port; the API builds none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.domain.commands import Command, PrinterCommand
+from gateway.domain.events import Event
+from gateway.domain.job import Job
+from gateway.domain.state import State
+from gateway.engine.ports import Clock, Files, IdSource, Queries, StoredEvent
+
+
+class EngineFace(Protocol):
+    """The engine as a surface sees it. `state` is read, never written."""
+
+    @property
+    def state(self) -> State:
+        """What is not over: printers, presence, running and waiting jobs, members, keys."""
+
+    async def execute(self, command: Command) -> Any:
+        """Carry out a command; returns after the commit, with the result its class documents.
+
+        Raises CommandRefused (nothing changed) or StoreUnavailable (nothing changed, try again).
+        """
+
+    async def emergency_stop(self, printer_id: int, member_id: str) -> PrinterCommand:
+        """Stop a printer now: sent before anything is written, past the engine's queue."""
+
+    def live(self, job: Job) -> Job:
+        """A stored job with the newest progress in memory."""
+
+    def waiting(self, job: Job) -> str | None:
+        """Why a waiting job waits and what to do about it, for people."""
+
+
+class Batch(Protocol):
+    """What a subscriber missed since it last looked."""
+
+    @property
+    def events(self) -> Sequence[StoredEvent]:
+        """Committed events, in order."""
+
+    @property
+    def fleeting(self) -> Sequence[Event]:
+        """Progress that is not kept, the newest of each job."""
+
+    @property
+    def overflowed(self) -> bool:
+        """Committed events were dropped: read them from the store."""
+
+    @property
+    def closed(self) -> bool:
+        """Nothing follows."""
+
+
+class Subscription(Protocol):
+    """One listener's bounded buffer."""
+
+    async def take(self) -> Batch:
+        """Everything since the last call; waits until there is something."""
+
+    def close(self) -> None:
+        """Stop listening. Idempotent."""
+
+
+class EventFeed(Protocol):
+    """Where live events come from (`gateway.publish`)."""
+
+    def subscribe(self) -> Subscription:
+        """Start listening: every event published from now on is buffered."""
+
+    def close(self) -> None:
+        """End all subscriptions, for a clean shutdown. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports of all surfaces, put together by `gateway.main`."""
+
+    engine: EngineFace
+    queries: Queries
+    files: Files
+    clock: Clock
+    ids: IdSource
+    inspect: Callable[[str], Mapping[str, Any]]  # path -> metadata; blocking; raises FileRejected
+    events: EventFeed
+    public_url: str
+    max_upload_bytes: int
+    version: str
+    service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
+
+
+SERVICES = web.AppKey("services", Services)

@@ -1,0 +1,48 @@
+"""The native API as one dialect."""
+
+from __future__ import annotations
+
+from gateway.api.http.app import render_problem
+from gateway.api.http.credentials import by_bearer_or_peer
+from gateway.api.http.operations import Dialect
+from gateway.api.http.problems import Problem
+from gateway.api.native import events, files, jobs, members, printers
+
+NATIVE = Dialect(
+    name="gateway",
+    description="The gateway's own API: everything it knows and does.",
+    roots=(jobs.ROOT,),
+    operations=(
+        printers.list_printers,
+        printers.get_printer,
+        printers.set_plate,
+        printers.stop_printer,
+        jobs.create_job,
+        jobs.list_jobs,
+        jobs.get_job,
+        jobs.pause_job,
+        jobs.resume_job,
+        jobs.cancel_job,
+        jobs.resolve_job,
+        jobs.get_command,
+        files.upload_file,
+        files.list_files,
+        files.get_file,
+        members.list_members,
+        members.create_member,
+        members.list_keys,
+        members.create_key,
+        members.revoke_key,
+        events.stream_events,
+    ),
+    authenticate=by_bearer_or_peer,
+    render=render_problem,
+    error_model=Problem,
+    error_media="application/problem+json",
+    error_codes=frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422, 500, 503}),
+    security={
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key; on the host's socket also the peer.",
+    },
+)

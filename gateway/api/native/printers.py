@@ -1,0 +1,77 @@
+"""Printers: how they are, whether the plate is clear, and the emergency stop."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.api.http.answers import reply, reply_if_changed
+from gateway.api.http.finding import usable_printers
+from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
+from gateway.api.http.problems import Failure
+from gateway.api.native import schemas, shapes
+from gateway.auth.access import may_confirm_plate, may_stop
+from gateway.domain.commands import SetPlate
+from gateway.domain.printer import Printer
+
+
+def printer_by(call: AnyCall, name_or_id: str | int) -> Printer:
+    """The printer with that name, else with that id; 404 when the caller may use none such."""
+    printers = usable_printers(call)
+    text = str(name_or_id)
+    named = (printer for printer in printers if printer.name == text and not isinstance(name_or_id, int))
+    numbered = (printer for printer in printers if str(printer.printer_id) == text)
+    found = next(named, None) or next(numbered, None)
+    if found is None:
+        names = ", ".join(printer.name for printer in printers) or "none"
+        raise Failure(404, f"There is no printer {text[:40]!r} for you. Yours: {names}.")
+    return found
+
+
+def by_whom(call: AnyCall) -> str:
+    """The name under which an act is recorded."""
+    member = call.services.engine.state.members.get(call.principal.member_id)
+    return member.name if member is not None else "administrator of the host"
+
+
+def _shape(call: AnyCall, printer: Printer) -> dict[str, object]:
+    return shapes.printer(printer, call.services.engine.state, call.services.clock.monotonic())
+
+
+@operation("GET", "/printers", scopes=READ, responses={200: schemas.Printers}, is_conditional=True)
+async def list_printers(call: Call[NoQuery, None]) -> web.StreamResponse:
+    """All printers you may use."""
+    found = [_shape(call, printer) for printer in usable_printers(call)]
+    return reply_if_changed(call.request, {"printers": found})
+
+
+@operation("GET", "/printers/{printer}", scopes=READ, responses={200: schemas.Printer}, is_conditional=True)
+async def get_printer(call: Call[NoQuery, None]) -> web.StreamResponse:
+    """One printer, by its name or id."""
+    printer = printer_by(call, call.path("printer"))
+    return reply_if_changed(call.request, _shape(call, printer), version=printer.version)
+
+
+@operation("POST", "/printers/{printer}/plate", scopes=READ_WRITE, responses={200: schemas.Printer})
+async def set_plate(call: Call[NoQuery, schemas.PlateChange]) -> web.StreamResponse:
+    """Confirm that the plate is clear, or say that it is occupied.
+
+    The next job starts only on a clear plate. Look at the machine first.
+    """
+    printer = printer_by(call, call.path("printer"))
+    if not may_confirm_plate(call.principal, printer):
+        raise Failure(403, f"The plate of {printer.name} is for its owner to confirm.")
+    command = SetPlate(printer.printer_id, call.body.plate, by_whom(call))
+    return reply(_shape(call, await call.services.engine.execute(command)))
+
+
+@operation("POST", "/printers/{printer}/stop", scopes=READ_WRITE, responses={202: schemas.Task})
+async def stop_printer(call: Call[NoQuery, None]) -> web.StreamResponse:
+    """Emergency stop: sent at once, before anything is written down.
+
+    Heaters and motors go off; the printer must be reset at the machine before it prints again.
+    """
+    printer = printer_by(call, call.path("printer"))
+    if not may_stop(call.principal, printer):
+        raise Failure(403, f"You may not stop {printer.name}. Use the switch at the machine.")
+    task = await call.services.engine.emergency_stop(printer.printer_id, call.principal.member_id)
+    return reply(shapes.task(task), 202)

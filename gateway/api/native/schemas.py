@@ -1,0 +1,283 @@
+"""The native API's models: read bodies, described answers. Output is built in `shapes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.http import limits
+from gateway.api.http.reading import Name, QueryInt
+from gateway.domain.commands import TaskState
+from gateway.domain.job import AttemptResult, Reason, Verdict
+from gateway.domain.member import Scope
+from gateway.domain.observations import LinkState
+from gateway.domain.printer import Plate, PlateClear, PrinterStatus
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Limit = Annotated[QueryInt, Field(ge=1, le=limits.PAGE_MAX)]
+Offset = Annotated[QueryInt, Field(ge=0, le=limits.INTEGER_MAX)]
+Number = Annotated[int, Field(ge=0, le=limits.INTEGER_MAX)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+# ---------------------------------------------------------------- printers
+
+
+class Printer(BaseModel):
+    """A printer as it is now."""
+
+    id: int
+    name: str
+    driver: str
+    owner: str | None
+    owner_id: str
+    link: LinkState
+    link_reason: str | None
+    port: str
+    status: PrinterStatus
+    plate: Plate
+    plate_clear: PlateClear
+    enabled: bool
+    firmware: str | None
+    message: str | None
+    temperatures: Mapping[str, float] = Field(description="Degrees Celsius; `T`, `B`, `T_target`, ...")
+    current_job: UUID | None
+    queued: int
+
+
+class Printers(BaseModel):
+    """All printers one may use."""
+
+    printers: list[Printer]
+
+
+class PlateChange(_Body):
+    """What is on the plate."""
+
+    plate: Plate
+
+
+# ---------------------------------------------------------------- jobs
+
+
+class JobFile(BaseModel):
+    """The content a job pins."""
+
+    sha256: str
+    name: str | None
+    size: int | None
+
+
+class Job(BaseModel):
+    """A print job."""
+
+    id: UUID
+    number: int
+    name: str
+    status: str
+    reasons: list[Reason]
+    verdict: Verdict | None
+    is_local: bool = Field(description="Started at the machine, not through an app.")
+    is_held: bool = Field(description="A person must look at the machine; see `resolve`.")
+    member_id: str
+    member: str | None
+    printer_id: int | None
+    printer: str | None
+    file: JobFile | None
+    progress: Fraction | None
+    position: int | None = Field(description="Bytes of the file the machine has taken.")
+    line: int | None
+    message: str | None
+    waiting: str | None = Field(description="Why it has not started, and what to do.")
+    attempts: int
+    created_at: datetime
+    status_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    version: int
+
+
+class Attempt(BaseModel):
+    """One try to print a job."""
+
+    number: int
+    printer_id: int
+    mark: str
+    intended_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    result: AttemptResult | None
+    line: int | None
+    position: int | None
+    message: str | None
+
+
+class JobWithAttempts(Job):
+    """A print job and every try to print it."""
+
+    attempt_list: list[Attempt]
+
+
+class JobPage(BaseModel):
+    """A page of jobs, oldest first."""
+
+    jobs: list[Job]
+    total: int
+    limit: int
+    offset: int
+
+
+class JobsQuery(_Body):
+    """Which jobs."""
+
+    status: list[str] = Field(default_factory=list, description="One or more statuses; commas or repeated.")
+    printer: str | None = Field(None, max_length=limits.NAME_CHARS, description="Name or id of a printer.")
+    scope: Literal["mine", "all"] | None = Field(
+        None, description="Whose jobs; left out: mine, on the host's own socket all."
+    )
+    limit: Limit = limits.PAGE_DEFAULT
+    offset: Offset = 0
+
+
+class NewJob(_Body):
+    """A job to be printed."""
+
+    printer: Name | Number | None = Field(None, description="Name or id; without one it waits for a printer.")
+    file_id: UUID | None = None
+    name: Name | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    member: Name | None = Field(None, description="Whose job it is; administrators only.")
+
+
+class Resolution(_Body):
+    """What a person saw at the machine."""
+
+    outcome: Literal["completed", "failed", "canceled"]
+
+
+class Task(BaseModel):
+    """A command given to a printer, and where it stands."""
+
+    task_id: UUID
+    command: str
+    state: TaskState
+    printer_id: int | None
+    job_id: UUID | None
+    given_at: datetime
+    answered_at: datetime | None
+    message: str | None
+
+
+# ---------------------------------------------------------------- files
+
+
+class File(BaseModel):
+    """An upload."""
+
+    id: UUID
+    printable_id: str
+    sha256: str
+    name: str
+    size: int
+    member_id: str
+    created_at: datetime
+    metadata: Mapping[str, Any]
+
+
+class Files(BaseModel):
+    """A page of uploads, newest first."""
+
+    files: list[File]
+    limit: int
+    offset: int
+
+
+class PageQuery(_Body):
+    """Which page."""
+
+    limit: Limit = limits.PAGE_DEFAULT
+    offset: Offset = 0
+
+
+class UploadQuery(_Body):
+    """What a raw body does not say."""
+
+    name: str | None = Field(
+        None, max_length=limits.NAME_CHARS, description="The file's name, for a raw body."
+    )
+    member: Name | None = Field(None, description="Whose file it is; administrators only.")
+
+
+# ---------------------------------------------------------------- members, keys
+
+
+class Member(BaseModel):
+    """Who owns jobs and printers."""
+
+    id: str
+    name: str
+    email: str | None
+    organization_id: int
+    is_admin: bool
+
+
+class Members(BaseModel):
+    """All members one may know."""
+
+    members: list[Member]
+
+
+class NewMember(_Body):
+    """A member to be."""
+
+    name: Name
+    email: Annotated[str, Field(max_length=limits.NAME_CHARS, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+
+
+class Key(BaseModel):
+    """A credential, without its secret."""
+
+    id: str
+    member: str | None
+    name: str
+    scopes: list[Scope]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyWithToken(Key):
+    """A new credential. The token is shown this once."""
+
+    token: str
+
+
+class Keys(BaseModel):
+    """All keys one may know."""
+
+    keys: list[Key]
+
+
+class NewKey(_Body):
+    """A key to be made."""
+
+    member: Name
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+
+
+# ---------------------------------------------------------------- events
+
+
+class EventsQuery(_Body):
+    """From where on."""
+
+    after: Annotated[QueryInt, Field(ge=0, le=2**63 - 1)] | None = Field(
+        None, description="Events behind this number; as `Last-Event-ID`, which counts before it."
+    )

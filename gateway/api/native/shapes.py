@@ -1,0 +1,183 @@
+"""From the domain to the native JSON. Pure and total; `schemas` describes what is built here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.domain.commands import PrinterCommand
+from gateway.domain.events import Event
+from gateway.domain.file import StoredFile
+from gateway.domain.job import Attempt, Job
+from gateway.domain.member import Key, Member
+from gateway.domain.printer import Presence, Printer
+from gateway.domain.state import State
+from gateway.engine.ports import StoredEvent
+
+_NO_PRESENCE = Presence()
+
+
+def instant(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds: `2016-05-18T05:42:02.000Z`."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
+    """A printer as it is at monotonic `now`."""
+    presence = state.presence.get(row.printer_id, _NO_PRESENCE)
+    mine = [job for job in state.jobs.values() if job.printer_id == row.printer_id]
+    current = next((job for job in mine if job.is_on_printer), None)
+    owner = state.members.get(row.owner_id)
+    return {
+        "id": row.printer_id,
+        "name": row.name,
+        "driver": row.driver,
+        "owner": owner.name if owner is not None else None,
+        "owner_id": row.owner_id,
+        "link": presence.link.value,
+        "link_reason": presence.link_reason,
+        "port": row.link,
+        "status": presence.status(now).value,
+        "plate": row.plate.value,
+        "plate_clear": row.plate_clear.value,
+        "enabled": row.enabled,
+        "firmware": presence.firmware,
+        "message": presence.message,
+        "temperatures": dict(presence.temperatures),
+        "current_job": current.job_id if current is not None else None,
+        "queued": sum(1 for job in mine if not job.is_on_printer),
+    }
+
+
+def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
+    """A job with the names of its member and printer. `waiting` says why it has not started."""
+    member = state.members.get(row.member_id)
+    on = None if row.printer_id is None else state.printers.get(row.printer_id)
+    return {
+        "id": row.job_id,
+        "number": row.work_id,
+        "name": row.name,
+        "status": row.shown_status,
+        "reasons": sorted(reason.value for reason in row.reasons),
+        "verdict": None if row.verdict is None else row.verdict.value,
+        "is_local": row.is_local,
+        "is_held": row.is_held,
+        "member_id": row.member_id,
+        "member": member.name if member is not None else None,
+        "printer_id": row.printer_id,
+        "printer": on.name if on is not None else None,
+        "file": _file_of(row),
+        "progress": row.progress,
+        "position": row.position,
+        "line": row.line,
+        "message": row.message,
+        "waiting": waiting,
+        "attempts": row.attempts,
+        "created_at": instant(row.created_at),
+        "status_at": instant(row.status_at),
+        "started_at": instant(row.started_at),
+        "ended_at": instant(row.ended_at),
+        "version": row.version,
+    }
+
+
+def _file_of(row: Job) -> dict[str, Any] | None:
+    if row.file_sha256 is None:
+        return None
+    return {"sha256": row.file_sha256, "name": row.file_name, "size": row.file_size}
+
+
+def attempt(row: Attempt) -> dict[str, Any]:
+    """One try to print a job."""
+    return {
+        "number": row.number,
+        "printer_id": row.printer_id,
+        "mark": row.mark,
+        "intended_at": instant(row.intended_at),
+        "started_at": instant(row.started_at),
+        "ended_at": instant(row.ended_at),
+        "result": None if row.result is None else row.result.value,
+        "line": row.line,
+        "position": row.position,
+        "message": row.message,
+    }
+
+
+def task(command: PrinterCommand, job_id: str | None = None) -> dict[str, Any]:
+    """A command given to a printer, and where it stands."""
+    return {
+        "task_id": command.task_id,
+        "command": command.command,
+        "state": command.state.value,
+        "printer_id": command.printer_id,
+        "job_id": job_id,
+        "given_at": instant(command.given_at),
+        "answered_at": instant(command.answered_at),
+        "message": command.message,
+    }
+
+
+def file(row: StoredFile) -> dict[str, Any]:
+    """An upload."""
+    return {
+        "id": row.file_id,
+        "printable_id": row.printable_id,
+        "sha256": row.sha256,
+        "name": row.name,
+        "size": row.size,
+        "member_id": row.member_id,
+        "created_at": instant(row.created_at),
+        "metadata": dict(row.metadata),
+    }
+
+
+def member(row: Member) -> dict[str, Any]:
+    """A member."""
+    return {
+        "id": row.member_id,
+        "name": row.name,
+        "email": row.email,
+        "organization_id": row.organization_id,
+        "is_admin": row.is_admin,
+    }
+
+
+def key(row: Key, members: Mapping[str, Member]) -> dict[str, Any]:
+    """A key, without its secret."""
+    owner = members.get(row.member_id)
+    return {
+        "id": row.key_id,
+        "member": owner.name if owner is not None else None,
+        "name": row.name,
+        "scopes": sorted(scope.value for scope in row.scopes),
+        "created_at": instant(row.created_at),
+        "revoked_at": instant(row.revoked_at),
+    }
+
+
+def event(row: StoredEvent) -> dict[str, Any]:
+    """A committed event."""
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "at": instant(row.at),
+        "member_id": row.member_id,
+        "printer_id": row.printer_id,
+        "work_id": row.work_id,
+        "details": dict(row.details),
+    }
+
+
+def fleeting(row: Event) -> dict[str, Any]:
+    """An event that is not kept: it has no number."""
+    return {
+        "kind": row.kind,
+        "at": instant(row.at),
+        "member_id": row.member_id,
+        "printer_id": row.printer_id,
+        "work_id": row.work_id,
+        "details": row.details(),
+    }
