@@ -1,0 +1,1 @@
+"""The process that hosts serial drivers: its socket protocol, its host and client, the line record."""
