@@ -1,0 +1,137 @@
+"""Migrations: head is the models, to the letter; what a newer program wrote is left alone."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from gateway.auth import peer
+from gateway.engine.ports import StoreUnavailable
+from gateway.store.database import Database, sqlite_engine
+from gateway.store.migrate import check, random_hex, upgrade
+from gateway.store.schema import HOME_ORGANIZATION_ID, HOST_NUMBERS, HOST_RANGE, metadata
+from gateway.store.trouble import SchemaMismatch
+
+
+def made_of(path: Path) -> dict[str, str]:
+    """Name -> the SQL that made it, without white space and in the order of its columns and constraints."""
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    connection.close()
+    return {name: "".join(sorted("".join(sql.split()))) for name, sql in found if name != "alembic_version"}
+
+
+def test_models_are_the_migrations_head(path: Path) -> None:
+    with sqlite_engine(path).connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_constraints_and_conditions_are_the_same_too(path: Path, tmp_path: Path) -> None:
+    """What the comparison above does not look at: CHECKs, partial indexes, AUTOINCREMENT."""
+    models = tmp_path / "models.db"
+    with sqlite_engine(models).connect() as connection, connection.begin():
+        metadata.create_all(connection)
+    assert made_of(path) == made_of(models)
+
+
+def test_an_empty_database_has_a_home_an_operator_and_a_host(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    home = connection.execute("SELECT * FROM organization").fetchall()
+    assert home == [(HOME_ORGANIZATION_ID, "home", "f" * 24)]
+    operator = connection.execute("SELECT member_id, organization_id, is_admin FROM member").fetchall()
+    assert operator == [(peer.OPERATOR_ID, peer.HOME_ORGANIZATION_ID, 1)]
+    assert connection.execute("SELECT * FROM host").fetchall() == [(1, 0)]
+    connection.close()
+
+
+def test_upgrading_twice_changes_nothing(path: Path, url: str) -> None:
+    before = path.read_bytes()
+    upgrade(url)
+    assert path.read_bytes() == before
+
+
+def test_the_database_is_not_for_everybody(path: Path, url: str, tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path}/new.db")
+    for file in tmp_path.glob("new.db*"):
+        assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, file
+
+
+def test_every_id_fits_32_bits() -> None:
+    assert HOST_NUMBERS * HOST_RANGE == 2**31
+
+
+def test_random_hex_has_the_digits_asked_for() -> None:
+    assert [len(random_hex(digits)) for digits in (1, 24, 31, 32)] == [1, 24, 31, 32]
+
+
+def stamped(path: Path, revision: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.commit()
+    connection.close()
+
+
+def test_a_newer_database_is_refused_and_left_as_it_is(path: Path, url: str) -> None:
+    stamped(path, "9999")
+    before = path.read_bytes()
+    with pytest.raises(SchemaMismatch, match="newer print-gateway .*9999"):
+        upgrade(url)
+    assert path.read_bytes() == before
+    assert "newer print-gateway" in check(url)[0]
+
+
+def test_check_of_a_sound_database(url: str) -> None:
+    assert check(url) == ()
+
+
+def test_check_beside_a_running_gateway(url: str, database: Database) -> None:
+    assert check(url) == ()
+
+
+def test_upgrade_beside_a_running_gateway_is_refused(url: str, database: Database) -> None:
+    with pytest.raises(StoreUnavailable, match="another print-gateway"):
+        upgrade(url)
+
+
+def test_check_says_what_is_missing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    assert "does not exist" in check(url)[0]
+    sqlite3.connect(tmp_path / "gateway.db").execute("PRAGMA journal_mode = WAL").connection.close()
+    assert "db upgrade" in check(url)[0]
+
+
+def test_check_finds_totals_that_drifted(path: Path, url: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO job_total VALUES ('OPERATOR00000', 1, 'queued', 3)")
+    connection.commit()
+    connection.close()
+    assert check(url) == ("total of ('OPERATOR00000', 1, 'queued'): 3 kept, 0 there",)
+
+
+def test_check_finds_loose_rows(path: Path, url: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE member SET organization_id = 77")
+    connection.commit()
+    connection.close()
+    assert check(url) == ("row 1 of member refers to a missing row of organization",)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere"):
+        upgrade(f"sqlite:///{tmp_path}/nowhere/gateway.db")
+
+
+def test_what_is_no_database_is_not_overwritten(tmp_path: Path, fresh_database: Path) -> None:
+    broken = tmp_path / "gateway.db"
+    broken.write_bytes(b"; sliced" * 1024)
+    with pytest.raises(StoreUnavailable, match="no database"):
+        upgrade(f"sqlite:///{broken}")
+    assert broken.read_bytes() == b"; sliced" * 1024
+    shutil.copy(fresh_database, broken)
+    assert check(f"sqlite:///{broken}") == ()
