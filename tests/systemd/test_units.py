@@ -39,7 +39,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 @needs_systemd
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     for unit in BOTH:
-        text = (UNITS / unit).read_text().replace("ExecStart=/opt/print-gateway/bin/print-gateway", "ExecStart=/bin/true")
+        text = (UNITS / unit).read_text().replace("/opt/print-gateway/bin/print-gateway", "/bin/true")
         (tmp_path / unit).write_text(text)
     checked = analyze("verify", "--man=no", *(str(tmp_path / unit) for unit in BOTH))
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
@@ -55,7 +55,8 @@ def test_verify_would_have_complained(tmp_path: Path) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", BOTH)
 def test_the_exposure_is_low(unit: str) -> None:
-    judged = analyze("security", "--offline=true", f"--threshold={EXPOSURE_TENTHS}", "--no-pager", str(UNITS / unit))
+    limit = f"--threshold={EXPOSURE_TENTHS}"
+    judged = analyze("security", "--offline=true", limit, "--no-pager", str(UNITS / unit))
     assert judged.returncode == 0, judged.stdout[-400:]
 
 
