@@ -36,10 +36,14 @@ class SseParser:
         """The events that this chunk completed."""
         lines = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) + self._size > MAX_EVENT:
-            raise NotAnEventStream(f"an event of more than {MAX_EVENT} bytes")
         found = (self._take(line.decode("utf-8", errors="replace")) for line in lines)
-        return [event for event in found if event is not None]
+        events = [event for event in found if event is not None]
+        self._check(len(self._rest))
+        return events
+
+    def _check(self, more: int) -> None:
+        if self._size + more > MAX_EVENT:
+            raise NotAnEventStream(f"an event of more than {MAX_EVENT} characters")
 
     def _take(self, line: str) -> ServerSentEvent | None:
         if not line:
@@ -48,6 +52,7 @@ class SseParser:
         value = value.removeprefix(" ")
         if name == "data":
             self._lines.append(value)
+            self._check(len(value))
             self._size += len(value)
         elif name == "event":
             self._kind = value
