@@ -32,7 +32,8 @@ class Peer:
 
 def peer_principal(uid: int, login_name: str | None, service_uid: int, members: Mapping[str, Member]) -> Peer:
     """Who a process with this uid is; `login_name` is None when the host knows no name for it."""
-    named = next((member for member in members.values() if member.name == login_name), None)
+    # Not the operator: a login of that name, which some systems have, must not become an administrator by it.
+    named = next((m for m in members.values() if m.name == login_name and m.member_id != OPERATOR_ID), None)
     if uid in (ROOT_UID, service_uid):
         who = "root" if uid == ROOT_UID else "the service's own user"
         return Peer(_administrator(named or members.get(OPERATOR_ID)), f"{who} on this host")

@@ -92,10 +92,14 @@ def write_draft(
 
 def put_all(connection: Connection, table: Table, wanted: Iterable[Mapping[str, Any]]) -> None:
     """Change the rows with these primary keys, add those that are missing; the same on every database."""
+    keys = [column.name for column in table.primary_key.columns]
+    change = update(table).where(*(table.c[name] == bindparam(f"at_{name}") for name in keys))
     for values in wanted:
-        here = [column == values[column.name] for column in table.primary_key.columns]
-        if connection.execute(update(table).where(*here).values(values)).rowcount == 0:
-            connection.execute(insert(table).values(values))
+        here = {f"at_{name}": values[name] for name in keys}
+        # Never the key itself, though it stays the same: SQLite would look at every row that refers to it.
+        there = {name: value for name, value in values.items() if name not in keys}
+        if connection.execute(change, here | there).rowcount == 0:
+            connection.execute(insert(table), dict(values))
 
 
 class _JobWriter:

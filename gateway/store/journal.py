@@ -45,7 +45,7 @@ class Journal:
         self._clock = clock
 
     async def load(self) -> State:
-        """Everything that is not over. `last_work_id` lies in this host's range, even in an empty database."""
+        """Everything that is not over. `last_work_id` lies in this host's range, or just below it."""
         return await self._database.write(load_state)
 
     async def commit(self, draft: Draft) -> Sequence[StoredEvent]:

@@ -21,7 +21,9 @@ def pragma(connection: Connection, name: str) -> object:
 
 async def test_the_writer_waits_for_the_disk_and_keeps_a_log(database: Database) -> None:
     def settings(connection: Connection) -> dict[str, object]:
-        return {n: pragma(connection, n) for n in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")}
+        return {
+            n: pragma(connection, n) for n in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
 
     assert await database.write(settings) == {
         "journal_mode": "wal",
@@ -142,7 +144,7 @@ async def test_a_broken_constraint_is_our_fault_and_says_so(database: Database) 
 
 
 def test_two_gateways_cannot_share_a_store(url: str, database: Database) -> None:
-    with pytest.raises(StoreUnavailable, match="another print-gateway is using .*gateway.db: stop it"):
+    with pytest.raises(StoreUnavailable, match=r"another print-gateway is using .*gateway\.db: stop it"):
         Database(url)
     database.close()
     Database(url).close()
@@ -154,7 +156,9 @@ def test_close_is_idempotent(url: str) -> None:
     opened.close()
 
 
-@pytest.mark.parametrize("url", ["postgresql://farm/queue", "sqlite://", "sqlite:///:memory:", "what is this"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://farm/queue", "sqlite://", "sqlite:///:memory:", "what is this"]
+)
 def test_only_files(url: str) -> None:
     with pytest.raises(StoreUnavailable, match="sqlite:////absolute/path"):
         sqlite_path(url)
@@ -164,7 +168,7 @@ def test_what_is_no_database_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"G28\n" * 4096)
     with pytest.raises(StoreUnavailable, match="no database"):
         Database(f"sqlite:///{tmp_path}/gateway.db")
-    with pytest.raises(StoreUnavailable, match="gateway.db.lock"):
+    with pytest.raises(StoreUnavailable, match=r"gateway\.db\.lock"):
         Database(f"sqlite:///{tmp_path}/missing/gateway.db")
 
 

@@ -80,7 +80,7 @@ def stamped(path: Path, revision: str) -> None:
 def test_a_newer_database_is_refused_and_left_as_it_is(path: Path, url: str) -> None:
     stamped(path, "9999")
     before = path.read_bytes()
-    with pytest.raises(SchemaMismatch, match="newer print-gateway .*9999"):
+    with pytest.raises(SchemaMismatch, match=r"newer print-gateway .*9999"):
         upgrade(url)
     assert path.read_bytes() == before
     assert "newer print-gateway" in check(url)[0]
