@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DIALECTS: Final = web.AppKey("dialects", Sequence[Dialect])
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_REQUEST_ID: Final = "request_id"
+_REQUEST_ID: Final = web.RequestKey("request_id", str)
 _SAFE_REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{limits.REQUEST_ID_CHARS}}}", re.ASCII)
 #: Sent with every answer. An API reply is never a page, a frame or a script.
 SECURITY_HEADERS: Final = {
@@ -114,7 +114,7 @@ def request_id(request: web.Request) -> str:
         given = request.headers.get("X-Request-Id", "")
         known = given if _SAFE_REQUEST_ID.fullmatch(given) else request.app[SERVICES].ids.uuid()
         request[_REQUEST_ID] = known
-    return str(known)
+    return known
 
 
 def dialect_of(request: web.Request) -> Dialect | None:
@@ -170,7 +170,8 @@ def render_problem(failure: Failure, request: web.Request) -> web.Response:
 async def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
+        if name == "Server" or name not in headers:
+            headers[name] = value
     headers["X-Request-Id"] = request_id(request)
     dialect = dialect_of(request)
     if dialect is not None and dialect.is_cross_origin:

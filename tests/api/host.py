@@ -1,0 +1,210 @@
+"""A whole gateway without printers: real engine, store (in a temporary folder) and HTTP; drivers are fake.
+
+Time is told to move, ids are counted, so that a test knows them before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import ClientSession, UnixConnector, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.api.forge.dialect import FORGE
+from gateway.api.http.app import build_app, runner_options
+from gateway.api.http.services import Services
+from gateway.api.native.dialect import NATIVE
+from gateway.auth.keys import make_key
+from gateway.domain.commands import AddKey
+from gateway.domain.file import FileRejected, StoredFile
+from gateway.domain.job import Job, JobStatus
+from gateway.domain.member import Member, Scope
+from gateway.domain.observations import PrinterObserved
+from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.state import Draft
+from gateway.engine.engine import Engine
+from gateway.engine.ports import StoredEvent
+from gateway.publish.hub import Hub
+from gateway.store.database import Database
+from gateway.store.files import Files
+from gateway.store.journal import Journal
+from gateway.store.migrate import upgrade
+from gateway.store.queries import Queries
+from tests.support.stand import (
+    ANA,
+    BEN,
+    HOME,
+    START,
+    CountingIds,
+    FakeClock,
+    FakeDrivers,
+    Table,
+    printer,
+    ready,
+)
+
+#: Of another organization.
+EVE = Member("EVEEVEEVEEVE0", "eve", 2, created_at=START)
+ALL_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
+MAX_UPLOAD = 1_000_000  # bytes
+GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
+
+
+def look_at(path: str) -> Mapping[str, Any]:
+    """Stands in for the inspection: text that contains `PK` is an archive."""
+    content = Path(path).read_bytes()
+    if content.startswith(b"PK"):
+        raise FileRejected("this is an archive, not G-code: export the sliced file")
+    return {"lines": content.count(b"\n")}
+
+
+@dataclass
+class Host:
+    """Build one with `async with Host(folder) as host`."""
+
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    ids: CountingIds = field(default_factory=CountingIds)
+    drivers: FakeDrivers = field(default_factory=FakeDrivers)
+    hub: Hub = field(default_factory=Hub)
+    service_uid: int = field(default_factory=os.getuid)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        url = f"sqlite:///{self.folder / 'gateway.db'}"
+        upgrade(url)
+        self.database = Database(url)
+        self._stack.callback(self.database.close)
+        self.files = Files(self.folder / "files")
+        self._stack.callback(self.files.close)
+        self.queries = Queries(self.database)
+        self.journal = Journal(self.database, self.ids.hex, self.clock)
+        self.engine = Engine(
+            journal=self.journal, queries=self.queries, drivers=self.drivers, files=self.files,
+            publisher=self.hub, clock=self.clock, ids=self.ids,
+        )  # fmt: skip
+        await self.engine.start()
+        await self._furnish()
+        self._running = asyncio.create_task(self.engine.run(), name="engine")
+        self._stack.push_async_callback(self._end_engine)
+        self.services = Services(
+            engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
+            inspect=look_at, events=self.hub, public_url="http://printhost.local:8080",
+            max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
+        )  # fmt: skip
+        self.app = build_app(self.services, [FORGE, NATIVE])
+        self.client = TestClient(TestServer(self.app))
+        await self.client.start_server()
+        self._stack.push_async_callback(self.client.close)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _end_engine(self) -> None:
+        self.engine.stop()
+        await self._running
+
+    async def _furnish(self) -> None:
+        """Ana owns the printer mk3, Ben is a colleague, Eve is of another organization with a printer xl.
+
+        Both plates are occupied: nothing starts by itself.
+        """
+        await self.change(self._add_people)
+        for number in self.engine.state.printers:
+            self.engine.state.presence[number] = ready()
+
+    def _add_people(self, draft: Draft) -> None:
+        other = replace(HOME, organization_id=2, name="shop", public_id="aaaaaaaaaaaaaaaaaaaaaaaa")
+        draft.organizations[2] = other
+        draft.organization_rows.append(other)
+        for member in (ANA, BEN, EVE):
+            draft.members[member.member_id] = member
+            draft.member_rows.append(member)
+        draft.put_printer(printer(plate=Plate.OCCUPIED))
+        draft.put_printer(printer(2, "xl", owner_id=EVE.member_id, organization_id=2, plate=Plate.OCCUPIED))
+
+    async def change(self, decide: Any) -> list[StoredEvent]:
+        """Commit a change that no command makes: a state that took a day of printing, for example."""
+        draft: Draft = Table(self.engine.state)._new()
+        decide(draft)
+        stored = await self.journal.commit(draft)
+        draft.apply()
+        self.hub.publish(stored, draft.fleeting)
+        return list(stored)
+
+    async def put_jobs(self, *jobs: Job) -> None:
+        """Store jobs as they are, in this order."""
+
+        def add(draft: Draft) -> None:
+            for job in jobs:
+                number = draft.next_work_id()
+                ordinal = draft.member_jobs.get(job.member_id, 0)
+                draft.add_job(replace(job, work_id=number, member_ordinal=ordinal))
+
+        await self.change(add)
+
+    async def put_printers(self, *printers: Printer, presence: Presence | None = None) -> None:
+        """Store printers, their plates occupied, and what is known of them."""
+        rows = [replace(row, plate=Plate.OCCUPIED) for row in printers]
+        await self.change(lambda draft: [draft.put_printer(row) for row in rows])
+        for row in rows:
+            self.engine.state.presence[row.printer_id] = presence or ready()
+
+    async def put_file(self, member: Member = BEN, name: str = "part.gcode") -> StoredFile:
+        """Store a file of `member`."""
+        upload = await self.files.begin()
+        await upload.write(GCODE)
+        sha256, size = await upload.finish()
+        file = StoredFile(
+            self.ids.uuid(), sha256, name, size, member.member_id, member.organization_id, self.clock.wall()
+        )
+        await self.change(lambda draft: draft.file_rows.append(file))
+        return file
+
+    async def token(self, member: Member = BEN, *scopes: Scope) -> str:
+        """A new key of `member`; without scopes one that reads and writes."""
+        made = make_key(member.member_id, "test", frozenset(scopes) or ALL_SCOPES, self.clock.wall())
+        await self.engine.execute(AddKey(made.key))
+        return made.token
+
+    async def bearer(self, member: Member = BEN, *scopes: Scope) -> dict[str, str]:
+        """The header of a (kept) key."""
+        name = " ".join((member.name, *sorted(scopes)))
+        if name not in self.tokens:
+            self.tokens[name] = await self.token(member, *scopes)
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    async def on_socket(self, path: Path) -> ClientSession:
+        """A client of the same app on a Unix socket."""
+        runner = web.AppRunner(build_app(self.services, [FORGE, NATIVE]), **runner_options())
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.UnixSite(runner, str(path)).start()
+        session = ClientSession("http://localhost", connector=UnixConnector(str(path)))
+        self._stack.push_async_callback(session.close)
+        return session
+
+    async def observe(self, *seen: PrinterObserved) -> None:
+        """Let the engine hear of printers, and decide."""
+        for snapshot in seen:
+            self.engine.observe(snapshot)
+        while self.engine._inbox:
+            await asyncio.sleep(0)
+
+
+def a_job(name: str = "my_job", member: Member = BEN, **changes: Any) -> Job:
+    """A queued job of `member` for mk3, with the seed's first instants."""
+    job = Job(
+        work_id=0, job_id="4b5a3181-8997-4d6a-979f-e1af7eb5b545", name=name, member_id=member.member_id,
+        organization_id=member.organization_id, created_at=START, status=JobStatus.QUEUED, status_at=START,
+        printer_id=1,
+    )  # fmt: skip
+    return replace(job, **changes)
