@@ -40,7 +40,7 @@ class Children:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._children: list[Child] = []
+        self.all: list[Child] = []
 
     async def start(self, name: str, module: str, *arguments: str) -> None:
         """Run `python -m module …` with its output in the folder's `name.log`."""
@@ -52,11 +52,11 @@ class Children:
                 env=clean_environment(os.environ.items()),
                 start_new_session=True,  # a Ctrl-C in the terminal is for the demo, which ends them in order
             )  # fmt: skip
-        self._children.append(Child(name, running, log))
+        self.all.append(Child(name, running, log))
 
     async def first_death(self) -> DemoFailed:
         """Waits until any of them ends by itself, which none should."""
-        waits = {asyncio.ensure_future(child.running.wait()): child for child in self._children}
+        waits = {asyncio.ensure_future(child.running.wait()): child for child in self.all}
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,26 +67,26 @@ class Children:
 
     def tail(self, name: str) -> Sequence[str]:
         """The last lines of a child's log."""
-        for child in self._children:
+        for child in self.all:
             if child.name == name:
                 return child.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         return ()
 
-    async def stop(self) -> None:
+    async def stop(self, within: float = ENDS_WITHIN) -> None:
         """SIGTERM to all, SIGKILL to who does not end; none is left when this returns. Idempotent."""
-        for child in reversed(self._children):
+        for child in reversed(self.all):
             with contextlib.suppress(ProcessLookupError):
                 child.running.terminate()
-        waits = [asyncio.ensure_future(child.running.wait()) for child in self._children]
+        waits = [asyncio.ensure_future(child.running.wait()) for child in self.all]
         if waits:
-            await asyncio.wait(waits, timeout=ENDS_WITHIN)
-        for child in self._children:
+            await asyncio.wait(waits, timeout=within)
+        for child in self.all:
             if child.running.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     child.running.kill()
         if waits:
             await asyncio.wait(waits)
-        self._children.clear()
+        self.all.clear()
 
 
 def clean_environment(outer: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import show
-from gateway.cli.session import Exit, Target, call, readable_file
+from gateway.cli.session import Exit, call, readable_file
 
 if TYPE_CHECKING:
     from gateway.client.models import Job, JobPage
@@ -41,13 +41,14 @@ def list_(
     context: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
     printer: Annotated[str | None, typer.Option(help="Only jobs of this printer.")] = None,
-    scope: Annotated[Scope | None, typer.Option(help="Default: all on this host, mine with --url.")] = None,
+    scope: Annotated[
+        Scope | None, typer.Option(help="Default: mine; all for the operator of the gateway's host.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most that many, the newest.")] = 50,
     json: Json = False,
 ) -> None:
     """Jobs, one a line, oldest first."""
-    target = context.find_root().obj or Target()
-    whose = (scope or (Scope.mine if target.is_remote else Scope.all)).value
+    whose = scope.value if scope else None
 
     async def work(client: GatewayClient) -> JobPage:
         total = (await client.jobs(status=status, printer=printer, scope=whose, limit=1)).total

@@ -36,11 +36,6 @@ class Target:
     token: str | None = None
     socket: str | None = None
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether a key, not the host's socket, is the authority."""
-        return self.url is not None
-
 
 def fail(message: str, code: int = Exit.TROUBLE) -> NoReturn:
     """One line on stderr, and out."""

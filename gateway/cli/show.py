@@ -78,7 +78,7 @@ def printers(found: Sequence[Printer]) -> None:
     table(
         ("ID", "NAME", "STATUS", "PLATE", "JOB", "QUEUED", "OWNER", "LINK", "NOTE"),
         (
-            (p.id, p.name, p.status, p.plate, _job_name(p.current_job), p.queued or "", p.owner, p.link,
+            (p.id, p.name, p.status, p.plate, _short(p.current_job), p.queued or "", p.owner, p.link,
              p.message or p.link_reason)
             for p in found
         ),
@@ -106,7 +106,7 @@ def one_printer(printer: Printer) -> None:
             ("plate clear", printer.plate_clear), ("link", printer.link), ("reason", printer.link_reason),
             ("driver", printer.driver), ("port", printer.port), ("firmware", printer.firmware),
             ("owner", printer.owner), ("message", printer.message), ("temperatures", degrees),
-            ("job", _job_name(printer.current_job)), ("queued", printer.queued),
+            ("job", _short(printer.current_job)), ("queued", printer.queued),
             ("enabled", "yes" if printer.enabled else "no (gone from the configuration)"),
         ]
     )  # fmt: skip
@@ -127,7 +127,6 @@ def one_job(job: Job) -> None:
     )  # fmt: skip
 
 
-def _job_name(current: object) -> str:
-    if isinstance(current, dict):
-        return str(current.get("name") or current.get("id") or "")
-    return "" if current is None else str(current)
+def _short(job_id: str | None) -> str:
+    """Enough of an id to name the job in another command."""
+    return (job_id or "")[:8]

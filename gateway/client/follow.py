@@ -56,6 +56,8 @@ def _is_meant(job: Job, text: str) -> bool:
 
 
 def _moved(event: GatewayEvent, job_id: str) -> bool:
+    if event.kind == "resync":  # too much was missed
+        return True
     return event.kind != "job-progressed" and event.details.get("job_id") == job_id
 
 

@@ -31,7 +31,7 @@ class Printer(_Model):
     firmware: str | None = None
     message: str | None = None
     temperatures: Mapping[str, float] = Field(default_factory=dict)
-    current_job: Any = None
+    current_job: str | None = None
     queued: int = 0
 
 
@@ -64,7 +64,7 @@ class Job(_Model):
     line: int | None = None
     message: str | None = None
     waiting: str | None = None
-    attempts: Any = 0
+    attempts: int = 0
     created_at: datetime | None = None
     status_at: datetime | None = None
     started_at: datetime | None = None

@@ -215,7 +215,7 @@ async def test_follows_a_job_through_a_restart(client: GatewayClient, fake: Fake
                 event("job-progressed", None, progress=0.4, line=40, position=None, **mine),
                 event("job-progressed", None, progress=0.9, **other),
             ],
-            [event("plate-changed", 3), event("job-moved", 4, **mine)],
+            [event("hello", 2), event("plate-changed", 3), event("resync", 4)],
         ]
     )
     async with aclosing(follow(client, fake.jobs[0]["id"])) as jobs:

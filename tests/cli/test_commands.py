@@ -1,0 +1,244 @@
+"""What people type: the right call, a readable answer, an exit code, and never a stack trace."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.cli.conftest import Run
+from tests.client.fake_gateway import FakeGateway, event, job, printer, problem, served
+
+
+@pytest.fixture
+def gcode(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.gcode"
+    path.write_text("G28\nM84\n")
+    return path
+
+
+# printers
+
+
+def test_lists_printers(run: Run, fake: FakeGateway) -> None:
+    fake.printers.append(printer(id=2, name="x1", status="offline", link="down", link_reason="no such port"))
+    result = run("printers", "list")
+    assert result.exit_code == 0
+    head, _, *rows = [line for line in result.stdout.splitlines() if line.strip()]
+    assert head.split()[:4] == ["ID", "NAME", "STATUS", "PLATE"]
+    assert [row.split()[:3] for row in rows] == [["1", "mk3", "ready"], ["2", "x1", "offline"]]
+    assert "no such port" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [(("printers", "list"), "plate"), (("jobs", "list"), "status"), (("members", "list"), "name")],
+)
+def test_every_listing_takes_json(run: Run, words: tuple[str, ...], key: str) -> None:
+    listed = json.loads(run(*words, "--json").stdout)
+    assert len(listed) == 1
+    assert listed[0][key]
+
+
+def test_shows_one_printer(run: Run) -> None:
+    text = run("printers", "show", "mk3").stdout
+    assert "firmware      Marlin 2.1.2" in text
+    assert "T 21.0 °C, B 20.5 °C" in text
+    assert json.loads(run("printers", "show", "1", "--json").stdout)["name"] == "mk3"
+
+
+def test_confirms_a_plate(run: Run, fake: FakeGateway) -> None:
+    result = run("printers", "ready", "mk3")
+    assert (result.exit_code, result.stdout) == (0, "mk3: plate clear\n")
+    assert ("POST", "/printers/1/plate") in fake.asked
+    assert fake.bodies == [{"plate": "clear"}]
+
+
+def test_stops_a_printer(run: Run, fake: FakeGateway) -> None:
+    assert run("printers", "stop", "mk3").stdout == "mk3: emergency stop sent\n"
+    assert ("POST", "/printers/1/stop") in fake.asked
+
+
+def test_an_unknown_printer_is_a_usage_error(run: Run) -> None:
+    result = run("printers", "show", "nope")
+    assert result.exit_code == 2
+    assert result.stderr == 'print-gateway: there is no printer "nope"\n'
+
+
+# jobs
+
+
+def test_lists_jobs(run: Run, fake: FakeGateway) -> None:
+    fake.jobs.append(
+        job(number=8, id="a" * 36, name="[red]x[/red]", status="paused", reasons=["printer-stopped"],
+            is_held=True, is_local=True, progress=0.256, message="look at the machine")
+    )  # fmt: skip
+    text = run("jobs", "list").stdout
+    assert "waiting for a clear plate" in text
+    assert "[red]x[/red]" in text
+    assert "paused (held)" in text
+    assert "26%" in text
+    assert "local" in text
+
+
+def test_lists_the_newest(run: Run, fake: FakeGateway) -> None:
+    fake.jobs = [job(number=number, id=f"{number:036}") for number in range(1, 8)]
+    result = run("jobs", "list", "--limit", "3", "--status", "queued", "--scope", "mine")
+    assert fake.asked[-1] == ("GET", "/jobs?status=queued&scope=mine&limit=3&offset=4")
+    assert "the newest 3 of 7" in result.stdout
+    listed = json.loads(run("jobs", "list", "--limit", "3", "--json").stdout)
+    assert [found["number"] for found in listed] == [5, 6, 7]
+
+
+def test_shows_a_job_by_its_number(run: Run) -> None:
+    text = run("jobs", "show", "7").stdout
+    assert "name     clip.gcode" in text
+    assert "waiting  waiting for a clear plate" in text
+    assert json.loads(run("jobs", "show", "4b5a3181", "--json").stdout)["number"] == 7
+
+
+def test_an_unknown_job_is_a_usage_error(run: Run) -> None:
+    result = run("jobs", "show", "99")
+    assert result.exit_code == 2
+    assert result.stderr == 'print-gateway: there is no job "99"; see print-gateway jobs list\n'
+
+
+def test_submits(run: Run, fake: FakeGateway, gcode: Path) -> None:
+    result = run("jobs", "submit", str(gcode), "--name", "bracket")
+    assert (result.exit_code, result.stdout) == (0, 'job 7 "clip.gcode" is queued on mk3\n')
+    assert fake.files == {"clip.gcode": b"G28\nM84\n"}
+    assert fake.bodies[-1]["name"] == "bracket"
+    assert fake.bodies[-1]["printer"] == "mk3"
+
+
+def test_submit_asks_which_printer(run: Run, fake: FakeGateway, gcode: Path) -> None:
+    fake.printers.append(printer(id=2, name="x1"))
+    result = run("jobs", "submit", str(gcode))
+    assert result.exit_code == 2
+    assert result.stderr == "print-gateway: name a printer with --printer; there are: mk3, x1\n"
+    assert fake.files == {}
+
+
+def test_submit_needs_a_file_with_something_in_it(run: Run, tmp_path: Path) -> None:
+    missing, empty = tmp_path / "no.gcode", tmp_path / "empty.gcode"
+    empty.touch()
+    for path, text in ((missing, "there is no file"), (empty, "is empty"), (tmp_path, "cannot be read")):
+        result = run("jobs", "submit", str(path))
+        assert result.exit_code == 2
+        assert text in result.stderr
+        assert str(path) in result.stderr
+
+
+@pytest.mark.parametrize(("end", "code"), [("completed", 0), ("canceled", 3), ("failed", 4)])
+def test_watching_ends_with_the_job(run: Run, fake: FakeGateway, gcode: Path, end: str, code: int) -> None:
+    fake.fate.extend([{"status": "printing"}, {"status": end, "message": "so it was"}])
+    mine = {"job_id": fake.jobs[0]["id"]}
+    fake.streams.append([event("job-progressed", **mine, progress=0.5), event("job-moved", 3, **mine)])
+    result = run("jobs", "submit", str(gcode), "--watch")
+    assert result.exit_code == code
+    assert result.stdout.splitlines()[-1] == f'job 7 "clip.gcode" {end}: so it was'
+
+
+def test_watch_prints_json_at_the_end(run: Run, fake: FakeGateway) -> None:
+    fake.fate.extend([{"status": "canceled"}])
+    fake.streams.append([])
+    result = run("jobs", "watch", "7", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (3, "canceled")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+def test_orders(run: Run, fake: FakeGateway, verb: str) -> None:
+    result = run("jobs", verb, "7")
+    assert (result.exit_code, result.stdout) == (0, f'job 7 "clip.gcode": {verb} accepted\n')
+    assert fake.asked[-1] == ("POST", f"/jobs/{fake.jobs[0]['id']}/{verb}")
+
+
+def test_resolves(run: Run, fake: FakeGateway) -> None:
+    fake.fate.append({"status": "failed"})
+    assert run("jobs", "resolve", "7", "failed").stdout == 'job 7 "clip.gcode" is failed\n'
+    assert fake.bodies == [{"outcome": "failed"}]
+    assert run("jobs", "resolve", "7", "perhaps").exit_code == 2
+
+
+# keys and members
+
+
+def test_keys(run: Run, fake: FakeGateway) -> None:
+    made = run("keys", "create", "ana", "--name", "slicer", "--scope", "data:write")
+    assert made.stdout.splitlines() == [
+        "key k1 for ana: data:write",
+        "the token, shown only now:",
+        "secret-token",
+    ]
+    assert "secret-token" not in run("keys", "list").stdout
+    assert json.loads(run("keys", "list", "--json").stdout)[0]["name"] == "slicer"
+    assert json.loads(run("keys", "create", "ana", "--json").stdout)["token"] == "secret-token"
+    assert fake.keys[-1]["scopes"] == ["data:read", "data:write"]
+    assert run("keys", "revoke", "k1").stdout == "key k1 is revoked\n"
+
+
+def test_members(run: Run) -> None:
+    added = run("members", "add", "ben", "--email", "ben@example.org")
+    assert added.stdout.startswith("member ben has the id ")
+    assert "ben@example.org" in run("members", "list").stdout
+
+
+# troubles
+
+
+def test_nobody_there(run_alone: Run, tmp_path: Path) -> None:
+    result = run_alone("--socket", str(tmp_path / "none.sock"), "jobs", "list")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("print-gateway: no gateway runs on this host (nothing listens at ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_url_and_token_come_from_the_environment(run_alone: Run, fake: FakeGateway) -> None:
+    with served(fake) as url:
+        result = run_alone("printers", "list", PRINT_GATEWAY_URL=url, PRINT_GATEWAY_TOKEN="t1")
+    assert result.exit_code == 0
+    assert fake.headers[0]["Authorization"] == "Bearer t1"
+
+
+def test_a_url_must_be_one(run_alone: Run) -> None:
+    result = run_alone("--url", "printhost:8080", "printers", "list")
+    assert result.exit_code == 2
+    assert "write it like http://" in result.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 2), (422, 2), (409, 1), (403, 1), (503, 1)])
+def test_a_refusal_is_one_line(run: Run, fake: FakeGateway, status: int, code: int) -> None:
+    fake.instead["/printers"] = deque([problem(status, "Because.")])
+    result = run("printers", "list")
+    assert (result.exit_code, result.stderr) == (code, "print-gateway: Because.\n")
+
+
+def test_another_server_is_one_line(run: Run, fake: FakeGateway) -> None:
+    fake.instead["/printers"] = deque([web.Response(text="<html>")])
+    result = run("printers", "list")
+    assert result.exit_code == 1
+    assert "not like a Print Gateway" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("jobs", "submit"), ("jobs", "list", "--limit", "0")])
+def test_usage_errors_are_2(run_alone: Run, words: tuple[str, ...]) -> None:
+    assert run_alone(*words).exit_code == 2
+
+
+def test_help_loads_nothing_slow() -> None:
+    """The command line is typed by people: help must not wait for what only calls need."""
+    program = (
+        "import sys\nfrom gateway.cli.app import app\n"
+        "try: app(['--help'])\nexcept SystemExit as end: assert not end.code\n"
+        "slow = {'aiohttp', 'pydantic', 'sqlalchemy', 'serial', 'asyncio'} & sys.modules.keys()\n"
+        "assert not slow, slow"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("serve", "streamer", "demo", "check-config", "printers", "jobs", "members", "keys", "db"):
+        assert f" {word} " in done.stdout

@@ -1,0 +1,186 @@
+"""The demo's parts without the demo: its place, its children, its proof."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.demo_children import Children, clean_environment
+from gateway.cli.demo_place import OWNER, PANEL_NAME, Place, free_port, write_ready
+from gateway.cli.demo_proof import commands, executed, prove, prove_files, queue_rows
+from gateway.config import load
+
+#: What Marlin knows and the demo's files may use.
+KNOWN = set("G1 G21 G28 G90 G91 G92 M82 M84 M104 M106 M107 M109 M117 M140 M190".split())
+FILE = ["; a comment", "G28 ; home", "", "G1 X1", "G1 X1", "M84"]
+
+
+def ledger(*lines: str, source: str = "host") -> list[str]:
+    rows = [{"t": 0.0, "event": "executed", "source": source, "n": 1, "line": line} for line in lines]
+    return [json.dumps(row) for row in rows]
+
+
+# proof
+
+
+def test_each_line_once_and_in_order() -> None:
+    proof = prove(FILE, ledger("M115", "G28", "M105", "G1 X1", "G1 X1", "M84", "M400"), "host")
+    assert (proof.lines, proof.fault) == (4, None)
+    assert str(proof) == "all 4 lines of the file, each once and in order"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (("G28", "G1 X1", "M84"), 'line 3 of the file is "G1 X1", the machine executed "M84"'),
+        (("G28", "G1 X1", "G1 X1"), "the file has 4 lines, the machine executed 3"),
+        (("G28", "G1 X1", "G1 X1", "M84", "M84"), "the file has 4 lines, the machine executed 5"),
+        (("G28", "G28", "G1 X1", "M84"), 'line 2 of the file is "G1 X1", the machine executed "G28"'),
+        ((), "the file has 4 lines, the machine executed 0"),
+    ],
+)
+def test_lost_and_doubled_lines_are_found(lines: tuple[str, ...], fault: str) -> None:
+    assert str(prove(FILE, ledger(*lines), "host")) == fault
+
+
+def test_only_the_source_in_question_counts() -> None:
+    entries = [*ledger("G28", source="sd"), *ledger("M84"), json.dumps({"event": "boot", "t": 0.0})]
+    assert executed(entries, "sd") == ["G28"]
+    assert executed(entries, "host") == ["M84"]
+
+
+def test_proof_of_files(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("\n".join(FILE))
+    (tmp_path / "ledger").write_text("\n".join(ledger("G28", "G1 X1", "G1 X1", "M84")))
+    assert prove_files(tmp_path / "file", tmp_path / "ledger", "host").fault is None
+
+
+def test_the_queue_as_rows() -> None:
+    done = {
+        "job_name": "clip", "printer_id": 1, "status": "completed", "local_job": False, "member_id": "A",
+        "job_date_time": "September 30, 2026 23:59:58", "job_status_time": "October 01, 2026 00:00:40",
+    }  # fmt: skip
+    running = {**done, "status": "printing", "local_job": True, "member_id": "B", "printer_id": 2,
+               "job_status": {"job_progress": 0.5}}  # fmt: skip
+    assert queue_rows([done, running], {"A": "ana"}, {1: "workshop"}) == [
+        ("clip", "workshop", "completed", "no", "ana", "42 s"),
+        ("clip", "", "printing", "yes", "B", "50%"),
+    ]
+
+
+# place
+
+
+def test_the_place_is_furnished(tmp_path: Path) -> None:
+    place = Place(tmp_path, 8099)
+    place.furnish()
+    config = load(place.config, {})
+    assert config.server.url == place.url == "http://127.0.0.1:8099"
+    assert [printer.owner for printer in config.printers] == [OWNER, OWNER]
+    assert [printer.port for printer in config.printers] == [str(machine.link) for machine in place.machines]
+    assert (place.machines[1].card / PANEL_NAME).stat().st_size > 10_000
+    assert Path(config.store.files).is_dir()
+    assert not any(str(machine.link).startswith("/dev") for machine in place.machines)
+
+
+def test_odd_folder_names_survive_toml(tmp_path: Path) -> None:
+    odd = tmp_path / 'a "quoted" f\u00f6lder'
+    odd.mkdir()
+    place = Place(odd, 1)
+    place.furnish()
+    assert tomllib.loads(place.config.read_text(encoding="utf-8"))["server"]["socket"] == str(place.socket)
+
+
+def test_the_print_files_are_plain_marlin(tmp_path: Path) -> None:
+    place = Place(tmp_path, 1)
+    place.furnish()
+    panel_file = place.machines[1].card / PANEL_NAME
+    for path, least, most in ((place.print_file, 4000, 6000), (panel_file, 300, 800)):
+        lines = commands(path.read_text(encoding="ascii").splitlines())
+        assert least <= len(lines) <= most
+        assert {line.split()[0] for line in lines} <= KNOWN
+        assert max(map(len, lines)) <= 96
+        assert not any(word in path.read_text() for word in ("/home", "/root", "/tmp", "/usr"))
+
+
+def test_a_taken_port_is_not_used() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert free_port(taken.getsockname()[1]) != taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = probe.getsockname()[1]
+    assert free_port(number) == number
+
+
+def test_the_ready_file_is_private_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "ready.json"
+    write_ready(path, {"url": "http://x"})
+    assert json.loads(path.read_text()) == {"url": "http://x"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_outer_world_does_not_configure_the_children() -> None:
+    outer = {"PRINT_GATEWAY_SERVER__LISTEN": "x", "NOTIFY_SOCKET": "y", "PATH": "/bin", "WATCHDOG_USEC": "1"}
+    assert clean_environment(outer.items()) == {"PATH": "/bin", "PYTHONUNBUFFERED": "1"}
+
+
+# children
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    """A module for `python -m` that says it is up, and then does what its argument says."""
+    os.mkfifo(tmp_path / "up")
+    (tmp_path / "child.py").write_text(
+        "import signal, sys\n"
+        "if sys.argv[1] == 'deaf': signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if sys.argv[1] == 'brief': print('out of paper', file=sys.stderr); sys.exit(7)\n"
+        f"if sys.argv[1] == 'deaf': open({str(tmp_path / 'up')!r}, 'w').close()\n"
+        "signal.pause()\n"
+    )
+    return "child"
+
+
+@pytest.fixture
+def children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Children:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    return Children(tmp_path)
+
+
+async def test_a_death_is_told_with_the_end_of_the_log(children: Children, module: str) -> None:
+    await children.start("calm", module, "calm")
+    await children.start("brief", module, "brief")
+    death = await children.first_death()
+    assert (str(death), death.child) == ("the brief ended (exit code 7)", "brief")
+    assert list(children.tail("brief")) == ["out of paper"]
+    await children.stop()
+
+
+async def test_none_is_left(children: Children, module: str) -> None:
+    await children.start("calm", module, "calm")
+    await children.start("calm2", module, "calm")
+    processes = [child.running for child in children.all]
+    await children.stop()
+    await children.stop()
+    assert [process.returncode for process in processes] == [-signal.SIGTERM] * 2
+    assert children.tail("calm") == ()
+
+
+async def test_who_does_not_hear_is_killed(tmp_path: Path, children: Children, module: str) -> None:
+    await children.start("deaf", module, "deaf")
+    (child,) = children.all
+    await asyncio.to_thread((tmp_path / "up").read_text)
+    await children.stop(within=0.1)
+    assert child.running.returncode == -signal.SIGKILL

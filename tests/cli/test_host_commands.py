@@ -1,0 +1,62 @@
+"""Commands that need no running gateway: the configuration and the database of a stopped one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[store]\nurl = "sqlite:///{tmp_path}/gateway.db"\nfiles = "{tmp_path}/files"\n'
+        '[[printers]]\nname = "mk3"\ndriver = "marlin"\nport = "/dev/ttyACM0"\nowner = "ana"\n'
+        'plate_clear = "auto"\n'
+    )
+    return path
+
+
+def test_a_good_configuration_is_told_back(run_alone: Run, config: Path) -> None:
+    result = run_alone("check-config", "--config", str(config))
+    assert result.exit_code == 0
+    note, printer, serves, verdict = result.stdout.splitlines()
+    assert note.startswith('note: [[printers]] "mk3" plate_clear = "auto": this version has no ejection')
+    assert printer == "printer mk3: marlin at /dev/ttyACM0, 115200 baud, owner ana"
+    assert serves.startswith("serves http://127.0.0.1:8080; store sqlite:///")
+    assert verdict == "the configuration is good"
+
+
+@pytest.mark.parametrize("command", [("check-config",), ("serve",), ("streamer",), ("db", "check")])
+def test_a_bad_one_is_told_in_plain_words(run_alone: Run, config: Path, command: tuple[str, ...]) -> None:
+    config.write_text('[server]\nlistne = "x"\n')
+    result = run_alone(*command, "--config", str(config))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        f"print-gateway: {config}: 1 problem",
+        '  [server] listne: unknown key "listne"; did you mean "listen"?',
+    ]
+
+
+def test_a_database_is_made_and_checked(run_alone: Run, config: Path) -> None:
+    before = run_alone("db", "check", "--config", str(config))
+    assert (before.exit_code, "does not exist" in before.stdout) == (1, True)
+    assert run_alone("db", "upgrade", "--config", str(config)).stdout == "the database is up to date\n"
+    assert run_alone("db", "check", "--config", str(config)).stdout == "the database is sound\n"
+
+
+def test_a_database_that_cannot_be_made_is_one_line(run_alone: Run, config: Path) -> None:
+    config.write_text('[store]\nurl = "sqlite:////nowhere/at/all/gateway.db"\n')
+    result = run_alone("db", "upgrade", "--config", str(config))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("print-gateway: /nowhere/at/all/gateway.db")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_ready_file_needs_a_folder(run_alone: Run, tmp_path: Path) -> None:
+    result = run_alone("demo", "--ready-file", str(tmp_path / "none" / "ready.json"))
+    assert result.exit_code == 2
+    assert "there is no folder" in result.stderr
