@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
+from firmware_sim.virtual_loop import VirtualLoop
 from gateway.engine.ports import StoreUnavailable
 from gateway.store.database import BUSY_TIMEOUT, READERS, Database, sqlite_path
+from gateway.store.migrate import check
 from gateway.store.trouble import RowRefused, explained
+
+ROOT = Path(__file__).parents[2]
 
 
 def pragma(connection: Connection, name: str) -> object:
@@ -190,3 +197,50 @@ def test_every_failure_says_what_to_do(code: int | None, advice: str) -> None:
     assert advice in str(told)
     assert "/var/lib/x.db" in str(told)
     assert "it said so" in str(told)
+
+
+def test_on_a_virtual_loop_everything_runs_inline_and_alike(url: str) -> None:
+    """A simulation has no threads: the same connections serve the loop's own."""
+
+    async def live() -> list[object]:
+        database = Database(url)
+        try:
+            threads = await database.write(lambda c: threading.current_thread())
+            await database.write(lambda c: c.execute(text("UPDATE host SET host_number = 7")))
+            read = [
+                database.read(lambda c: c.execute(text("SELECT host_number FROM host")).scalar())
+                for _ in range(5)
+            ]
+            return [threads is threading.current_thread(), *await asyncio.gather(*read)]
+        finally:
+            database.close()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(live()) == [True, 7, 7, 7, 7, 7]
+
+
+KILLED = """
+import asyncio, os, sys
+from sqlalchemy import text
+from gateway.store.database import Database
+
+async def live(database):
+    await database.write(lambda c: c.execute(text("UPDATE host SET host_number = 7")))
+    def die(connection):
+        connection.execute(text("UPDATE host SET host_number = 8"))
+        os.kill(os.getpid(), 9)
+    await database.write(die)
+
+asyncio.run(live(Database(sys.argv[1])))
+"""
+
+
+def test_a_process_killed_in_a_commit_leaves_the_one_before_and_no_lock(url: str, path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, url], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    database = Database(url)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT host_number FROM host").fetchone() == (7,)
+    connection.close()
+    database.close()
+    assert check(url) == ()
