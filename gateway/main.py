@@ -1,0 +1,204 @@
+"""The only place that knows everybody: builds the two processes and runs them. No logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import random
+import sys
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api.forge.dialect import FORGE
+from gateway.api.http.app import build_app, runner_options
+from gateway.api.http.services import Services
+from gateway.api.native.dialect import NATIVE
+from gateway.config import Config, PrinterConfig
+from gateway.domain.commands import ConfigurePrinters, PrinterSetting
+from gateway.domain.file import FileRejected
+from gateway.domain.printer import PlateClear
+from gateway.drivers.contract import Driver, LineRecord
+from gateway.drivers.marlin import MarlinDriver
+from gateway.engine.engine import Engine
+from gateway.engine.ports import StoreUnavailable
+from gateway.gcode.inspect import NotPrintable, inspect
+from gateway.publish.hub import Hub
+from gateway.running import Notifier, Service
+from gateway.store.database import Database
+from gateway.store.files import Files
+from gateway.store.journal import Journal
+from gateway.store.migrate import upgrade
+from gateway.store.queries import Queries
+from gateway.streamer.channel import unix_channel
+from gateway.streamer.client import StreamerClient
+from gateway.streamer.host import StreamerHost
+from gateway.streamer.hosted import DriverFactory
+from gateway.streamer.line_record import LineRecordError, take_line_record
+from gateway.streamer.server import SocketUnavailable, StreamerServer
+from gateway.system import SystemClock, SystemIds
+from gateway.transport.opener import opener_for
+
+log = logging.getLogger(__name__)
+
+#: The API's Unix socket takes every user of this host: who is behind a connection the kernel tells.
+SOCKET_MODE = 0o666
+#: Seconds that open requests get to end at a stop; event streams are ended at once.
+SHUTDOWN_SECONDS = 3.0
+
+
+def serve(config: Config) -> int:
+    """The gateway process: engine, store, HTTP. Blocks; returns the exit code."""
+    _log_to_stderr()
+    return _run(partial(_serve, config))
+
+
+def streamer(config: Config) -> int:
+    """The streamer process: serial printers, fed whatever becomes of the gateway. Blocks."""
+    _log_to_stderr()
+    return _run(partial(_stream, config))
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    try:
+        return asyncio.run(work())
+    except (StoreUnavailable, SocketUnavailable, LineRecordError) as failure:
+        print(f"print-gateway: {failure}", file=sys.stderr)
+    except OSError as failure:
+        print(f"print-gateway: {failure.strerror or failure}: {failure.filename or ''}", file=sys.stderr)
+    return 1
+
+
+async def _serve(config: Config) -> int:
+    service = Service(Notifier())
+    async with AsyncExitStack() as stack:
+        upgrade(config.store.url)
+        database = Database(config.store.url)
+        stack.callback(database.close)
+        clock, ids, hub = SystemClock(), SystemIds(), Hub()
+        files = Files(config.store.files)
+        queries = Queries(database)
+        engine: Engine
+        client = StreamerClient(
+            unix_channel(config.streamer.socket),
+            lambda observation: engine.observe(observation),
+            instance=ids.uuid(),
+            chance=random.Random(),
+        )
+        engine = Engine(
+            journal=Journal(database, ids.hex, clock),
+            queries=queries,
+            drivers=client,
+            files=files,
+            publisher=hub,
+            clock=clock,
+            ids=ids,
+        )
+        await engine.start()
+        stack.push_async_callback(service.cancel)
+        writer = service.spawn(engine.run(), "engine")
+        await engine.execute(ConfigurePrinters(tuple(_setting(printer) for printer in config.printers)))
+        service.spawn(client.run(), "streamer client")
+        services = Services(
+            engine=engine,
+            queries=queries,
+            files=files,
+            clock=clock,
+            ids=ids,
+            inspect=_inspect,
+            events=hub,
+            public_url=config.server.url,
+            max_upload_bytes=config.server.max_upload_bytes,
+            version=version("print-gateway"),
+            service_uid=os.getuid(),
+        )
+        runner = web.AppRunner(
+            build_app(services, [FORGE, NATIVE]), shutdown_timeout=SHUTDOWN_SECONDS, **runner_options()
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await _listen(runner, config)
+        await service.until_ended(lambda: not writer.done())
+        await runner.cleanup()
+        engine.stop()
+        await asyncio.wait({writer}, timeout=SHUTDOWN_SECONDS)
+    return 1 if service.failure else 0
+
+
+async def _listen(runner: web.AppRunner, config: Config) -> None:
+    await web.TCPSite(runner, config.server.host, config.server.port).start()
+    await web.UnixSite(runner, config.server.socket).start()
+    os.chmod(config.server.socket, SOCKET_MODE)
+    log.info("listening at http://%s and %s", config.server.listen, config.server.socket)
+
+
+async def _stream(config: Config) -> int:
+    service = Service(Notifier())
+    drivers: dict[str, DriverFactory] = {}
+    warnings: dict[str, str] = {}
+    records = Path(config.streamer.records)
+    records.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for printer in config.printers:
+        taken = take_line_record(records, printer.name)
+        drivers[printer.name] = partial(_driver, printer, taken.record)
+        if taken.warning:
+            warnings[printer.name] = taken.warning
+    host = StreamerHost(
+        platform.node(), str(uuid.uuid4()), drivers, chance=random.Random(), warnings=warnings
+    )
+    is_listening = asyncio.Event()
+    serving = service.spawn(StreamerServer(host, config.streamer.socket).run(is_listening.set), "streamer")
+    waiting = asyncio.ensure_future(is_listening.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if serving.done():
+        await serving
+    await service.until_ended(lambda: not serving.done())
+    await service.cancel()
+    return 1 if service.failure else 0
+
+
+def _driver(printer: PrinterConfig, record: LineRecord) -> Driver:
+    return MarlinDriver(
+        printer.name,
+        opener_for(printer.port, printer.baud),
+        record,
+        monotonic=time.monotonic,
+        new_id=lambda: str(uuid.uuid4()),
+        profile=printer.profile,
+    )
+
+
+def _setting(printer: PrinterConfig) -> PrinterSetting:
+    return PrinterSetting(
+        name=printer.name,
+        driver=printer.driver,
+        owner=printer.owner,
+        plate_clear=PlateClear(printer.plate_clear),
+        link=printer.port,
+    )
+
+
+def _inspect(path: str) -> Mapping[str, Any]:
+    try:
+        return asdict(inspect(Path(path)))
+    except NotPrintable as refused:
+        raise FileRejected(str(refused)) from refused
+
+
+def _log_to_stderr() -> None:
+    """Plain lines for the journal, which adds the time itself; with the time elsewhere."""
+    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    logging.basicConfig(level=logging.INFO, format=stamp + "%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
