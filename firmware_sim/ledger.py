@@ -20,7 +20,7 @@ class Entry:
     t: machine time in seconds, as handed to the board by its caller.
     event: `executed`, `unknown`, `boot`, `kill`, `reset`, `panel`, `heater`, `fault`, `resend`, `repeat`,
         `sd_start`, `sd_pause`, `sd_resume`, `sd_done`, `sd_abort`, `sd_write`, `dropped`, …
-    source: who asked: `host`, `sd`, `panel`, or None for the machine itself.
+    source: who asked: `host`, `sd`, `panel`, `machine` (an end script of the firmware), or None.
     n: the line number the command carried, if it carried one.
     line: the command without line number, checksum and comment; for other events the thing concerned.
     effect: what came of it, in words, where the command alone does not tell.
@@ -36,7 +36,11 @@ class Entry:
     def as_dict(self) -> dict[str, object]:
         """The JSON form; `effect` is left out when there is none."""
         row: dict[str, object] = {
-            "t": round(self.t, 6), "event": self.event, "source": self.source, "n": self.n, "line": self.line,
+            "t": round(self.t, 6),
+            "event": self.event,
+            "source": self.source,
+            "n": self.n,
+            "line": self.line,
         }
         if self.effect is not None:
             row["effect"] = self.effect
@@ -105,7 +109,5 @@ def read_ledger(path: Path) -> list[Entry]:
             row = json.loads(text)
         except json.JSONDecodeError:
             continue
-        entries.append(
-            Entry(row["t"], row["event"], row["source"], row["n"], row["line"], row.get("effect"))
-        )
+        entries.append(Entry(row["t"], row["event"], row["source"], row["n"], row["line"], row.get("effect")))
     return entries

@@ -134,4 +134,3 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _refill(self) -> None:
         """After the error is out, the loop needs a little more life to cancel and close what it runs."""
         self._seconds_left, self._steps_left = 3600.0, 100_000
-

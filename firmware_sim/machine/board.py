@@ -172,7 +172,9 @@ class Board(CommandLoop):
         self.hotend = self._heater_after_reset("hotend", "E0")
         self.bed = self._heater_after_reset("bed", "bed")
         self.chimes = Chimes(
-            build.keepalive if build.has("keepalive") else 0.0, build.wait_every, self._say_busy,
+            build.keepalive if build.has("keepalive") else 0.0,
+            build.wait_every,
+            self._say_busy,
             lambda: self.say(replies.WAIT),
         )
         self.chimes.add_report("temperature", lambda: self.say(" " + self.temperatures()))
@@ -238,9 +240,7 @@ class Board(CommandLoop):
         if self._power is not Power.RUNNING:
             return math.inf
         fault = self._thermal_fault()
-        return min(
-            self.chimes.next_due(), self._resume_at, self._card_ok_at, fault.at if fault else math.inf
-        )
+        return min(self.chimes.next_due(), self._resume_at, self._card_ok_at, fault.at if fault else math.inf)
 
     def _on_time(self) -> None:
         if self._power is Power.BOOTING:

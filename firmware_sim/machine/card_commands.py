@@ -176,7 +176,19 @@ def finish_print(m: Machine, _c: Command) -> Iterator[float]:
 
 
 HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
-    "M20": list_files, "M21": mount, "M22": release, "M23": select, "M24": start, "M25": pause, "M26": seek,
-    "M27": status, "M28": begin_upload, "M29": end_upload, "M30": delete, "M32": select_and_start,
-    "M524": abort, "M600": change_filament, "M1001": finish_print,
+    "M20": list_files,
+    "M21": mount,
+    "M22": release,
+    "M23": select,
+    "M24": start,
+    "M25": pause,
+    "M26": seek,
+    "M27": status,
+    "M28": begin_upload,
+    "M29": end_upload,
+    "M30": delete,
+    "M32": select_and_start,
+    "M524": abort,
+    "M600": change_filament,
+    "M1001": finish_print,
 }

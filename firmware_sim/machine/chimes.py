@@ -28,8 +28,9 @@ class Report:
 class Chimes:
     """The clockwork. `keepalive` seconds between busy lines (M113); 0 or a build without it: silent."""
 
-    def __init__(self, keepalive: float, wait_every: float, say_busy: Callable[[], None],
-                 say_wait: Callable[[], None]) -> None:
+    def __init__(
+        self, keepalive: float, wait_every: float, say_busy: Callable[[], None], say_wait: Callable[[], None]
+    ) -> None:
         self.keepalive = keepalive
         self._wait_every = wait_every
         self._say_busy = say_busy

@@ -22,11 +22,30 @@ from firmware_sim.personality import Personality
 Handler = Callable[[Machine, Command], Iterator[float] | None]
 
 NEEDS = {
-    "M0": "user_wait", "M1": "user_wait",
-    "M20": "sd", "M21": "sd", "M22": "sd", "M23": "sd", "M24": "sd", "M25": "sd", "M26": "sd", "M27": "sd",
-    "M28": "sd", "M29": "sd", "M30": "sd", "M32": "sd", "M524": "sd", "M1001": "sd",
-    "M73": "progress", "M113": "keepalive", "M154": "auto_pos", "M155": "auto_temp", "M600": "park_on_pause",
-    "M603": "park_on_pause", "M876": "prompts", "M900": "linear_advance",
+    "M0": "user_wait",
+    "M1": "user_wait",
+    "M20": "sd",
+    "M21": "sd",
+    "M22": "sd",
+    "M23": "sd",
+    "M24": "sd",
+    "M25": "sd",
+    "M26": "sd",
+    "M27": "sd",
+    "M28": "sd",
+    "M29": "sd",
+    "M30": "sd",
+    "M32": "sd",
+    "M524": "sd",
+    "M1001": "sd",
+    "M73": "progress",
+    "M113": "keepalive",
+    "M154": "auto_pos",
+    "M155": "auto_temp",
+    "M600": "park_on_pause",
+    "M603": "park_on_pause",
+    "M876": "prompts",
+    "M900": "linear_advance",
 }
 """The build feature without which the parser has never heard of a command. Source: recorded builds."""
 

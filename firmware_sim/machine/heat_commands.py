@@ -117,7 +117,14 @@ def power_off(m: Machine, _c: Command) -> Iterator[float]:
 
 
 HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
-    "M81": power_off, "M104": set_target, "M105": report_temperatures, "M106": fan, "M107": fan,
-    "M109": wait_for_target, "M140": set_target, "M155": auto_temperatures, "M190": wait_for_target,
+    "M81": power_off,
+    "M104": set_target,
+    "M105": report_temperatures,
+    "M106": fan,
+    "M107": fan,
+    "M109": wait_for_target,
+    "M140": set_target,
+    "M155": auto_temperatures,
+    "M190": wait_for_target,
     "M302": cold_extrusion,
 }

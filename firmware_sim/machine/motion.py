@@ -81,7 +81,10 @@ class Planner:
         ox, oy, oz, oe = block.origin
         gx, gy, gz, ge = block.goal
         return (
-            ox + (gx - ox) * share, oy + (gy - oy) * share, oz + (gz - oz) * share, oe + (ge - oe) * share,
+            ox + (gx - ox) * share,
+            oy + (gy - oy) * share,
+            oz + (gz - oz) * share,
+            oe + (ge - oe) * share,
         )
 
 

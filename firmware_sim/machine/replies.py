@@ -46,16 +46,12 @@ def unknown(command: str) -> str:
 
 def temperatures(hotend: tuple[float, float, int], bed: tuple[float, float, int]) -> str:
     """The body of M105, M155 and M109 lines: (actual °C, target °C, heater output 0-127) twice."""
-    return (
-        f"T:{hotend[0]:.2f} /{hotend[1]:.2f} B:{bed[0]:.2f} /{bed[1]:.2f} @:{hotend[2]} B@:{bed[2]}"
-    )
+    return f"T:{hotend[0]:.2f} /{hotend[1]:.2f} B:{bed[0]:.2f} /{bed[1]:.2f} @:{hotend[2]} B@:{bed[2]}"
 
 
 def position(x: float, y: float, z: float, e: float, counts: tuple[int, int, int]) -> str:
     """M114, and what G92 and G28 report: millimetres, then steps."""
-    return (
-        f"X:{x:.2f} Y:{y:.2f} Z:{z:.2f} E:{e:.2f} Count X:{counts[0]} Y:{counts[1]} Z:{counts[2]}"
-    )
+    return f"X:{x:.2f} Y:{y:.2f} Z:{z:.2f} E:{e:.2f} Count X:{counts[0]} Y:{counts[1]} Z:{counts[2]}"
 
 
 def printing_byte(position_bytes: int, size_bytes: int) -> str:

@@ -80,7 +80,13 @@ def setting(m: Machine, c: Command) -> None:
 SETTINGS = ("M92", "M200", "M201", "M203", "M204", "M205", "M206", "M301", "M304", "M603")
 
 HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
-    "M31": print_time, "M115": identify, "M119": endstops, "M154": auto_position,
-    "M500": store_settings, "M501": load_settings, "M502": load_settings, "M503": settings,
+    "M31": print_time,
+    "M115": identify,
+    "M119": endstops,
+    "M154": auto_position,
+    "M500": store_settings,
+    "M501": load_settings,
+    "M502": load_settings,
+    "M503": settings,
     **dict.fromkeys(SETTINGS, setting),
 }

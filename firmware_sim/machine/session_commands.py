@@ -102,9 +102,23 @@ def nothing(_m: Machine, _c: Command) -> None:
 
 
 HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
-    "M0": wait_for_user, "M1": wait_for_user, "M73": progress, "M75": start_timer, "M76": pause_timer,
-    "M77": stop_timer, "M80": nothing, "M85": nothing, "M108": nothing, "M110": line_number, "M111": nothing,
-    "M112": shut_down, "M113": keepalive, "M117": nothing, "M118": echo, "M876": answer_prompt,
-    "M900": linear_advance, "M999": nothing,
+    "M0": wait_for_user,
+    "M1": wait_for_user,
+    "M73": progress,
+    "M75": start_timer,
+    "M76": pause_timer,
+    "M77": stop_timer,
+    "M80": nothing,
+    "M85": nothing,
+    "M108": nothing,
+    "M110": line_number,
+    "M111": nothing,
+    "M112": shut_down,
+    "M113": keepalive,
+    "M117": nothing,
+    "M118": echo,
+    "M876": answer_prompt,
+    "M900": linear_advance,
+    "M999": nothing,
     **{f"T{index}": tool for index in range(10)},
 }

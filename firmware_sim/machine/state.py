@@ -79,18 +79,18 @@ class Machine(ABC):
         self.linear_advance = 0.0
         self.job_began: float | None = None
         self.job_seconds = 0.0
-        self.settings: dict[str, str] = {
-            line.split()[0]: line for line in self.personality.settings
-        }
+        self.settings: dict[str, str] = {line.split()[0]: line for line in self.personality.settings}
 
     # -- reports -----------------------------------------------------------------------------------------
 
     def temperatures(self) -> str:
         """The body of every temperature line."""
-        return replies.temperatures(*(
-            (heater.celsius(self.now), heater.target, heater.output(self.now))
-            for heater in (self.hotend, self.bed)
-        ))
+        return replies.temperatures(
+            *(
+                (heater.celsius(self.now), heater.target, heater.output(self.now))
+                for heater in (self.hotend, self.bed)
+            )
+        )
 
     def position(self) -> str:
         """The M114 line."""

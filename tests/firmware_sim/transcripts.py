@@ -54,8 +54,11 @@ def conversation(path: Path) -> Conversation:
                 frozenset(section.get("relax", [])),
                 [
                     Exchange(
-                        row["at"], row.get("send", "").encode("latin-1"), row.get("action", ""),
-                        row.get("note", ""), [(at, line.removesuffix("\n")) for at, line in row["reply"]],
+                        row["at"],
+                        row.get("send", "").encode("latin-1"),
+                        row.get("action", ""),
+                        row.get("note", ""),
+                        [(at, line.removesuffix("\n")) for at, line in row["reply"]],
                     )
                     for row in section["exchange"]
                 ],
