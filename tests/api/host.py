@@ -10,7 +10,9 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from aiohttp import ClientSession, UnixConnector, web
@@ -56,6 +58,15 @@ MAX_UPLOAD = 1_000_000  # bytes
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
 
 
+@cache
+def empty_database() -> bytes:
+    """A database at head with nothing in it; made once, since migrating takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "gateway.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 def look_at(path: str) -> Mapping[str, Any]:
     """Stands in for the inspection: text that contains `PK` is an archive."""
     content = Path(path).read_bytes()
@@ -78,9 +89,9 @@ class Host:
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
-        url = f"sqlite:///{self.folder / 'gateway.db'}"
-        upgrade(url)
-        self.database = Database(url)
+        path = self.folder / "gateway.db"
+        path.write_bytes(empty_database())
+        self.database = Database(f"sqlite:///{path}")
         self._stack.callback(self.database.close)
         self.files = Files(self.folder / "files")
         self._stack.callback(self.files.close)

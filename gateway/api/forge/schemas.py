@@ -150,9 +150,8 @@ def _none_as_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-OptionalText = Annotated[
-    str | None, BeforeValidator(_empty_as_none, json_schema_input_type=str | None), Field(max_length=2000)
-]
+_Text = Annotated[str, Field(max_length=limits.TEXT_CHARS)]
+OptionalText = Annotated[_Text | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Text | None)]
 Settings = Annotated[
     LooseObject, BeforeValidator(_none_as_empty, json_schema_input_type=Mapping[str, Any] | None)
 ]
@@ -163,7 +162,7 @@ class NewJob(BaseModel):
 
     printable_id: OptionalText = Field(None, description="URN of an uploaded file.")
     printable_url: OptionalText = Field(None, description="Not fetched by this version: 422.")
-    job_name: Annotated[str | None, Field(max_length=limits.NAME_CHARS)] = None
+    job_name: Annotated[str, Field(max_length=limits.NAME_CHARS)] | None = None
     settings: Settings = Field(default_factory=dict)
     callback_url: OptionalText = Field(None, description="Callbacks are not sent by this version: 422.")
 

@@ -183,7 +183,7 @@ async def _end_streams(app: web.Application) -> None:
 
 
 def _add_operations_pages(app: web.Application, services: Services, dialects: Sequence[Dialect]) -> None:
-    document = openapi.document(dialects, version=services.version, server=services.public_url)
+    described: list[Any] = []  # made when first asked for: a second on a Raspberry Pi
 
     async def healthz(request: web.Request) -> web.Response:
         return reply({"status": "ok", "version": services.version})
@@ -199,7 +199,9 @@ def _add_operations_pages(app: web.Application, services: Services, dialects: Se
         return reply({"status": "ready", "version": services.version})
 
     async def describe(request: web.Request) -> web.Response:
-        return reply_if_changed(request, document)
+        if not described:
+            described.append(openapi.document(dialects, version=services.version, server=services.public_url))
+        return reply_if_changed(request, described[0])
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -20,6 +20,8 @@ FETCH_ROWS: Final = 500
 INTEGER_MAX: Final = 2**31 - 1
 #: Characters of a name (job, file, member, key): what printers and slicers show is far shorter.
 NAME_CHARS: Final = 200
+#: Characters of a URL or URN in a body: what browsers and proxies carry at most.
+TEXT_CHARS: Final = 2000
 #: Characters of an `Idempotency-Key`; a UUID has 36.
 IDEMPOTENCY_KEY_CHARS: Final = 255
 #: Characters of a caller's `X-Request-Id` that are taken over.

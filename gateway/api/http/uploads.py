@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
@@ -97,7 +98,8 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
                 raise Failure(400, "Nested multipart parts are not read; send one part named `file`.")
             if part.name == "file" and not has_file:
                 has_file = True
-                received.name = shown_name(part.filename)
+                # Client libraries percent-encode the name in the part's header; browsers at least its quotes.
+                received.name = shown_name(unquote(part.filename or ""))
                 await _write(received.upload, _chunks(part), services)
             else:
                 received.fields[part.name or ""] = await _text(part)

@@ -1,0 +1,137 @@
+"""The mapping is total: whatever the domain holds has Forge's words, and JSON can carry them."""
+
+from __future__ import annotations
+
+import locale
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.forge import mapping, schemas
+from gateway.api.http.answers import encode
+from gateway.domain.commands import PrinterCommand, TaskState
+from gateway.domain.job import ENDS, Job, JobStatus, Reason, Verdict
+from gateway.domain.observations import Activity, LinkState
+from gateway.domain.printer import Presence, PrinterStatus
+from tests.api.host import a_job
+from tests.support.stand import START, printer
+
+instants = st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)).map(  # noqa: DTZ001
+    lambda moment: moment.replace(tzinfo=UTC)
+)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> Job:
+    """Any job the domain can hold."""
+    status = draw(st.sampled_from(JobStatus))
+    return replace(
+        a_job(draw(st.text(max_size=20))),
+        status=status,
+        verdict=draw(st.none() | st.sampled_from(Verdict)) if status in ENDS else None,
+        reasons=draw(st.frozensets(st.sampled_from(Reason), max_size=3)),
+        printer_id=draw(st.none() | st.just(1)),
+        is_local=draw(st.booleans()),
+        printable_id=draw(st.none() | st.just("urn:x")),
+        printable_url=draw(st.none() | st.just("https://example.org/f")),
+        progress=draw(st.none() | st.floats(0, 1)),
+        message=draw(st.none() | st.text(max_size=10)),
+        error_code=draw(st.none() | st.integers(0, 999)),
+        started_at=draw(st.none() | instants),
+        created_at=draw(instants),
+        status_at=draw(instants),
+        custom_data=draw(st.none() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)),
+    )
+
+
+printer_words = st.none() | st.sampled_from(PrinterStatus)
+
+
+@given(jobs(), printer_words, st.booleans())
+def test_every_job_has_words(job: Job, word: PrinterStatus | None, is_known: bool) -> None:
+    known = printer() if is_known and job.printer_id else None
+    found = mapping.job_object(job, known, word)
+    schemas.JobObject.model_validate_json(encode(found))
+    assert found["status"] == found["job_status"]["job_status"] == job.shown_status
+    assert found["status"] in mapping.STATUS_WORDS
+
+
+@given(jobs(), printer_words)
+def test_a_job_alone_has_the_same_words_and_data(job: Job, word: PrinterStatus | None) -> None:
+    alone = mapping.job_detail(job, None, word)
+    schemas.JobDetail.model_validate_json(encode(alone))
+    assert isinstance(alone["job_status"]["data"], dict)
+    listed = mapping.job_object(job, None, word)
+    assert {key: alone[key] for key in listed if key != "job_status"} == {
+        key: listed[key] for key in listed if key != "job_status"
+    }
+
+
+@given(jobs())
+def test_a_job_that_never_reached_a_printer_has_no_printer_status(job: Job) -> None:
+    found = mapping.job_object(job, printer(), PrinterStatus.PRINTING)["job_status"]["printer_status"]
+    if job.status in (JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED):
+        assert found is None
+    elif not job.is_over:
+        assert found == "printing"
+
+
+@given(
+    st.sampled_from(LinkState),
+    st.none() | st.sampled_from(Activity),
+    st.none() | st.floats(0, 2000),
+    st.none() | jobs(),
+)
+def test_every_printer_has_words(
+    link: LinkState, activity: Activity | None, heard_at: float | None, job: Job | None
+) -> None:
+    presence = Presence(
+        link=link,
+        activity=activity,
+        heard_at=heard_at,
+        message="thermal runaway",
+        temperatures={"T": 28.6875},
+    )
+    listed = mapping.printer_object(printer(), presence, 1000.0, "FPEJMQHAG3NXE")
+    schemas.PrinterObject.model_validate_json(encode(listed))
+    state = mapping.printer_state(printer(), presence, 1000.0, job)
+    schemas.PrinterState.model_validate_json(encode(state))
+    assert (listed["printer_last_health"] == "online") == (state["printer_availability"] == "online")
+    assert ("job_id" in state["last_reported_state"]) == (job is not None)
+
+
+@given(st.sampled_from(TaskState), st.none() | st.text(max_size=5), st.none() | jobs(), printer_words)
+def test_every_command_has_words(
+    state: TaskState, message: str | None, job: Job | None, word: PrinterStatus | None
+) -> None:
+    command = PrinterCommand(
+        "00000000-0000-4000-8000-000000000001", 1, 1, "pause", "M", START, state, None, message
+    )
+    schemas.CommandState.model_validate_json(encode(mapping.command_object(command, job, word)))
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (datetime(2016, 5, 18, 5, 42, 2, tzinfo=UTC), "May 18, 2016 05:42:02"),
+        (datetime(2015, 4, 2, 7, 37, 59, 999999, tzinfo=UTC), "April 02, 2015 07:37:59"),
+        (datetime(2017, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2))), "December 31, 2016 23:00:00"),
+    ],
+)
+def test_times_are_english_and_utc(at: datetime, shown: str) -> None:
+    assert mapping.shown_time(at) == shown
+
+
+@given(instants)
+def test_times_do_not_depend_on_the_locale(at: datetime) -> None:
+    assert locale.setlocale(locale.LC_TIME) == "C"
+    assert mapping.shown_time(at) == at.strftime("%B %d, %Y %H:%M:%S")
+
+
+def test_one_type_id_per_driver() -> None:
+    ids: list[Any] = [*mapping.TYPE_IDS.values(), mapping.OTHER_TYPE_ID]
+    assert len(set(ids)) == len(ids)
