@@ -1,0 +1,470 @@
+"""The driver of one Marlin-like printer on a serial line.
+
+Three parts do the work, and this file joins them: a `HostPrint` (a print streamed from here), a `CardWatch`
+(prints from the printer's own card) and a `ScriptQueue` (macros, card orders, questions). A `Session` carries
+the bytes; when it ends, the driver opens the next one with growing waits.
+
+After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
+
+A print that a former host left unfinished (its line record is open) is reported as held, and nothing that
+moves, heats or touches the firmware's line number is sent until somebody cancels it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.domain.observations import (
+    LinkState,
+    OrderAnswered,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+    PrintReport,
+)
+from gateway.domain.orders import (
+    Acknowledge,
+    CancelPrint,
+    EmergencyStop,
+    Order,
+    PausePrint,
+    ResumePrint,
+    SendGcode,
+    StartPrint,
+)
+from gateway.drivers import marlin_orders
+from gateway.drivers.contract import LineRecord, OpenRecord, Sink
+from gateway.drivers.marlin_print import HostPrint
+from gateway.drivers.marlin_reports import MachineView
+from gateway.drivers.marlin_scripts import Script, ScriptQueue
+from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE, CardWatch
+from gateway.drivers.marlin_session import Clock, Session
+from gateway.protocol.marlin.failures import FailureReason
+from gateway.protocol.marlin.framing import bare
+from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.link_events import LinkFailed, LinkReady
+from gateway.protocol.marlin.link_states import LinkPhase
+from gateway.protocol.marlin.profile import Profile, profile_named
+from gateway.protocol.marlin.responses import (
+    Action,
+    Busy,
+    FirmwareError,
+    Reply,
+    Temperature,
+)
+from gateway.transport.port import PortOpener, PortUnavailable
+
+#: Seconds before the first and at most before any new try to open the port: a replugged cable is back within
+#: two seconds, a printer that is switched off for the night costs six tries a minute.
+RECONNECT_FIRST = 0.5
+RECONNECT_LIMIT = 10.0
+#: Seconds between two reports of a print's progress; a change of phase is reported at once.
+REPORT_SECONDS = 0.5
+#: Seconds after which a snapshot is repeated although nothing changed, for `silent_for`.
+REFRESH_SECONDS = 5.0
+#: Ended prints kept until they are acknowledged, and acknowledged keys kept against a repeated start.
+ENDED_MAX = 64
+#: Seconds to the next M112 while the firmware has not said that it halted.
+KILL_AGAIN_SECONDS = 1.0
+#: Seconds between two M108 while a cancelled print waits for heat or a person.
+BREAK_AGAIN_SECONDS = 1.0
+
+_HELD = (
+    "The program that streamed this print was stopped in mid-print. Look at the printer: it stands where its"
+    " last line left it, with its heaters on. Cancel the print here to switch them off."
+)
+_FATAL_FOR_PRINT = frozenset(
+    {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
+)
+
+
+class MarlinDriver:
+    """Implements `contract.Driver` for Marlin and its relatives."""
+
+    def __init__(
+        self,
+        printer: str,
+        open_port: PortOpener,
+        record: LineRecord,
+        *,
+        monotonic: Clock,
+        new_id: Callable[[], str],
+        profile: Profile | str | None = None,
+        report_seconds: int = 2,
+        heartbeat: float = 10.0,
+    ) -> None:
+        """`monotonic`: a clock in seconds. `new_id`: a fresh UUID, for keys of local prints.
+
+        `profile` (or its name) overrides the choice by firmware name. `report_seconds`: period of the
+        temperature and card reports asked of the firmware, and of polling where it has none. `heartbeat`:
+        seconds between the numbered questions that prove the lines of a print.
+        """
+        self._printer = printer
+        self._open_port = open_port
+        self.record = record
+        self.clock = monotonic
+        self._profile = profile_named(profile) if isinstance(profile, str) else profile
+        self._report_seconds = report_seconds
+        self._heartbeat = heartbeat
+        self._sink: Sink = lambda _: None
+        self.session: Session | None = None
+        self.view = MachineView(printer)
+        self.scripts = ScriptQueue()
+        self.card = CardWatch(lambda: f"local-{new_id()}")
+        self.print: HostPrint | None = None
+        self.held: PrintReport | None = None
+        self.ended: dict[str, PrintReport] = {}
+        self.finished_keys: dict[str, None] = {}
+        self._is_halted = False
+        self.card_cancel_pending = False
+        self._kill_at: float | None = None
+        self._asked_at = 0.0
+        self._broke_at = 0.0
+        self._reported_at = -REFRESH_SECONDS
+        self._is_changed = False
+        self._phase_reported: tuple[object, ...] = ()
+        self._unfinished(record.unfinished())
+
+    # -- contract.Driver ----------------------------------------------------------------------------------
+
+    @property
+    def printer(self) -> str:
+        """The printer's name in the configuration."""
+        return self._printer
+
+    async def run(self, sink: Sink) -> None:
+        """Connect, observe, reconnect; until cancelled. Cancelling leaves the machine as it is."""
+        self._sink = sink
+        wait = RECONNECT_FIRST
+        while True:
+            self.view.link, self.view.link_reason = LinkState.CONNECTING, None
+            self._is_halted = False
+            self.report(now=True)
+            reason = await self._one_connection()
+            wait = RECONNECT_FIRST if self.view.was_up else min(2 * wait, RECONNECT_LIMIT)
+            self.view.went_down(reason)
+            self.report(now=True)
+            await asyncio.sleep(wait)
+
+    def submit(self, order: Order) -> None:
+        """Take an order; the answer goes to the sink."""
+        match order:
+            case StartPrint():
+                marlin_orders.start(self, order)
+            case PausePrint():
+                marlin_orders.pause(self, order)
+            case ResumePrint():
+                marlin_orders.resume(self, order)
+            case CancelPrint():
+                marlin_orders.cancel(self, order)
+            case EmergencyStop():
+                marlin_orders.emergency_stop(self, order)
+            case SendGcode():
+                marlin_orders.send_gcode(self, order)
+            case Acknowledge():
+                if self.ended.pop(order.key, None) is not None:
+                    self.finished_keys[order.key] = None
+                    self._trim()
+                self.report(now=True)
+        if self.session is not None:
+            self.session.turn()
+
+    def snapshot(self) -> PrinterObserved:
+        """All that is known now."""
+        link = self.session.link if self.session else None
+        heard_at = link.heard_at if link else None
+        if heard_at is not None:
+            self.view.heard_at = heard_at
+        return self.view.observed(
+            self.clock(),
+            current=self.current(),
+            ended=tuple(self.ended.values()),
+            is_halted=self._is_halted,
+            is_macro_running=self.scripts.is_macro_running,
+        )
+
+    # -- what is on the machine ---------------------------------------------------------------------------
+
+    def current(self) -> PrintReport | None:
+        """The print on the machine, if any."""
+        if self.print is not None:
+            return self.print.report()
+        return self.held or self.card.report
+
+    @property
+    def link(self) -> Link | None:
+        """The link, once it takes lines."""
+        if self.session is None or self.session.is_over or not self.session.link.is_ready:
+            return None
+        return self.session.link
+
+    def why_unavailable(self) -> str:
+        """Why the link takes no lines, for people."""
+        if self._is_halted:
+            return f"The printer has stopped itself ({self.view.message}). Look at it, then reset it."
+        return self.view.link_reason or "The printer is not connected."
+
+    def expect_kill(self) -> None:
+        """M112 went out; it goes out again until the firmware says that it halted."""
+        if not self._is_halted:
+            self._kill_at = self.clock() + KILL_AGAIN_SECONDS
+
+    def take_ended_from_card(self) -> None:
+        """Keep the end of a print from the card, if it came."""
+        ended = self.card.take_ended()
+        if ended is not None:
+            self.finish(ended)
+
+    def answer(self, order_id: str, result: OrderResult, message: str | None = None) -> None:
+        """Answer an order; each exactly once."""
+        self._sink(OrderAnswered(self._printer, order_id, result, message))
+
+    def _unfinished(self, left: OpenRecord | None) -> None:
+        if left is not None:
+            self.held = PrintReport(
+                key=left.key,
+                phase=PrintPhase.HELD,
+                is_local=False,
+                name=left.name,
+                size=left.size,
+                position=left.last_offset,
+                line=left.last_line,
+                progress=left.last_offset / left.size if left.size else None,
+                reason="printer-stopped",
+                message=_HELD,
+            )
+
+    def finish(self, report: PrintReport) -> None:
+        """Keep the end of a print until it is acknowledged."""
+        self.ended[report.key] = report
+        self._trim()
+        self.report(now=True)
+
+    def _trim(self) -> None:
+        for kept in (self.ended, self.finished_keys):
+            while len(kept) > ENDED_MAX:
+                del kept[next(iter(kept))]
+
+    # -- one connection -----------------------------------------------------------------------------------
+
+    async def _one_connection(self) -> str:
+        self.view.was_up = False
+        link = self._new_link()
+        session = Session(link, self.clock, self._turn)
+        try:
+            session.port = await self._open_port(session)
+        except PortUnavailable as error:
+            return str(error)
+        self.session = session
+        self.card.connection_began()
+        session.turn()
+        try:
+            return await self._until_over(session)
+        finally:
+            self.session = None
+            session.close()
+
+    async def _until_over(self, session: Session) -> str:
+        reason = await session.over()
+        if session.link.failure is None:
+            self._connection_lost(reason)
+        return reason
+
+    def _new_link(self, *, is_halted: bool = False) -> Link:
+        return Link(
+            self.clock(),
+            profile=self._profile,
+            may_number=self.held is None,
+            is_halted=is_halted,
+            report_seconds=self._report_seconds,
+        )
+
+    def _turn(self) -> None:
+        """React to whatever happened, hand over lines, send, report."""
+        session = self.session
+        if session is None or session.is_over:
+            return
+        now = self.clock()
+        link = session.link
+        while (event := link.next_event()) is not None:
+            self._hear(event, link, now)
+            if session.link is not link or session.is_over:
+                break
+        link = session.link
+        if link.is_ready:
+            self._feed(link, now)
+        self._kill_again(link, now)
+        session.pump()
+        self.report()
+        self._arm(session, now)
+
+    def _feed(self, link: Link, now: float) -> None:
+        streamed = self.print
+        if streamed is not None:
+            if streamed.observe(link):
+                self.report(now=True)
+            if now - self._asked_at >= self._heartbeat:
+                self._asked_at = now
+                streamed.add_heartbeat()
+            streamed.feed(link)
+            self._is_changed = True
+            if streamed.is_over:
+                self._print_over(streamed)
+        else:
+            if now - self._asked_at >= self._report_seconds:
+                self._ask(link, now)
+            if link.phase is not LinkPhase.ASKING:
+                self.scripts.feed(link)
+
+    def _ask(self, link: Link, now: float) -> None:
+        """Poll what the firmware does not report by itself; keep an idle line alive."""
+        self._asked_at = now
+        if link.phase is LinkPhase.ASKING:
+            if link.is_idle:
+                link.ask("M105")
+            return
+        if not self.scripts.is_empty:
+            return
+        wanted: tuple[str, ...] = ()
+        if not self.view.reports_temperatures or now - (link.heard_at or 0.0) >= self._report_seconds * 2:
+            wanted = ("M105",)
+        if link.profile.sd_card and not self.view.reports_card:
+            wanted = (*wanted, "M27")
+        if wanted:
+            self.scripts.add(Script(wanted))
+
+    def _arm(self, session: Session, now: float) -> None:
+        due = now + REFRESH_SECONDS
+        if session.link.is_ready:
+            period = self._heartbeat if self.print is not None else float(self._report_seconds)
+            due = min(due, max(self._asked_at + period, now + 0.05))
+        if self._is_changed:
+            due = min(due, max(self._reported_at + REPORT_SECONDS, now + 0.01))
+        deadline = session.link.deadline()
+        if deadline is not None and deadline < due:
+            due = deadline
+        if self._kill_at is not None:
+            due = min(due, self._kill_at)
+        session.arm(due)
+
+    def _kill_again(self, link: Link, now: float) -> None:
+        """An emergency stop is repeated until the firmware says that it halted."""
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = now + KILL_AGAIN_SECONDS
+            link.send_emergency("M112")
+
+    # -- what the firmware says ---------------------------------------------------------------------------
+
+    def _hear(self, event: Reply | LinkReady | LinkFailed, link: Link, now: float) -> None:
+        if isinstance(event, LinkReady):
+            self.view.came_up(event)
+            self._kill_at, self._is_halted = None, False
+            self._asked_at = now
+            self.report(now=True)
+        elif isinstance(event, LinkFailed):
+            self._link_failed(event)
+        else:
+            self.view.hear(event, now)
+            self._is_changed = True
+            if isinstance(event, Temperature | Busy):
+                self._break_wait(event, link, now)
+            elif self.print is not None:
+                self._hear_in_print(event, self.print, link)
+            else:
+                self._hear_card(event)
+
+    def _hear_in_print(self, reply: Reply, streamed: HostPrint, link: Link) -> None:
+        if isinstance(reply, Action):
+            if reply.name in ("pause", "paused"):
+                streamed.pause()
+            elif reply.name in ("resume", "resumed"):
+                streamed.resume()
+            elif reply.name == "cancel":
+                streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
+        elif isinstance(reply, FirmwareError) and reply.is_fatal:
+            streamed.end(link, PrintPhase.FAILED, ABORTED, f"The printer reported an error: {reply.text}")
+
+    def _hear_card(self, reply: Reply) -> None:
+        before = self.card.report
+        self.card.hear(reply)
+        marlin_orders.card_answered(self, reply)
+        self.take_ended_from_card()
+        if (before and before.phase) != (self.card.report and self.card.report.phase):
+            self.report(now=True)
+
+    def _break_wait(self, reply: Temperature | Busy, link: Link, now: float) -> None:
+        waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
+        if waits and self.print is not None and now - self._broke_at >= BREAK_AGAIN_SECONDS:
+            self._broke_at = now
+            self.print.break_wait(link)
+
+    # -- ends ---------------------------------------------------------------------------------------------
+
+    def _print_over(self, streamed: HostPrint) -> None:
+        self.print = None
+        report = streamed.report()
+        if report.phase is PrintPhase.HELD:
+            self.held = report
+            self.report(now=True)
+        else:
+            self.finish(report)
+
+    def _connection_lost(self, reason: str) -> None:
+        """The port went away: nobody knows what the machine makes of the lines it has."""
+        self._kill_at, self.card_cancel_pending = None, False
+        self.scripts.clear(reason)
+        if self.print is not None:
+            self.print.close(
+                PrintPhase.HELD,
+                "printer-stopped",
+                f"The connection to the printer was lost in mid-print ({reason}). Look at the printer,"
+                " then cancel the print here.",
+            )
+            self._print_over(self.print)
+
+    def _link_failed(self, failed: LinkFailed) -> None:
+        session = self.session
+        assert session is not None
+        self._kill_at = None
+        self.scripts.clear(failed.message)
+        reason = failed.reason
+        if reason.is_halt or reason.is_reset:
+            self.card.board_gone(failed.message)
+            self.take_ended_from_card()
+        if self.print is not None:
+            ends = reason.is_halt or reason in _FATAL_FOR_PRINT
+            self.print.close(
+                PrintPhase.FAILED if ends else PrintPhase.HELD,
+                ABORTED if ends else "printer-stopped",
+                failed.message,
+            )
+            self._print_over(self.print)
+        self.view.message = failed.detail or failed.message
+        if reason.is_halt:
+            self._is_halted = True
+            session.link = self._new_link(is_halted=True)
+            self.report(now=True)
+        elif reason in (FailureReason.RESTARTED, FailureReason.POSITION_LOST):
+            session.link = self._new_link()
+            self.view.link = LinkState.CONNECTING
+            self.report(now=True)
+        else:
+            self._switch_heaters_off(session, reason)
+            session.end(failed.message)
+
+    def _switch_heaters_off(self, session: Session, reason: FailureReason) -> None:
+        """The link is given up with the machine alive: what needs no line number still reaches it."""
+        if reason in _FATAL_FOR_PRINT and session.port is not None:
+            commands = session.link.profile.heaters_off
+            session.port.write(b"".join(bare(command) for command in commands))
+
+    # -- reports ------------------------------------------------------------------------------------------
+
+    def report(self, *, now: bool = False) -> None:
+        """Send a snapshot: at once, or when the last one is old enough."""
+        at = self.clock()
+        age = at - self._reported_at
+        if now or (self._is_changed and age >= REPORT_SECONDS) or age >= REFRESH_SECONDS:
+            self._reported_at, self._is_changed = at, False
+            self._sink(self.snapshot())

@@ -1,0 +1,243 @@
+"""A print streamed from the host: which line goes next, and what the answers make of it. No clock, no port.
+
+    STREAMING -> FINISHING -> (ended: COMPLETED)
+        |  ^
+        v  |
+     PAUSING -> PAUSED
+        any of them -> ENDING -> (ended: CANCELED or FAILED)
+        any of them -> FROZEN (emergency stop sent; the link will say how it ended)
+
+Between the lines of the job go lines of our own (`SIDE`): the markers that prove things. Pausing, finishing
+and ending each close with `M400` and a numbered M105 behind it: M400 is answered when the machine stands, and
+the M105's answer proves that it was M400's ok that was heard and no doubled one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import BinaryIO
+
+from gateway.domain.observations import PrintPhase, PrintReport
+from gateway.domain.orders import StartPrint
+from gateway.drivers.contract import LineKind, LineRecord
+from gateway.gcode.lines import GcodeLine, LineOverlong, printable_lines
+from gateway.protocol.marlin.framing import LineNotSendable
+from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.profile import Profile
+
+#: Answered when every planned move is done, and what proves that it was.
+STANDSTILL = ("M400", "M105")
+
+
+class Stage(Enum):
+    """Where a streamed print stands, for its driver."""
+
+    STREAMING = auto()
+    PAUSING = auto()
+    PAUSED = auto()
+    FINISHING = auto()
+    ENDING = auto()
+    FROZEN = auto()
+    ENDED = auto()
+
+
+class HostPrint:
+    """One print, from its first line to its end."""
+
+    def __init__(self, order: StartPrint, file: BinaryIO, record: LineRecord, profile: Profile) -> None:
+        """Begins streaming with the next `feed`. The file is closed at the end."""
+        self.key = order.key
+        self.order = order
+        self.stage = Stage.STREAMING
+        self.phase = PrintPhase.STARTING
+        self.reason: str | None = None
+        self.message: str | None = None
+        self._file = file
+        self._lines: Iterator[GcodeLine] = printable_lines(file)
+        self._record = record
+        self._profile = profile
+        self._side: deque[str] = deque()
+        self._flying: deque[tuple[int, int, int, LineKind]] = deque()
+        self._position = self._line = 0  # of the last line answered
+        self._fed_position = self._fed_line = 0  # of the last line handed over
+        self._recorded = 0
+        self._target = 0  # number of the marker that ends the present stage
+        self._end_phase = PrintPhase.COMPLETED
+        self._quick_stops = 0
+        self._last_of_job = 0  # number of the last line handed over before the end was asked for
+
+    # -- orders -------------------------------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end has been observed."""
+        return self.stage is Stage.ENDED
+
+    def pause(self) -> bool:
+        """Stop feeding; PAUSED follows when the machine stands. False: not in this stage."""
+        if self.stage is not Stage.STREAMING:
+            return self.stage in (Stage.PAUSING, Stage.PAUSED)
+        self._begin(Stage.PAUSING, STANDSTILL)
+        return True
+
+    def resume(self) -> bool:
+        """Go on with the next line. False: it is not paused."""
+        if self.stage not in (Stage.PAUSING, Stage.PAUSED):
+            return False
+        self.stage = Stage.STREAMING
+        if self.phase is PrintPhase.PAUSED:
+            self.phase = PrintPhase.PRINTING
+        self.message = None
+        return True
+
+    def end(self, link: Link, phase: PrintPhase, reason: str, message: str | None = None) -> None:
+        """Stop feeding, break waits and drop planned moves if the firmware can, then heaters off."""
+        if self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED):
+            return
+        self._end_phase, self.reason, self.message = phase, reason, message
+        self._side.clear()
+        self._last_of_job = link.last_number
+        self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
+        self.break_wait(link)
+        self._quick_stop(link)
+
+    def break_wait(self, link: Link) -> None:
+        """End M109, M190 or a wait for a person, while ending."""
+        if self.stage is not Stage.ENDING:
+            return
+        if self._profile.emergency_parser and self._profile.break_wait:
+            link.send_emergency(self._profile.break_wait)
+        elif self.phase in (PrintPhase.PRINTING, PrintPhase.STARTING):
+            self.message = self.message or (
+                "The printer ends the command it is at first: its firmware cannot break off a heating."
+                " The emergency stop can."
+            )
+
+    def freeze(self) -> None:
+        """No line more: an emergency stop is on its way."""
+        if self.stage is not Stage.ENDED:
+            self._side.clear()
+            self.stage = Stage.FROZEN
+
+    def close(self, phase: PrintPhase, reason: str | None, message: str | None) -> None:
+        """The end was observed elsewhere (the link failed)."""
+        self.stage = Stage.ENDED
+        self.phase, self.reason, self.message = phase, reason, message
+        self._file.close()
+        if phase.is_end:
+            self._record.close()
+
+    def add_heartbeat(self) -> None:
+        """Put a numbered M105 between the lines: it proves all lines before it."""
+        if self.stage in (Stage.STREAMING, Stage.PAUSED) and not self._side:
+            self._side.append("M105")
+
+    # -- lines --------------------------------------------------------------------------------------------
+
+    def feed(self, link: Link) -> None:
+        """Hand over lines while the link wants them; each is recorded before it can reach the port."""
+        while link.wants_line:
+            if self._side:
+                self._submit_side(link)
+            elif self.stage is not Stage.STREAMING or not self._submit_next(link):
+                break
+        self._record_foreign(link)
+
+    def _submit_side(self, link: Link) -> None:
+        number = link.submit(self._side.popleft())
+        self._note(number, LineKind.SIDE)
+        if not self._side:
+            self._target = number
+
+    def _submit_next(self, link: Link) -> bool:
+        try:
+            line = next(self._lines, None)
+            if line is None:
+                self._begin(Stage.FINISHING, (*self._profile.end_script, *STANDSTILL))
+                return True
+            number = link.submit(line.text)
+        except LineNotSendable as error:
+            self._give_up(link, f"Line {self._fed_line + 1} of the file cannot be sent: {error}.")
+            return True
+        except (OSError, LineOverlong, ValueError) as error:
+            self._give_up(link, f"The file cannot be read any further: {error}.")
+            return True
+        self._fed_position, self._fed_line = line.end, line.ordinal
+        self._note(number, LineKind.JOB)
+        return True
+
+    def _give_up(self, link: Link, message: str) -> None:
+        self.end(link, PrintPhase.FAILED, "aborted-by-system", message)
+
+    def _note(self, number: int, kind: LineKind) -> None:
+        if number > self._recorded + 1 and self._recorded:
+            self._record_gap(number - 1)
+        self._recorded = number
+        self._record.sent(number, self._fed_position, self._fed_line, kind)
+        self._flying.append((number, self._fed_position, self._fed_line, kind))
+
+    def _record_foreign(self, link: Link) -> None:
+        if self._recorded and link.last_number > self._recorded:
+            self._record_gap(link.last_number)
+
+    def _record_gap(self, last: int) -> None:
+        """Numbers the link used for its own questions."""
+        for number in range(self._recorded + 1, last + 1):
+            self._record.sent(number, self._fed_position, self._fed_line, LineKind.SIDE)
+        self._recorded = last
+
+    def _begin(self, stage: Stage, script: tuple[str, ...]) -> None:
+        self.stage = stage
+        self._side.extend(script)
+        self._target = 0
+
+    # -- answers ------------------------------------------------------------------------------------------
+
+    def observe(self, link: Link) -> bool:
+        """See what has been answered. True when the phase changed."""
+        acked, before = link.acked, self.phase
+        flying = self._flying
+        while flying and flying[0][0] <= acked:
+            _, position, line, kind = flying.popleft()
+            if kind is LineKind.JOB:
+                self._position, self._line = position, line
+                if self.phase is PrintPhase.STARTING:
+                    self.phase = PrintPhase.PRINTING
+        if self._target and not self._side and acked >= self._target:
+            self._stage_done()
+        elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
+            self._quick_stop(link)
+        return self.phase is not before
+
+    def _stage_done(self) -> None:
+        self._target = 0
+        if self.stage is Stage.PAUSING:
+            self.stage, self.phase = Stage.PAUSED, PrintPhase.PAUSED
+        elif self.stage is Stage.FINISHING:
+            self.close(PrintPhase.COMPLETED, None, None)
+        elif self.stage is Stage.ENDING:
+            self.close(self._end_phase, self.reason, self.message if self._end_phase.is_end else None)
+
+    def _quick_stop(self, link: Link) -> None:
+        if self._profile.emergency_parser and self._profile.quick_stop:
+            self._quick_stops += 1
+            link.send_emergency(self._profile.quick_stop)
+
+    def report(self) -> PrintReport:
+        """How it stands."""
+        size = self.order.size
+        progress = 1.0 if self.phase is PrintPhase.COMPLETED else self._position / size if size else None
+        return PrintReport(
+            key=self.key,
+            phase=self.phase,
+            is_local=False,
+            name=self.order.name,
+            size=size,
+            position=self._position,
+            line=self._line,
+            progress=progress,
+            reason=self.reason if self.phase.is_end or self.stage is not Stage.ENDING else None,
+            message=self.message,
+        )

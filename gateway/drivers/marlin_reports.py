@@ -1,0 +1,107 @@
+"""What a printer looks like from outside: the parts of a snapshot that do not belong to a print."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
+from gateway.protocol.marlin.link_events import LinkReady
+from gateway.protocol.marlin.responses import Busy, Fault, FirmwareError, Killed, Reply, Temperature
+
+#: Seconds a `busy` counts: keepalive repeats it every two.
+BUSY_SECONDS = 5.0
+
+#: Readings of one printer; more of them are names that damaged lines invented.
+HEATERS_MAX = 64
+
+_ACTIVITY = {
+    PrintPhase.STARTING: Activity.PRINTING,
+    PrintPhase.PRINTING: Activity.PRINTING,
+    PrintPhase.PAUSED: Activity.PAUSED,
+    PrintPhase.HELD: Activity.PAUSED,
+}
+
+
+class MachineView:
+    """Link, activity, temperatures and words of one printer."""
+
+    def __init__(self, printer: str) -> None:
+        self.printer = printer
+        self.link = LinkState.DOWN
+        self.link_reason: str | None = None
+        self.message: str | None = None
+        self.firmware: str | None = None
+        self.heard_at: float | None = None
+        self.was_up = False
+        self.reports_temperatures = False
+        self.reports_card = False
+        self._temperatures: dict[str, float] = {}
+        self._busy_until = 0.0
+        self._waits_until = 0.0
+
+    def waits_for_person(self, now: float) -> bool:
+        """Whether the firmware blocks until somebody presses its button (or M108 comes)."""
+        return now < self._waits_until
+
+    def came_up(self, ready: LinkReady) -> None:
+        """The handshake is done."""
+        self.link, self.link_reason, self.was_up = LinkState.UP, None, True
+        self.message = None
+        self.firmware = ready.firmware
+        capabilities = ready.capabilities
+        self.reports_temperatures = ready.is_numbered and capabilities.get("AUTOREPORT_TEMP", False)
+        self.reports_card = ready.is_numbered and capabilities.get("AUTOREPORT_SD_STATUS", False)
+
+    def went_down(self, reason: str) -> None:
+        """No connection; `reason` is for people."""
+        self.link, self.link_reason = LinkState.DOWN, reason
+        self._temperatures = {}
+        self._busy_until = 0.0
+
+    def hear(self, reply: Reply, now: float) -> None:
+        """Learn from a reply."""
+        if isinstance(reply, Temperature):
+            self._temperatures = {**self._temperatures, **reply.readings}
+            if len(self._temperatures) > HEATERS_MAX:
+                self._temperatures = dict(reply.readings)
+        elif isinstance(reply, Busy):
+            self._busy_until = now + BUSY_SECONDS
+            self._waits_until = self._busy_until if reply.waits_for_person else 0.0
+            if self.link is LinkState.CONNECTING:
+                self.link_reason = f"The printer is busy ({reply.kind}) and answers afterwards."
+        elif isinstance(reply, FirmwareError | Fault | Killed):
+            self.message = reply.text
+
+    def observed(
+        self,
+        now: float,
+        *,
+        current: PrintReport | None,
+        ended: tuple[PrintReport, ...],
+        is_halted: bool,
+        is_macro_running: bool,
+    ) -> PrinterObserved:
+        """The snapshot."""
+        return PrinterObserved(
+            printer=self.printer,
+            link=self.link,
+            link_reason=self.link_reason,
+            activity=self._activity(now, current, is_halted=is_halted, is_macro_running=is_macro_running),
+            message=self.message,
+            firmware=self.firmware,
+            current=current,
+            ended=ended,
+            temperatures=MappingProxyType(dict(self._temperatures)),
+            silent_for=None if self.heard_at is None else max(0.0, now - self.heard_at),
+        )
+
+    def _activity(
+        self, now: float, current: PrintReport | None, *, is_halted: bool, is_macro_running: bool
+    ) -> Activity | None:
+        if is_halted:
+            return Activity.ERROR
+        if self.link is not LinkState.UP:
+            return None
+        if current is not None:
+            return _ACTIVITY.get(current.phase, Activity.BUSY)
+        return Activity.BUSY if is_macro_running or now < self._busy_until else Activity.READY

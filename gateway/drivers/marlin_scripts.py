@@ -1,0 +1,88 @@
+"""Small errands on an idle link: macros, card orders, questions. One line source beside the print."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from gateway.protocol.marlin.link import Link
+
+#: Errands waiting at once; orders come from people and one engine.
+SCRIPTS_MAX = 32
+
+
+class Script:
+    """Lines to send in order, and what to do when they have been answered (or never will be)."""
+
+    def __init__(
+        self,
+        lines: tuple[str, ...],
+        done: Callable[[], None] = lambda: None,
+        lost: Callable[[str], None] = lambda _: None,
+        *,
+        is_proven: bool = False,
+        is_macro: bool = False,
+    ) -> None:
+        """`is_proven` puts a numbered M105 behind the lines. `is_macro`: the printer counts as busy."""
+        self.lines = deque((*lines, "M105") if is_proven else lines)
+        self.done = done
+        self.lost = lost
+        self.is_macro = is_macro
+        self.last_number = 0
+
+
+class ScriptQueue:
+    """Runs scripts one after another: the next one starts when the last line of this one is answered."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Script] = deque()
+        self._running: list[Script] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be sent or answered."""
+        return not self._waiting and not self._running
+
+    @property
+    def is_macro_running(self) -> bool:
+        """Whether somebody's own G-code is under way."""
+        return any(script.is_macro for script in (*self._running, *self._waiting))
+
+    def add(self, script: Script) -> bool:
+        """Queue a script. False: too many wait already."""
+        if len(self._waiting) >= SCRIPTS_MAX:
+            return False
+        self._waiting.append(script)
+        return True
+
+    def overtake(self, link: Link, lines: tuple[str, ...], done: Callable[[], None]) -> None:
+        """Send lines although the running script is not answered: it waits for a person at the machine."""
+        script = Script(lines, done)
+        while script.lines:
+            script.last_number = link.submit(script.lines.popleft())
+        self._running.append(script)
+
+    def feed(self, link: Link) -> None:
+        """Hand over what there is room for, and see what has been answered."""
+        self._settle(link.acked)
+        while link.wants_line:
+            if not self._running:
+                if not self._waiting:
+                    return
+                self._running.append(self._waiting.popleft())
+            script = self._running[-1]
+            if not script.lines:
+                return
+            script.last_number = link.submit(script.lines.popleft())
+
+    def _settle(self, acked: int) -> None:
+        while self._running and not self._running[0].lines and self._running[0].last_number <= acked:
+            self._running.pop(0).done()
+
+    def clear(self, reason: str) -> None:
+        """The connection is over."""
+        lost = (*self._running, *self._waiting)
+        self._running.clear()
+        self._waiting.clear()
+        for script in lost:
+            script.lost(reason)

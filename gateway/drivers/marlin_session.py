@@ -1,0 +1,93 @@
+"""One connection: a port, a link and one timer. The glue to asyncio; it decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.protocol.marlin.link import Link
+from gateway.transport.port import Port
+
+Clock = Callable[[], float]
+
+
+class Session:
+    """Carries bytes between port and link and calls `turn` after everything that happens."""
+
+    def __init__(self, link: Link, clock: Clock, turn: Callable[[], None]) -> None:
+        """`turn` is the driver's: it reads the link's events, hands over lines, calls `pump` and `arm`."""
+        self.link = link
+        self.port: Port | None = None
+        self._clock = clock
+        self._turn = turn
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[str] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the port is gone or the driver gave the connection up."""
+        return self._over.done()
+
+    async def over(self) -> str:
+        """Wait for the end; the reason, for people. Raises what the driver raised in a turn."""
+        return await self._over
+
+    def bytes_received(self, data: bytes) -> None:
+        """From the port."""
+        if not self.is_over:
+            self.link.receive(data, self._clock())
+            self.turn()
+
+    def port_lost(self, reason: str) -> None:
+        """From the port: it is gone."""
+        self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """The connection is over."""
+        if not self._over.done():
+            self._over.set_result(reason)
+
+    def turn(self) -> None:
+        """Let the driver act. Its mistakes end the connection, and `over` raises them to its owner."""
+        try:
+            self._turn()
+        except Exception as error:
+            if self._over.done():
+                raise
+            self._over.set_exception(error)
+
+    def pump(self) -> None:
+        """Hand what the link has to say to the port."""
+        out = self.link.to_send(self._clock())
+        if out and self.port is not None and not self.is_over:
+            self.port.write(out)
+
+    def arm(self, due: float) -> None:
+        """See that a turn happens at `due` at the latest; a timer that is due earlier is left alone.
+
+        With every answer the next deadline moves on, thousands of times a second: the timer finds out when
+        it fires that there is still time, which is cheaper than setting it anew each time.
+        """
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        if not self.is_over:
+            self.link.handle_timer(self._clock())
+            self.turn()
+
+    def close(self) -> None:
+        """Let go of port and timer; the machine is left as it is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.end("closed")
+        if self.port is not None:
+            self.port.close()

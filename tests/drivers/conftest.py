@@ -1,0 +1,24 @@
+"""Print files for the driver's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def gcode(tmp_path: Path) -> Path:
+    """A print of 200 short moves."""
+    path = tmp_path / "clip.gcode"
+    rows = ["; a clip", "G28 ; home", "M117 Printing"]
+    rows += [f"G1 X{index % 100}.{index % 10} Y{index // 100} F6000" for index in range(200)]
+    rows += ["M84 ; done"]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def moves(gcode: Path) -> list[str]:
+    """Its moves."""
+    return [row for row in gcode.read_text().splitlines() if row.startswith("G1")]

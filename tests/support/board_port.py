@@ -1,0 +1,109 @@
+"""A simulated board behind a gateway port, on a virtual-time loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from firmware_sim.machine.board import Board
+from gateway.transport.port import Port, PortListener, PortUnavailable
+
+#: Seconds a byte takes between the two: a USB round trip takes about a millisecond.
+WIRE_SECONDS = 0.0005
+
+
+class BoardPort:
+    """One open connection to a board. `cable` may spoil what is written."""
+
+    def __init__(self, wire: BoardWire, listener: PortListener) -> None:
+        self._wire = wire
+        self._listener = listener
+        self._is_open = True
+        self.written = bytearray()
+
+    @property
+    def unsent(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        if self._is_open:
+            self.written += data
+            self._wire.carry(data)
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def deliver(self, data: bytes) -> None:
+        if self._is_open:
+            self._listener.bytes_received(data)
+
+    def lose(self, reason: str) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._listener.port_lost(reason)
+
+
+class BoardWire:
+    """The cable: opens ports to one board, and can be pulled out and put back."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        spoil: Callable[[bytes], bytes] = lambda data: data,
+        resets_on_open: bool = False,
+    ) -> None:
+        self.board = board
+        self.spoil = spoil
+        self.resets_on_open = resets_on_open
+        self.is_plugged = True
+        self.port: BoardPort | None = None
+        self.opened = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def now(self) -> float:
+        """Machine seconds: those of the loop."""
+        return self._loop.time()
+
+    async def open(self, listener: PortListener) -> Port:
+        """A PortOpener."""
+        if not self.is_plugged:
+            raise PortUnavailable("There is no printer at this port. Check its cable and whether it is on.")
+        self.opened += 1
+        self.port = BoardPort(self, listener)
+        if self.resets_on_open:
+            self.board.reset(self.now)
+        self.turn()
+        return self.port
+
+    def unplug(self) -> None:
+        """Pull the cable; the board lives on."""
+        self.is_plugged = False
+        if self.port is not None:
+            self.port.lose("The cable was pulled.")
+
+    def plug(self) -> None:
+        """Put it back."""
+        self.is_plugged = True
+
+    def carry(self, data: bytes) -> None:
+        """Bytes on their way to the board."""
+        self._loop.call_later(WIRE_SECONDS, self._arrive, self.spoil(data))
+
+    def _arrive(self, data: bytes) -> None:
+        self.board.receive(data, self.now)
+        self.turn()
+
+    def turn(self) -> None:
+        """Let the board live up to now; call it after doing something to the board from outside."""
+        out = self.board.poll(self.now)
+        if out and self.port is not None:
+            self._loop.call_later(WIRE_SECONDS, self.port.deliver, out)
+        due = self.board.next_deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._loop.call_later(max(0.0, due - self.now), self.turn)
