@@ -82,7 +82,9 @@ def _socket(value: str) -> str:
 
 def _store_url(value: str) -> str:
     if value.startswith("postgresql"):
-        raise ValueError("PostgreSQL is not available in this version; use sqlite:////absolute/path/gateway.db")
+        raise ValueError(
+            "PostgreSQL is not available in this version; use sqlite:////absolute/path/gateway.db"
+        )
     if not value.startswith("sqlite:////") or value == "sqlite:////":
         raise ValueError("must be sqlite:////absolute/path/gateway.db (four slashes)")
     return value
@@ -102,7 +104,9 @@ def _port(value: str) -> str:
         _host_and_port(value.removeprefix("tcp://"))
         return value
     if not value.startswith("/"):
-        raise ValueError(f'"{value}" is not a port; write /dev/serial/by-id/… (ls /dev/serial/by-id) or tcp://host:port')
+        raise ValueError(
+            f'"{value}" is not a port; write /dev/serial/by-id/… (ls /dev/serial/by-id) or tcp://host:port'
+        )
     return value
 
 

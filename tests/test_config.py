@@ -31,7 +31,11 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     empty = tmp_path / "empty.toml"
     empty.touch()
     config = load(empty, EMPTY)
-    assert (config.server.host, config.server.port, config.server.url) == ("127.0.0.1", 8080, "http://127.0.0.1:8080")
+    assert (config.server.host, config.server.port, config.server.url) == (
+        "127.0.0.1",
+        8080,
+        "http://127.0.0.1:8080",
+    )
     assert config.server.socket == "/run/print-gateway/api.sock"
     assert config.store.url == "sqlite:////var/lib/print-gateway/gateway.db"
     assert config.store.files == "/var/lib/print-gateway/files"
@@ -158,7 +162,9 @@ def test_a_database_password_is_never_repeated(path: Path) -> None:
 
 def test_the_environment_is_stronger_than_the_file(path: Path) -> None:
     path.write_text('[server]\nlisten = "127.0.0.1:1"\nmax_upload_bytes = 7\n')
-    config = load(path, {"PRINT_GATEWAY_SERVER__LISTEN": "127.0.0.1:2", "PRINT_GATEWAY_URL": "http://elsewhere"})
+    config = load(
+        path, {"PRINT_GATEWAY_SERVER__LISTEN": "127.0.0.1:2", "PRINT_GATEWAY_URL": "http://elsewhere"}
+    )
     assert (config.server.listen, config.server.max_upload_bytes) == ("127.0.0.1:2", 7)
 
 

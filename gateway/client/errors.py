@@ -1,8 +1,8 @@
 """What can go wrong between a client and the gateway, by whose turn it is.
 
-    ClientError
-    ├── GatewayUnreachable   nobody answered, or what answered is no Print Gateway
-    └── Refused              the gateway understood and said no (problem+json, RFC 9457)
+ClientError
+├── GatewayUnreachable   nobody answered, or what answered is no Print Gateway
+└── Refused              the gateway understood and said no (problem+json, RFC 9457)
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.client.sse import MAX_EVENT, NotAnEventStream, ServerSentEvent, SseParser
 
 STREAM = (
-    ": welcome\n\nid: 7\nevent: job-moved\ndata: {\"a\":\ndata: 1}\n\nevent: job-progressed\ndata:{}\n\n"
+    ': welcome\n\nid: 7\nevent: job-moved\ndata: {"a":\ndata: 1}\n\nevent: job-progressed\ndata:{}\n\n'
     "retry: 1500\nid\ndata: é\n\n"
 ).encode()
 EVENTS = [
