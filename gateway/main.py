@@ -144,15 +144,7 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 async def _stream(config: Config) -> int:
     service = Service(Notifier())
-    drivers: dict[str, DriverFactory] = {}
-    warnings: dict[str, str] = {}
-    records = Path(config.streamer.records)
-    records.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for printer in config.printers:
-        taken = take_line_record(records, printer.name)
-        drivers[printer.name] = partial(_driver, printer, taken.record)
-        if taken.warning:
-            warnings[printer.name] = taken.warning
+    drivers, warnings = _drivers(config)
     host = StreamerHost(
         platform.node(), str(uuid.uuid4()), drivers, chance=random.Random(), warnings=warnings
     )
@@ -166,6 +158,20 @@ async def _stream(config: Config) -> int:
     await service.until_ended(lambda: not serving.done())
     await service.cancel()
     return 1 if service.failure else 0
+
+
+def _drivers(config: Config) -> tuple[dict[str, DriverFactory], dict[str, str]]:
+    """A factory for each printer's driver, and what is wrong with line records that could not be read."""
+    drivers: dict[str, DriverFactory] = {}
+    warnings: dict[str, str] = {}
+    records = Path(config.streamer.records)
+    records.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for printer in config.printers:
+        taken = take_line_record(records, printer.name)
+        drivers[printer.name] = partial(_driver, printer, taken.record)
+        if taken.warning:
+            warnings[printer.name] = taken.warning
+    return drivers, warnings
 
 
 def _driver(printer: PrinterConfig, record: LineRecord) -> Driver:

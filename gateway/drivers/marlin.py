@@ -136,6 +136,13 @@ class MarlinDriver:
     async def run(self, sink: Sink) -> None:
         """Connect, observe, reconnect; until cancelled. Cancelling leaves the machine as it is."""
         self._sink = sink
+        try:
+            await self._stay_connected()
+        finally:
+            if self.print is not None:
+                self.print.let_go()
+
+    async def _stay_connected(self) -> None:
         wait = RECONNECT_FIRST
         while True:
             self.view.link, self.view.link_reason = LinkState.CONNECTING, None
@@ -302,8 +309,7 @@ class MarlinDriver:
     def _feed(self, link: Link, now: float) -> None:
         streamed = self.print
         if streamed is not None:
-            if streamed.observe(link):
-                self.report(now=True)
+            phase_changed = streamed.observe(link)
             if now - self._asked_at >= self._heartbeat:
                 self._asked_at = now
                 streamed.add_heartbeat()
@@ -311,6 +317,8 @@ class MarlinDriver:
             self._is_changed = True
             if streamed.is_over:
                 self._print_over(streamed)
+            elif phase_changed:
+                self.report(now=True)
         else:
             if now - self._asked_at >= self._report_seconds:
                 self._ask(link, now)
@@ -445,7 +453,7 @@ class MarlinDriver:
             self._is_halted = True
             session.link = self._new_link(is_halted=True)
             self.report(now=True)
-        elif reason in (FailureReason.RESTARTED, FailureReason.POSITION_LOST):
+        elif reason in (FailureReason.RESTARTED, FailureReason.POSITION_LOST) and session.link.was_ready:
             session.link = self._new_link()
             self.view.link = LinkState.CONNECTING
             self.report(now=True)

@@ -37,6 +37,7 @@ from gateway.domain.orders import EmergencyStop, Order
 from gateway.domain.state import Draft, Moment, State
 from gateway.engine.ports import (
     Clock,
+    DraftRefused,
     Drivers,
     Files,
     IdSource,
@@ -188,11 +189,11 @@ class Engine:
         self._send(draft.safety_orders)
         try:
             stored = await self._journal.commit(draft) if draft.is_durable else ()
+        except DraftRefused:
+            await self._step_apart(batch)
+            return
         except StoreUnavailable as failure:
             self._not_committed(batch, failure)
-            return
-        except Exception:  # rows that break a constraint: a bug behind one input of the batch
-            await self._step_apart(batch)
             return
         self._unsaved = (self._unsaved - draft.job_rows.keys()) | draft.progressed
         draft.apply()

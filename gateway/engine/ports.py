@@ -23,6 +23,10 @@ class StoreUnavailable(Exception):
     """The transaction was not committed (disk full, database gone). The text says what to do."""
 
 
+class DraftRefused(StoreUnavailable):
+    """The draft breaks a rule of the store: a bug behind one of its inputs, and trying again does not help."""
+
+
 class Clock(Protocol):
     """Time as an argument."""
 
@@ -67,7 +71,10 @@ class Journal(Protocol):
         """Everything that is not over, at start."""
 
     async def commit(self, draft: Draft) -> Sequence[StoredEvent]:
-        """One transaction, `synchronous=FULL`: all rows and events of the draft, or StoreUnavailable."""
+        """One transaction, `synchronous=FULL`: all rows and events of the draft.
+
+        Raises StoreUnavailable or DraftRefused; in both cases nothing was written.
+        """
 
     async def save_progress(self, jobs: Sequence[Job], attempts: Sequence[Attempt]) -> None:
         """Progress, position and line of running jobs; at most once a second, may be lost."""

@@ -7,7 +7,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-from gateway.engine.ports import StoreUnavailable
+from gateway.engine.ports import DraftRefused, StoreUnavailable
 
 #: Primary result codes are the low byte of an extended one (https://sqlite.org/rescode.html).
 _PRIMARY = 0xFF
@@ -29,11 +29,8 @@ _ADVICE = {
 _UNKNOWN = "see the text; nothing was written"
 
 
-class RowRefused(StoreUnavailable):
-    """A row that breaks a constraint, or was decided on an old version of it. A fault of the gateway.
-
-    It is a StoreUnavailable because for whoever asked it is the same: nothing was written.
-    """
+class RowRefused(DraftRefused):
+    """A row that breaks a constraint, or was decided on an old version of it. A fault of the gateway."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the store refused a row, which is a fault of the gateway; please report it: {why}")

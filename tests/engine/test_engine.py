@@ -25,7 +25,7 @@ from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, Pause
 from gateway.domain.printer import Plate
 from gateway.domain.state import State
 from gateway.engine.engine import INBOX_LIMIT, RETRY_AFTER, TICK, Engine, EngineBusy
-from gateway.engine.ports import StoredEvent, StoreUnavailable
+from gateway.engine.ports import DraftRefused, StoredEvent, StoreUnavailable
 from tests.support.stand import (
     ANA,
     CountingIds,
@@ -232,7 +232,7 @@ async def test_rows_that_the_store_refuses_cost_only_the_input_behind_them(bench
 
     async def picky(draft):  # type: ignore[no-untyped-def]
         if any(job.name == "bad" for job in draft.job_rows.values()):
-            raise ValueError("constraint failed")
+            raise DraftRefused("constraint failed")
         return await commit(draft)
 
     bench.journal.commit = picky  # type: ignore[method-assign]

@@ -114,6 +114,7 @@ class MarlinStand:
 
     async def __aenter__(self) -> MarlinStand:
         self.task = asyncio.create_task(self.driver.run(self._sink), name="driver")
+        await asyncio.sleep(0)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -138,6 +138,11 @@ class Link:
         return self._is_ready and self.failure is None
 
     @property
+    def was_ready(self) -> bool:
+        """Whether LinkReady was ever said."""
+        return self._is_ready
+
+    @property
     def wants_line(self) -> bool:
         """Whether a line handed over now would go out soon: no more than one ever waits for room."""
         window = self._window
@@ -295,6 +300,9 @@ class Link:
         if self.phase is LinkPhase.IDENTIFYING:
             if self._handshake.hear(ok):
                 self._identified(now)
+        elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
+            if not ok.number and ok.temperatures is None:
+                self._prove_numbering()
         elif self._window.count_ok(ok):
             self._answered(now)
 
@@ -424,15 +432,20 @@ class Link:
             self._become_ready(is_numbered=False)
 
     def _number(self, now: float) -> None:
-        """`M110 N0`, itself checked, and a numbered M105 whose answer proves that it was heard."""
+        """`M110 N0`, itself checked, alone: Marlin sets its number when it reads the line and once more when
+        it executes it, so a line that follows too closely is counted and then forgotten (M110.cpp, queue.cpp).
+        """
         self._may_number = True
         self._window.restart(0)
         frame = framing.numbered(0, "M110 N0")
         self._out.append(frame)
         self._window.append_bare(frame)
-        self._window.append(framing.numbered(1, "M105"), is_marker=self._profile.temperature_in_ok)
-        self._window.allow_one_more()
         self._handshake.numbered(now)
+
+    def _prove_numbering(self) -> None:
+        """The M110 was answered: a numbered M105, whose own kind of answer proves the numbers."""
+        self._window.forget_bare()
+        self._window.append(framing.numbered(1, "M105"), is_marker=self._profile.temperature_in_ok)
 
     def _configure(self) -> None:
         command = self._handshake.next_command()
