@@ -129,6 +129,10 @@ class HostPrint:
         if phase.is_end:
             self._record.close()
 
+    def let_go(self) -> None:
+        """The driver host stops: close the file, leave the record to the successor."""
+        self._file.close()
+
     def add_heartbeat(self) -> None:
         """Put a numbered M105 between the lines: it proves all lines before it."""
         if self.stage in (Stage.STREAMING, Stage.PAUSED) and not self._side:

@@ -10,6 +10,9 @@ from gateway.transport.port import Port
 
 Clock = Callable[[], float]
 
+#: Seconds a timer fires late on purpose: rounding must never make it fire just before its deadline.
+LATE_SECONDS = 0.001
+
 
 class Session:
     """Carries bytes between port and link and calls `turn` after everything that happens."""
@@ -52,6 +55,7 @@ class Session:
     def turn(self) -> None:
         """Let the driver act. Its mistakes end the connection, and `over` raises them to its owner."""
         try:
+            self.link.handle_timer(self._clock())
             self._turn()
         except Exception as error:
             if self._over.done():
@@ -75,12 +79,11 @@ class Session:
                 return
             self._timer.cancel()
         self._due = due
-        self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._fired)
+        self._timer = self._loop.call_later(max(0.0, due - self._clock()) + LATE_SECONDS, self._fired)
 
     def _fired(self) -> None:
         self._timer = None
         if not self.is_over:
-            self.link.handle_timer(self._clock())
             self.turn()
 
     def close(self) -> None:
