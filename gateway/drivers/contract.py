@@ -34,7 +34,7 @@ class Driver(Protocol):
         """Connect, observe, reconnect; until cancelled. Cancelling leaves the machine as it is."""
 
     def submit(self, order: Order) -> None:
-        """Take an order; never blocks, never raises for what the machine does. The answer goes to the sink."""
+        """Take an order; never blocks, never raises for what the machine does. Answered through the sink."""
 
     def snapshot(self) -> PrinterObserved:
         """All that is known now, including ends not yet acknowledged."""
@@ -72,7 +72,7 @@ class LineRecord(Protocol):
         """Begin a record; from now until `close` the print is recoverable."""
 
     def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
-        """Line `number` goes to the port next; `offset` is the file position behind it, `line` its ordinal."""
+        """Line `number` goes to the port next; `offset`: file position behind it, `line`: its ordinal."""
 
     def close(self) -> None:
         """The print is over (its end has been observed)."""

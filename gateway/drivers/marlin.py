@@ -118,6 +118,7 @@ class MarlinDriver:
         self.finished_keys: dict[str, None] = {}
         self._is_halted = False
         self.card_cancel_pending = False
+        self.breaks_wait = False  # a wait for a person is in the way of an order
         self._kill_at: float | None = None
         self._asked_at = 0.0
         self._broke_at = 0.0
@@ -245,6 +246,7 @@ class MarlinDriver:
     def finish(self, report: PrintReport) -> None:
         """Keep the end of a print until it is acknowledged."""
         self.ended[report.key] = report
+        self.view.stands()
         self._trim()
         self.report(now=True)
 
@@ -403,9 +405,13 @@ class MarlinDriver:
 
     def _break_wait(self, reply: Temperature | Busy, link: Link, now: float) -> None:
         waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
-        if waits and self.print is not None and now - self._broke_at >= BREAK_AGAIN_SECONDS:
-            self._broke_at = now
+        if not waits or now - self._broke_at < BREAK_AGAIN_SECONDS:
+            return
+        self._broke_at = now
+        if self.print is not None:
             self.print.break_wait(link)
+        elif self.breaks_wait and link.profile.break_wait:
+            link.send_emergency(link.profile.break_wait)
 
     # -- ends ---------------------------------------------------------------------------------------------
 
@@ -420,7 +426,7 @@ class MarlinDriver:
 
     def _connection_lost(self, reason: str) -> None:
         """The port went away: nobody knows what the machine makes of the lines it has."""
-        self._kill_at, self.card_cancel_pending = None, False
+        self._kill_at, self.card_cancel_pending, self.breaks_wait = None, False, False
         self.scripts.clear(reason)
         if self.print is not None:
             self.print.close(
@@ -434,7 +440,7 @@ class MarlinDriver:
     def _link_failed(self, failed: LinkFailed) -> None:
         session = self.session
         assert session is not None
-        self._kill_at = None
+        self._kill_at, self.card_cancel_pending, self.breaks_wait = None, False, False
         self.scripts.clear(failed.message)
         reason = failed.reason
         if reason.is_halt or reason.is_reset:

@@ -238,11 +238,20 @@ def _card_command(
     """Send a card command; past a firmware that waits for a person, break that wait behind it."""
     link = driver.link
     assert link is not None
-    if not driver.view.waits_for_person(driver.clock()):
+    waits = driver.view.waits_for_person(driver.clock())
+    if not waits and (driver.scripts.is_empty or not link.profile.emergency_parser):
         _errand(driver, order_id, Script(commands, done, _unclear(driver, order_id)))
     elif link.profile.emergency_parser and link.profile.break_wait:
-        driver.scripts.overtake(link, commands, done)
-        link.send_emergency(link.profile.break_wait)
+        # Builds that park run M25 until somebody presses the button: what is sent meanwhile waits behind it.
+        driver.breaks_wait = True
+
+        def answered() -> None:
+            driver.breaks_wait = False
+            done()
+
+        driver.scripts.overtake(link, Script(commands, answered, _unclear(driver, order_id)))
+        if waits:
+            link.send_emergency(link.profile.break_wait)
     else:
         driver.answer(order_id, _REFUSED, "The printer waits for somebody to press its button.")
 

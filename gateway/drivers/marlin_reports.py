@@ -43,6 +43,10 @@ class MachineView:
         """Whether the firmware blocks until somebody presses its button (or M108 comes)."""
         return now < self._waits_until
 
+    def stands(self) -> None:
+        """Proven to be done with everything: an older `busy` says nothing any more."""
+        self._busy_until = self._waits_until = 0.0
+
     def came_up(self, ready: LinkReady) -> None:
         """The handshake is done."""
         self.link, self.link_reason, self.was_up = LinkState.UP, None, True

@@ -55,9 +55,8 @@ class ScriptQueue:
         self._waiting.append(script)
         return True
 
-    def overtake(self, link: Link, lines: tuple[str, ...], done: Callable[[], None]) -> None:
+    def overtake(self, link: Link, script: Script) -> None:
         """Send lines although the running script is not answered: it waits for a person at the machine."""
-        script = Script(lines, done)
         while script.lines:
             script.last_number = link.submit(script.lines.popleft())
         self._running.append(script)

@@ -12,7 +12,7 @@ What counts as what (Marlin 2.1.2 measured; 1.1 and Prusa by their sources):
   when the firmware says so or the position moves on (M76 says `pause` too, and stops nothing).
 * It is **completed** by `Done printing file`, and by nothing else.
 * `Not SD printing` without it means somebody ended it at the machine. While paused that counts only for a
-  firmware that goes on reporting positions of a paused print (Marlin 1.1 does not: it says `Not SD printing`).
+  firmware that goes on reporting positions of a paused print (Marlin 1.1 says `Not SD printing` instead).
 * What ended while nobody listened cannot be told: it is held for a person, unless all of it had been read.
 """
 
@@ -146,7 +146,7 @@ class CardWatch:
         self._is_done = self._is_selected = self._is_starting = False
         read_all = self._position is not None and self._position == self._size
         self._position = None
-        if self.report is None or self.report.phase is PrintPhase.HELD:
+        if self.report is None or self.report.phase.is_end or self.report.phase is PrintPhase.HELD:
             return
         is_ours = self._cancel_reason is BY_USER
         if was_first:  # it ended while the link was down
@@ -198,7 +198,7 @@ class CardWatch:
             self._printing()
 
     def cancel_asked(self) -> None:
-        """We asked for its end: `Not SD printing` is our doing, and `cancel_taken` will say when it is cold."""
+        """We asked for its end: `Not SD printing` is our doing; `cancel_taken` says when it is cold."""
         self._cancel_reason = BY_USER
         self._reports_paused = True
 

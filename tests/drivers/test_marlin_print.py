@@ -348,7 +348,9 @@ async def test_a_bad_cable_and_lost_answers(
         await stand.start(gcode)
         for _ in range(4):
             reached = len(stand.moves()) + 30
-            await stand.until(lambda reached=reached: len(stand.moves()) > reached or not stand.record.is_open)
+            await stand.until(
+                lambda reached=reached: len(stand.moves()) > reached or not stand.record.is_open
+            )
             stand.board.fault_lose_ok()
         await stand.phase(PrintPhase.COMPLETED)
         assert stand.moves() == moves

@@ -12,7 +12,7 @@ from typing import Any
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from firmware_sim.virtual_loop import VirtualLoop
-from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.observations import OrderAnswered, PrinterObserved, PrintPhase, PrintReport
 from gateway.domain.orders import (
     Acknowledge,
     CancelPrint,

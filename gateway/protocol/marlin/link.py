@@ -433,7 +433,8 @@ class Link:
 
     def _number(self, now: float) -> None:
         """`M110 N0`, itself checked, alone: Marlin sets its number when it reads the line and once more when
-        it executes it, so a line that follows too closely is counted and then forgotten (M110.cpp, queue.cpp).
+        it executes it, so a line that follows too closely is counted and then forgotten (M110.cpp,
+        queue.cpp).
         """
         self._may_number = True
         self._window.restart(0)

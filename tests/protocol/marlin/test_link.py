@@ -414,7 +414,7 @@ FRAGMENTS = st.one_of(
     st.binary(max_size=60),
     st.sampled_from(
         [
-            b"ok\n", b"ok N3 P1 B3\n", b"ok T:1 /2\n", b"Resend: 3\n", b"Resend: 99999999999999\n", b"rs N1\n",
+            b"ok\n", b"ok N3 P1 B3\n", b"ok T:1 /2\n", b"Resend: 3\n", b"Resend: 999999999\n", b"rs N1\n",
             b"Error:checksum mismatch, Last Line: 2\n", b"start\n", b"wait\n", b"echo:busy: processing\n",
             b"ok B99999999999999999999\n", b"FIRMWARE_NAME:Marlin\nok\n", b"x" * 5000, b"\n" * 50,
         ]
