@@ -166,7 +166,7 @@ class PrinterConfig(_Section):
     baud: int = Field(default=115200, gt=0)
     owner: Name
     plate_clear: Literal["confirm", "auto"] = "confirm"
-    profile: Name | None = None
+    profile: Literal["prusa", "klipper", "marlin", "unknown"] | None = None
 
 
 class Config(BaseSettings):
@@ -201,6 +201,11 @@ class Config(BaseSettings):
             for printer in self.printers
             if printer.plate_clear == "auto"
         ]
+        if self.server.public_url is None and self.server.host in ("0.0.0.0", "::"):
+            notes.append(
+                f'[server] listen = "{self.server.listen}" without public_url: links in answers name that '
+                'address; write public_url = "http://<this host>:8080"'
+            )
         if not self.printers:
             notes.append("no [[printers]]: the gateway will run, but there is nothing to print on")
         if len(self.printers) > PRINTERS_PER_STREAMER:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config import PRINTERS_PER_STREAMER, Config, ConfigError, PrinterConfig, load
+from gateway.protocol.marlin.profile import PROFILE_NAMES
 
 PRINTER = '[[printers]]\nname = "mk3"\ndriver = "marlin"\nport = "/dev/ttyACM0"\nowner = "ana"\n'
 EMPTY: dict[str, str] = {}
@@ -50,7 +51,7 @@ def test_everything_can_be_set(path: Path) -> None:
         '[server]\nlisten = "[::1]:9000"\npublic_url = "https://print.example.org/"\nsocket = "/run/x.sock"\n'
         'max_upload_bytes = 5\n[store]\nurl = "sqlite:////srv/g.db"\nfiles = "/srv/files"\n'
         '[streamer]\nsocket = "/run/s.sock"\nrecords = "/run/records"\n'
-        + PRINTER + 'baud = 250000\nplate_clear = "auto"\nprofile = "prusa-mk3"\n'
+        + PRINTER + 'baud = 250000\nplate_clear = "auto"\nprofile = "prusa"\n'
         '[[printers]]\nname = "net"\ndriver = "marlin"\nport = "tcp://192.0.2.7:23"\nowner = "ben"\n'
     )  # fmt: skip
     config = load(path, EMPTY)
@@ -58,7 +59,7 @@ def test_everything_can_be_set(path: Path) -> None:
     assert config.server.url == "https://print.example.org"
     assert config.printers[0] == PrinterConfig(
         name="mk3", driver="marlin", port="/dev/ttyACM0", baud=250000, owner="ana", plate_clear="auto",
-        profile="prusa-mk3",
+        profile="prusa",
     )  # fmt: skip
     assert config.printers[1].port == "tcp://192.0.2.7:23"
     assert config.printers[1].baud == 115200
@@ -216,3 +217,13 @@ def test_what_will_disappoint_is_said() -> None:
     assert "17 printers: one streamer keeps 16 of them fed" in crowd.warnings()[0]
     auto = Config(printers=(made(1).model_copy(update={"plate_clear": "auto"}),))
     assert "no ejection macro yet" in auto.warnings()[0]
+    everywhere = Config(server={"listen": "0.0.0.0:80"})  # type: ignore[arg-type]
+    assert "without public_url" in everywhere.warnings()[0]
+
+
+def test_the_profiles_are_those_there_are() -> None:
+    for name in PROFILE_NAMES:
+        made = PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile=name)
+        assert made.profile == name
+    with pytest.raises(ValidationError):
+        PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile="repetier")  # type: ignore[arg-type]
