@@ -216,6 +216,6 @@ def a_job(name: str = "my_job", member: Member = BEN, **changes: Any) -> Job:
     job = Job(
         work_id=0, job_id="4b5a3181-8997-4d6a-979f-e1af7eb5b545", name=name, member_id=member.member_id,
         organization_id=member.organization_id, created_at=START, status=JobStatus.QUEUED, status_at=START,
-        printer_id=1,
+        printer_id=1, file_name="part.gcode", file_size=30, file_sha256="ab" * 32,
     )  # fmt: skip
     return replace(job, **changes)

@@ -178,6 +178,21 @@ async def test_broken_multipart(host: Host, body: bytes) -> None:
     assert leftovers(host) == []
 
 
+async def test_part_header_that_cannot_be_read(host: Host) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="\xff\x1f"\r\n\r\n1\r\n--x--\r\n'
+    response = await call(
+        host, "POST", "/files", data=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert response.status in (400, 422)
+    assert leftovers(host) == []
+
+
+async def test_body_that_is_not_compressed_as_it_says(host: Host) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = await call(host, "POST", "/jobs", data=b"{}", headers=headers)
+    assert response.status == 400
+
+
 async def test_multipart_without_boundary(host: Host) -> None:
     response = await call(host, "POST", "/files", data=b"x", headers={"Content-Type": "multipart/form-data"})
     assert response.status == 400

@@ -58,7 +58,6 @@ def _schemas(dialects: Sequence[Dialect]) -> tuple[_Models, Schema]:
                     wanted[(answer, "serialization")] = None
             if operation.body is not None:
                 wanted[(operation.body, "validation")] = None
-            wanted[(operation.query, "validation")] = None
     models, definitions = models_json_schema(list(wanted), ref_template=_TEMPLATE)
     return models, definitions.get("$defs", {})
 
@@ -88,7 +87,7 @@ def _operation(operation: Operation, dialect: Dialect, models: _Models) -> Schem
 
 
 def _upload(operation: Operation) -> Schema:
-    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
     fields = {
         "file": file,
         "unzip": {"type": "string"},
@@ -114,7 +113,8 @@ def _path_parameters(operation: Operation) -> Iterable[Schema]:
 
 
 def _query_parameters(operation: Operation) -> Iterable[Schema]:
-    schema = operation.query.model_json_schema(ref_template=_TEMPLATE)
+    # As serialized: what a validator in front of the type accepts would hide the type's own bounds.
+    schema = operation.query.model_json_schema(ref_template=_TEMPLATE, mode="serialization")
     for name, known in schema.get("properties", {}).items():
         parameter = {"name": name, "in": "query", "required": name in schema.get("required", ())}
         if known.get("type") == "array":

@@ -91,6 +91,8 @@ def from_exception(error: Exception) -> Failure | None:
         return Failure(_STATUS_OF[error.refusal], error.message, refusal=error.refusal)
     if isinstance(error, StoreUnavailable | EngineBusy):
         return Failure(503, str(error), headers={"Retry-After": str(limits.RETRY_AFTER)})
+    if isinstance(error, web.RequestPayloadError):
+        return Failure(400, "The body ends too early, or is not encoded as its Content-Encoding says.")
     if isinstance(error, web.HTTPException) and error.status >= 400:
         return _from_http(error)
     return None

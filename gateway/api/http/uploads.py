@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from gateway.api.http import limits
 from gateway.api.http.idempotency import idempotency_of
@@ -107,6 +108,8 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
             raise Failure(400, f"The form has more than {limits.FORM_FIELDS} fields.")
     except (ValueError, AssertionError) as error:
         raise Failure(400, f"The multipart body is broken: {error}.") from None
+    except HttpProcessingError:
+        raise Failure(400, "The multipart body is broken: a part's header cannot be read.") from None
     if not has_file:
         raise Failure(422, "The form has no field `file`.")
 
