@@ -55,6 +55,8 @@ def run_demo(*, keep: bool, ready_file: Path | None) -> int:
     """The exit code: 0 only if both prints completed, with the right owner, exactly as their files say."""
     folder = Path(tempfile.mkdtemp(prefix="print-gateway-demo-"))
     try:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)  # who waits for it must not find that of an earlier run
         place = Place(folder, demo_place.free_port())
         return asyncio.run(Demo(place, keep=keep or ready_file is not None, ready_file=ready_file).run())
     except OSError as error:
@@ -82,6 +84,8 @@ class Demo:
             loop.add_signal_handler(number, stopped.set)
         try:
             proven = await self._unless_stopped(self._show(), stopped)
+            if stopped.is_set():
+                self._say("Stopped; nothing is left running")
             if proven and self._keep and not stopped.is_set():
                 await self._unless_stopped(self._stay(), stopped, within=None)
             return 0 if proven else 1
