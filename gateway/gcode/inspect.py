@@ -63,7 +63,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
 )
-_COMMAND_LINE = re.compile(r"[GMTgmt]\d|[A-Za-z_]{3,}(\s|$)|\(|%$|/")
+#: A command of the standard (RS-274): without a single one a file is text, whatever else it holds.
+_STANDARD_COMMAND = re.compile(r"[GMT]\d")
+#: Also seen in print files: macros of Klipper-like firmware, RS-274's comments, program marks, block deletes.
+_OTHER_COMMAND = re.compile(r"[A-Z][A-Z0-9_]{2,}(\s|$)|\(|%$|/")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])")
 _GENERATED = re.compile(r"(?:generated (?:by|with)|sliced (?:by|with)|generator:)\s*([^\n]{1,80})", re.I)
@@ -90,7 +93,7 @@ def inspect_file(file: BinaryIO) -> Inspection:
     file.seek(0)
     _refuse_foreign(file.read(HEAD_BYTES))
     findings = _Findings()
-    size = lines = sendable = odd = 0
+    size = lines = sendable = odd = standard = 0
     try:
         for raw, size in raw_lines(file):  # noqa: B007 - the last size is the file's
             lines += 1
@@ -102,14 +105,16 @@ def inspect_file(file: BinaryIO) -> Inspection:
             if not text:
                 continue
             sendable += 1
-            if not _COMMAND_LINE.match(text):
+            if _STANDARD_COMMAND.match(text):
+                standard += 1
+            elif not _OTHER_COMMAND.match(text):
                 odd += 1
             _check(text, lines, odd, sendable)
     except LineOverlong as error:
         raise NotGcode(str(error)) from None
     if sendable == 0:
         raise FileEmpty("The file holds no command to print. Slice the model again and upload the result.")
-    if odd == sendable:
+    if standard == 0:
         raise NotGcode("No line of the file looks like G-code. Slice the model first.")
     _learn_tail(file, size, findings)
     return Inspection(

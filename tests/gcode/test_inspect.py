@@ -86,6 +86,8 @@ def test_nothing_to_print(content: bytes) -> None:
         b"\x89PNG\r\n\x1a\n",
         b"GCDE\x01\x00",
         b"1 2 3\n4 5 6\n" * 30,
+        b"Dear printer,\nplease print me a dragon.\nYours, Ben\n",
+        b"START_PRINT BED=60\n",
         b"G28\nG1 \x01\x02X\n",
         b"G28\n" + b"y" * 200_000,
     ],

@@ -63,15 +63,14 @@ class Town:
         self.clock = LoopClock()
         self.chance = Random(seed)
         self.wires = {
-            name: BoardWire(
-                Board(personality, ledger=Ledger(), seed=seed, sd_files=dict(sd_files or {}))
-            )
+            name: BoardWire(Board(personality, ledger=Ledger(), seed=seed, sd_files=dict(sd_files or {})))
             for name, personality in personalities.items()
         }
         self.url = f"sqlite:///{folder / 'gateway.db'}"
         upgrade(self.url)
         self.settings = tuple(
-            PrinterSetting(name, "marlin", "ana", PlateClear.CONFIRM, f"/dev/{name}") for name in personalities
+            PrinterSetting(name, "marlin", "ana", PlateClear.CONFIRM, f"/dev/{name}")
+            for name in personalities
         )
         self._streamers = 0
         self._records: list[MappedLineRecord] = []
