@@ -24,7 +24,7 @@ class StoreUnavailable(Exception):
 
 
 class DraftRefused(StoreUnavailable):
-    """The draft breaks a rule of the store: a bug behind one of its inputs, and trying again does not help."""
+    """The draft breaks a rule of the store: a bug behind one of its inputs; trying again does not help."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order: no illegal move, no second start, no start on a plate that is not clear."""
+"""Whatever comes in whatever order: no illegal move, no second start, no start on an occupied plate."""
 
 from __future__ import annotations
 

@@ -236,9 +236,8 @@ async def test_rows_that_the_store_refuses_cost_only_the_input_behind_them(bench
         return await commit(draft)
 
     bench.journal.commit = picky  # type: ignore[method-assign]
-    results = await asyncio.gather(
-        *(bench.engine.execute(a_submission(name)) for name in ("good", "bad", "fine")), return_exceptions=True
-    )
+    jobs = [bench.engine.execute(a_submission(name)) for name in ("good", "bad", "fine")]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(result) for result in results] == [Job, RuntimeError, Job]
     assert [job.name for job in bench.engine.state.jobs.values()] == ["good", "fine"]
 
