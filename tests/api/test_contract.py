@@ -21,7 +21,7 @@ from tests.support.stand import ANA
 
 load_all_checks()
 #: Requests per operation, so that the whole takes seconds: 30 operations.
-EXAMPLES = 20
+EXAMPLES = 10
 #: Whether sensible input is refused for its meaning (an unknown file, a key used twice) no schema can say.
 NOT_CHECKED = ["positive_data_acceptance"]
 #: Clients of that time sent parameters nobody documented (`sort`, `member_id`): there they are ignored.

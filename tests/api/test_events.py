@@ -203,6 +203,25 @@ async def test_replay_is_bounded(host: Host) -> None:
     assert await reader.kinds(2) == ["hello", "resync"]
 
 
+async def test_a_beginning_that_was_pruned_is_a_resync(host: Host) -> None:
+    for _ in range(4):
+        await submit(host)
+    real = host.services.queries
+
+    class Pruned(Interrupted):
+        async def last_event_seq(self) -> int:
+            return await real.last_event_seq()
+
+        async def events_after(self, seq: int, limit: int) -> Any:
+            return [event for event in await real.events_after(seq, limit) if event.seq > 3]
+
+    object.__setattr__(host.services, "queries", Pruned(host, None))
+    reader = await listen(host, **{"Last-Event-ID": "1"})
+    assert await reader.kinds(2) == ["hello", "resync"]
+    await submit(host)
+    assert await reader.kinds(1) == ["job-submitted"]
+
+
 async def test_progress_has_no_number_and_is_the_newest(host: Host) -> None:
     reader = await listen(host)
     await reader.next()

@@ -84,18 +84,27 @@ class _EventWriter:
                 return
 
     async def _catch_up(self, newest: int) -> None:
-        """Send what the store has behind the last event sent; far too much of it, or a store with fewer
-        events than the client has seen (it was restored), is a `resync`."""
+        """Send what the store has behind the last event sent.
+
+        It is a `resync` instead when that is far too much, when the store has forgotten the beginning of it,
+        or when the store has fewer events than the client has seen (it was restored from a backup).
+        """
         if not 0 <= newest - self._last <= limits.REPLAY_EVENTS:
-            self._last = newest
-            text = encode({"seq": newest, "reason": "too much was missed; read the lists anew"})
-            await self._response.send(text.decode(), id=str(newest), event="resync")
-            return
+            return await self._resync(newest)
+        is_first = True
         while True:
             page = await self._call.services.queries.events_after(self._last, limits.REPLAY_PAGE)
+            if is_first and page and page[0].seq != self._last + 1:
+                return await self._resync(newest)
+            is_first = False
             await self._send_stored(page)
             if len(page) < limits.REPLAY_PAGE:
                 return
+
+    async def _resync(self, newest: int) -> None:
+        self._last = newest
+        text = encode({"seq": newest, "reason": "too much was missed; read the lists anew"})
+        await self._response.send(text.decode(), id=str(newest), event="resync")
 
     async def _send_stored(self, events: Sequence[StoredEvent]) -> None:
         for event in events:
