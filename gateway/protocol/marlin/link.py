@@ -94,6 +94,8 @@ class Link:
         self._is_overlong = False
         self._is_ready = False
         self._patience = Patience(self._profile, now)
+        self._probe_number: int | None = None  # of the question asked last, until anything answers
+        self._questions: set[int] = set()  # numbers of questions still in flight
         self._beyond = 0
         self._block_free: int | None = None
         self._settle_at: float | None = None
@@ -275,6 +277,7 @@ class Link:
             return
         if not isinstance(reply, _IDLE_CHATTER) and getattr(reply, "is_waiting", True):
             self._patience.work_seen(now)
+            self._probe_number = None
         if isinstance(reply, Resend):
             self._hear_resend(reply.number, now)
         elif isinstance(reply, ErrorLine):
@@ -291,6 +294,7 @@ class Link:
 
     def _hear_ok(self, ok: Ok, now: float) -> None:
         self._patience.work_seen(now)
+        probe, self._probe_number = self._probe_number, None
         if ok.block_free is not None:
             self._learn_window(ok.block_free)
         if ok.temperatures is not None:
@@ -303,6 +307,9 @@ class Link:
         elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
             if not ok.number and ok.temperatures is None:
                 self._prove_numbering()
+        elif probe is not None and ok.temperatures is not None and self._patience.has_keepalive:
+            if self._window.count_probe_answer(probe):
+                self._answered(now)
         elif self._window.count_ok(ok):
             self._answered(now)
 
@@ -400,10 +407,16 @@ class Link:
         if self.phase is LinkPhase.ASKING:
             self._window.forget_bare()
             return
+        if self._window.forgive(self._questions):
+            self._questions.clear()
+            self._signal(Signal.ANSWERED)
+            return
         self._signal(Signal.SILENCE)
         self._window.allow_one_more()
         if self._window.unsent == 0:
-            self.submit("M105")
+            self._probe_number = self.submit("M105")
+            self._questions = {number for number in self._questions if number > self._window.acked}
+            self._questions.add(self._probe_number)
 
     # -- the handshake ------------------------------------------------------------------------------------
 

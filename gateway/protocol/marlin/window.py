@@ -171,6 +171,24 @@ class SendWindow:
             return False  # belongs to nothing: doubled
         return self.acked < self.sent and self._answered_through(self.acked + 1)
 
+    def count_probe_answer(self, number: int) -> bool:
+        """Marker `number` was sent into a silence, and the first thing heard is its kind of answer.
+
+        The answers of older markers are lost then: counted for the oldest, this one would leave the count
+        behind for ever, each question's answer being taken for that of the one before.
+        """
+        if not self.acked < number <= self.sent:
+            return False
+        self.proven = max(self.proven, number)
+        return self._answered_through(number)
+
+    def forgive(self, questions: set[int]) -> bool:
+        """If only these questions are in flight, stop waiting: nobody needs their answers any more."""
+        flying = range(self.acked + 1, self.sent + 1)
+        if self.sent < self.last or not flying or not all(number in questions for number in flying):
+            return False
+        return self._answered_through(self.sent)
+
     def _count_marker(self) -> bool:
         if self._bare and self._bare[0][2] and not (self._markers and self._markers[0] <= self._bare[0][0]):
             self._bytes -= self._bare.popleft()[1]

@@ -198,3 +198,23 @@ def test_one_more_passes_beyond_the_window_and_only_one() -> None:
     window.allow_one_more()
     assert numbers(window.frames_to_send()) == [4]
     assert window.frames_to_send() == []
+
+
+def test_the_answer_to_a_question_into_silence_is_not_taken_for_an_older_one() -> None:
+    window = window_with(4, lines=4, markers=(1, 4))
+    window.frames_to_send()
+    assert window.count_probe_answer(4)
+    assert window.acked == 4
+    assert not window.count_probe_answer(4)
+
+
+def test_questions_without_answers_are_forgiven_lines_are_not() -> None:
+    window = window_with(3, markers=(2, 3))
+    window.frames_to_send()
+    assert not window.forgive({2, 3})
+    window.count_ok(OK)
+    assert not window.forgive({2})
+    assert window.forgive({2, 3})
+    assert window.in_flight == 0
+    assert window.proven == 0, "forgiven is not proven: the firmware may still ask for them"
+    assert window.count_resend(2) is Verdict.REWOUND
