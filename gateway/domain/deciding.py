@@ -14,7 +14,7 @@ from gateway.domain import asking, following
 from gateway.domain.assign import assign
 from gateway.domain.commands import Command
 from gateway.domain.events import PrinterChanged
-from gateway.domain.job import Attempt, Job, JobStatus
+from gateway.domain.job import Attempt, Job, JobStatus, Reason
 from gateway.domain.observations import (
     DriverAttached,
     DriverDetached,
@@ -45,15 +45,15 @@ def start_due(draft: Draft) -> None:
 
 
 def _intend(draft: Draft, printer: Printer, job: Job) -> None:
+    if job.file_sha256 is None or job.file_size is None:  # a row that nothing here makes; it must not stop others
+        message = "the job has no file; hand it in again"
+        following.move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
+        return
     mark = draft.moment.new_id()
     number = job.attempts + 1
-    job = following.move(
-        draft, replace(job, print_key=mark, attempts=number), JobStatus.SENT, frozenset(), None
-    )
+    following.move(draft, replace(job, print_key=mark, attempts=number), JobStatus.SENT, frozenset(), None)
     draft.put_attempt(Attempt(job.work_id, number, printer.printer_id, mark, draft.moment.wall))
     following.occupy(draft, printer, f"start of {job.name!r}")
-    assert job.file_sha256 is not None  # a queued job has its file: asking.submit
-    assert job.file_size is not None
     draft.orders.append(
         StartPrint(
             printer=printer.name,

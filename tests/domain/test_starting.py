@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.assign import assign, obstacle, waiting_for
@@ -162,3 +164,14 @@ def test_a_held_start_that_shows_up_on_the_machine_is_held_no_more() -> None:
     table.give(seen(report(starts(table)[0].key)))
     assert table.job().status is S.PRINTING
     assert not table.job().is_held
+
+
+def test_a_queued_job_without_a_file_fails_and_stops_no_other() -> None:
+    table = Table(house(printer(plate=Plate.OCCUPIED)))
+    table.give(a_submission("broken"))
+    table.give(a_submission("whole"))
+    table.state.jobs[1] = replace(table.state.jobs[1], file_size=None)
+    table.give(SetPlate(1, Plate.CLEAR, "ana"))
+    assert table.job(1).status is S.FAILED
+    table.give(seen())
+    assert [start.name for start in starts(table)] == ["whole"]
