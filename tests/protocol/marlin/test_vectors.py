@@ -17,8 +17,8 @@ RECORDINGS = sorted(path.name for path in VECTORS.glob("*.toml") if path.name !=
 # Boot messages, M503, M119, M20, M28, M118: for people, not for a host.
 KNOWN_OTHERS = (
     "PowerUp", "Marlin ", "G21", "M", "Reporting endstop", "x_min", "y_min", "z_min", "Begin file",
-    "End file", "area:", "TEST.GCO", "UP.GCO", "Writing to file", "Done saving", "plain", "x", "\ufffd", "\u00e9",
-    "Now", "File deleted", "Current file",
+    "End file", "area:", "TEST.GCO", "UP.GCO", "Writing to file", "Done saving", "plain", "x", "\ufffd",
+    "\u00e9", "Now", "File deleted", "Current file",
 )  # fmt: skip
 
 
