@@ -45,7 +45,7 @@ def start_due(draft: Draft) -> None:
 
 
 def _intend(draft: Draft, printer: Printer, job: Job) -> None:
-    if job.file_sha256 is None or job.file_size is None:  # a row that nothing here makes; it must not stop others
+    if job.file_sha256 is None or job.file_size is None:  # nothing here makes such a row; it stops no other
         message = "the job has no file; hand it in again"
         following.move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
         return
