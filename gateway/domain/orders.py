@@ -69,7 +69,10 @@ class SendGcode:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """The engine has committed the end of print `key`: the driver may forget it. Not answered."""
+    """The engine has committed the end of print `key`: the driver forgets it. Not answered.
+
+    A held print is given up by it too: a person has said how it ended, and nothing is sent to the machine.
+    """
 
     printer: str
     order_id: str

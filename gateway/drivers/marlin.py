@@ -171,10 +171,7 @@ class MarlinDriver:
             case SendGcode():
                 marlin_orders.send_gcode(self, order)
             case Acknowledge():
-                if self.ended.pop(order.key, None) is not None:
-                    self.finished_keys[order.key] = None
-                    self._trim()
-                self.report(now=True)
+                marlin_orders.acknowledge(self, order)
         if self.session is not None:
             self.session.turn()
 
@@ -247,10 +244,10 @@ class MarlinDriver:
         """Keep the end of a print until it is acknowledged."""
         self.ended[report.key] = report
         self.view.stands()
-        self._trim()
+        self.trim()
         self.report(now=True)
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
         for kept in (self.ended, self.finished_keys):
             while len(kept) > ENDED_MAX:
                 del kept[next(iter(kept))]

@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.domain.observations import OrderResult, PrintPhase
-from gateway.domain.orders import CancelPrint, EmergencyStop, PausePrint, ResumePrint, SendGcode, StartPrint
+from gateway.domain.orders import (
+    Acknowledge,
+    CancelPrint,
+    EmergencyStop,
+    PausePrint,
+    ResumePrint,
+    SendGcode,
+    StartPrint,
+)
 from gateway.drivers.marlin_print import STANDSTILL, HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import BY_USER
@@ -165,6 +173,21 @@ def cancel(driver: MarlinDriver, order: CancelPrint) -> None:
         _cancel_held(driver, order.order_id)
     else:
         _cancel_card(driver, order.order_id)
+
+
+def acknowledge(driver: MarlinDriver, order: Acknowledge) -> None:
+    """Forget an end that is committed, or a held print that a person has resolved: nothing is sent for it."""
+    held = driver.held
+    if driver.ended.pop(order.key, None) is not None:
+        driver.finished_keys[order.key] = None
+        driver.trim()
+    elif held is not None and held.key == order.key:
+        driver.finished_keys[order.key] = None
+        driver.record.close()
+        driver.held = None
+        if driver.link is not None and driver.link.phase is LinkPhase.ASKING:
+            driver.link.begin_numbering(driver.clock())
+    driver.report(now=True)
 
 
 def _cancel_held(driver: MarlinDriver, order_id: str) -> None:

@@ -195,6 +195,25 @@ async def test_the_streamer_dies_in_mid_print_and_the_job_is_held_not_sent_again
         await town.until_status(job.job_id, "canceled", seconds=120)
 
 
+async def test_a_held_job_that_a_person_resolved_makes_room_for_the_next(tmp_path: Path) -> None:
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        job = await town.submit(PART, "mk3")
+        await printing(town, job.job_id)
+        await town.kill_streamer()
+        await asyncio.sleep(30)
+        town.start_streamer()
+        await town.until_status(job.job_id, "paused", seconds=120)
+        moved = len(town.moves("mk3"))
+        await town.engine.execute(ResolveJob(job.job_id, ANA.member_id, JobStatus.FAILED))
+        second = await town.submit(PART, "mk3", "second")
+        await asyncio.sleep(60)
+        assert (await town.job(second.job_id)).status is JobStatus.QUEUED, "the plate is not clear"
+        await town.ready("mk3")
+        await town.until_status(second.job_id, "completed")
+        assert town.moves("mk3")[moved:] == MOVES
+
+
 async def test_both_die_and_an_end_that_was_missed_is_held_for_a_person(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mini": "marlin-sd"}, sd_files=CARD) as town:
         await town.ready("mini")
