@@ -21,6 +21,7 @@ from gateway.domain.commands import AddFile, AddMember, ConfigurePrinters, Print
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job
 from gateway.domain.observations import LinkState
+from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, PlateClear, Printer
 from gateway.drivers.marlin import MarlinDriver
 from gateway.engine.engine import Engine
@@ -45,6 +46,18 @@ class LoopClock:
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+class Gate:
+    """engine.ports.Drivers in front of the client: `pass_on` may swallow an order, as a death does."""
+
+    def __init__(self, client: StreamerClient, pass_on: Callable[[Order], bool]) -> None:
+        self._client = client
+        self._pass_on = pass_on
+
+    def submit(self, order: Order) -> None:
+        if self._pass_on(order):
+            self._client.submit(order)
 
 
 class Town:
@@ -72,6 +85,7 @@ class Town:
             PrinterSetting(name, "marlin", "ana", PlateClear.CONFIRM, f"/dev/{name}")
             for name in personalities
         )
+        self.pass_on: Callable[[Order], bool] = lambda order: True
         self._streamers = 0
         self._records: list[MappedLineRecord] = []
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -122,7 +136,7 @@ class Town:
         engine = Engine(
             journal=self.journal,
             queries=self.queries,
-            drivers=client,
+            drivers=Gate(client, lambda order: self.pass_on(order)),
             files=self.files,
             publisher=Hub(),
             clock=self.clock,
