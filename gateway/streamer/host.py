@@ -227,7 +227,7 @@ class StreamerHost:
 
     async def _dismiss_all(self) -> None:
         if self._gateway is not None:
-            self._dismiss(self._gateway, "the streamer stops; prints go on when it is started again")
+            self._dismiss(self._gateway, "the streamer stops; what it prints stands still")
         for task in self._connections:
             task.cancel()
         if self._connections:
