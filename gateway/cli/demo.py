@@ -17,14 +17,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import aiohttp
 from rich.console import Console
 from rich.progress import Progress
 
 from gateway.cli import demo_place, demo_proof, show
 from gateway.cli.demo_children import Children, DemoFailed
+from gateway.cli.demo_forge import ForgeApp
 from gateway.cli.demo_place import OWNER, PANEL_NAME, STRANGER, Machine, Place
 from gateway.cli.progress import make_progress, move
 from gateway.client.calls import Address
@@ -51,9 +51,16 @@ class Tokens:
     stranger: str
 
 
-def run_demo(*, keep: bool, ready_file: Path | None) -> int:
-    """The exit code: 0 only if both prints completed, with the right owner, exactly as their files say."""
-    folder = Path(tempfile.mkdtemp(prefix="print-gateway-demo-"))
+def run_demo(*, keep: bool, ready_file: Path | None, within: Path | None = None) -> int:
+    """The exit code: 0 only if both prints completed, with the right owner, exactly as their files say.
+
+    Everything is in a folder of its own `within` the one for temporary files.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="print-gateway-demo-", dir=within))
+    except OSError as error:
+        print(f"print-gateway: the demo cannot start: {error}", file=sys.stderr)
+        return 1
     try:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)  # who waits for it must not find that of an earlier run
@@ -143,9 +150,10 @@ class Demo:
                 await host.set_plate((await host.printer(machine.name)).id, "clear")
         self._say(f"Gateway at {self.place.url}; printers reached, their plates confirmed clear")
         async with GatewayClient(Address(self.place.url, token=tokens.owner)) as owner:
-            jobs = await self._both(owner)
+            app = ForgeApp(self.place.url, tokens.owner)
+            jobs = await self._both(owner, app)
             proven = self._prove(jobs)
-            await self._table(owner, tokens.owner)
+            await self._table(owner, app)
             if proven and self._keep:
                 await self._leave(owner, tokens)
         return proven
@@ -157,18 +165,17 @@ class Demo:
         ]
         return Tokens(*(key.token or "" for key in keys))
 
-    async def _both(self, owner: GatewayClient) -> list[Job]:
+    async def _both(self, owner: GatewayClient, app: ForgeApp) -> list[Job]:
         first, second = self.place.machines
         stored = await owner.upload(self.place.print_file)
-        ordered = await owner.submit(printer=first.name, file_id=stored.id, name=stored.name)
-        self._say(f'Uploaded {stored.name}; job "{ordered.name}" queued on "{first.name}" through the API')
+        printer = await owner.printer(first.name)
+        ordered = await app.order(printer.id, stored.printable_id or stored.id, stored.name)
+        self._say(f'Uploaded {stored.name}; ordered on "{first.name}" through the Forge print API')
         await _panel(second, f"panel start {PANEL_NAME}")
         self._say(f'Somebody starts {PANEL_NAME} at the panel of "{second.name}", from its SD card')
         with make_progress() as bars:
             return list(
-                await asyncio.gather(
-                    _followed(owner, ordered.id, first, bars), self._local(owner, second, bars)
-                )
+                await asyncio.gather(_followed(owner, ordered, first, bars), self._local(owner, second, bars))
             )
 
     async def _local(self, owner: GatewayClient, machine: Machine, bars: Progress) -> Job:
@@ -198,13 +205,13 @@ class Demo:
             self._say(f'{"PROVEN" if not faults else "FAILED"}: ledger of "{machine.name}": {verdict}')
         return proven
 
-    async def _table(self, owner: GatewayClient, token: str) -> None:
-        listed = await _forge_jobs(self.place.url, token)
+    async def _table(self, owner: GatewayClient, app: ForgeApp) -> None:
+        listed = await app.jobs()
         printers = {printer.id: printer.name for printer in await owner.printers()}
         members = {job.member_id: job.member or "" for job in (await owner.jobs()).jobs}
         show.table(
             ("JOB", "PRINTER", "STATUS", "LOCAL", "MEMBER", "TOOK"),
-            demo_proof.queue_rows(listed["jobs"], members, printers),
+            demo_proof.queue_rows(listed, members, printers),
             title="The queue, as GET /ps/v1/print/jobs lists it",
         )
 
@@ -304,17 +311,3 @@ async def _talk(path: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     finally:
         writer.close()
         await writer.wait_closed()
-
-
-async def _forge_jobs(url: str, token: str) -> dict[str, Any]:
-    """The merged queue, as an app of the Forge print API reads it."""
-    headers = {"Authorization": f"Bearer {token}"}
-    try:
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.get(f"{url}/ps/v1/print/jobs", params={"limit": "-1"}, raise_for_status=True) as response,
-        ):
-            listed: dict[str, Any] = await response.json()
-            return listed
-    except (aiohttp.ClientError, ValueError) as error:
-        raise DemoFailed(f"GET /ps/v1/print/jobs: {error}", "gateway") from error

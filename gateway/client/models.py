@@ -96,6 +96,7 @@ class StoredFile(_Model):
     name: str
     size: int
     sha256: str | None = None
+    printable_id: str | None = None  # by which Forge apps name it
 
 
 class Answer(_Model):
