@@ -7,7 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.app import app
+from tests.client.conftest import free_port
 from tests.client.fake_gateway import FakeGateway, served
+
+__all__ = ["free_port"]
 
 Run = Callable[..., Result]
 
