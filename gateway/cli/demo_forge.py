@@ -39,7 +39,7 @@ class ForgeApp:
             ):
                 answer: dict[str, Any] = await response.json()
                 if response.status != 200:
-                    raise DemoFailed(f"{method} {path}: {response.status} {answer.get('message')}", "gateway")
+                    raise DemoFailed(f"{method} /ps/v1{path}: {response.status} {answer.get('message')}", "gateway")
                 return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise DemoFailed(f"{method} {path}: {error}", "gateway") from error
+            raise DemoFailed(f"{method} /ps/v1{path}: {error}", "gateway") from error
