@@ -39,7 +39,8 @@ class ForgeApp:
             ):
                 answer: dict[str, Any] = await response.json()
                 if response.status != 200:
-                    raise DemoFailed(f"{method} /ps/v1{path}: {response.status} {answer.get('message')}", "gateway")
+                    refusal = f"{response.status} {answer.get('message')}"
+                    raise DemoFailed(f"{method} /ps/v1{path}: {refusal}", "gateway")
                 return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise DemoFailed(f"{method} /ps/v1{path}: {error}", "gateway") from error
