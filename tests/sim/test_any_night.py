@@ -10,6 +10,7 @@ What must be true in the morning is judged by the machines' ledgers:
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -77,10 +78,8 @@ class Night:
             await self._try(kind(self.chance.choice(jobs).job_id, ANA.member_id))
 
     async def _try(self, command: PauseJob | ResumeJob | CancelJob | ResolveJob) -> None:
-        try:
+        with suppress(CommandRefused):
             await self.town.engine.execute(command)
-        except CommandRefused as refused:
-            assert str(refused), "a refusal says why"
 
     async def panel(self) -> None:
         board = self.town.wires["right"].board
@@ -123,7 +122,9 @@ class Night:
     def _check_local(self, jobs: list[Job]) -> None:
         ledger = self.town.ledger("right")
         ends = {end: sum(job.status is end for job in jobs) for end in JobStatus}
-        assert ends[JobStatus.COMPLETED] <= ledger.count("sd_done"), "completed only what the machine completed"
+        assert ends[JobStatus.COMPLETED] <= ledger.count("sd_done"), (
+            "completed only what the machine completed"
+        )
         assert ends[JobStatus.CANCELED] <= ledger.count("sd_abort")
         assert len(jobs) <= ledger.count("sd_start"), "one print, one job"
         assert all(job.member_id == ANA.member_id for job in jobs)

@@ -1,4 +1,4 @@
-"""The gateway dies between two of its own steps: at most one physical start, and a truthful end, each time."""
+"""The gateway dies between two of its own steps: at most one physical start, and a truthful end."""
 
 from __future__ import annotations
 

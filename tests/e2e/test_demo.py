@@ -1,0 +1,96 @@
+"""The README's first command as a new user runs it: everything it promises, on real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: The ready file is promised within 110 s, the end within 5 s of SIGTERM (docs: README, `demo`).
+READY_WITHIN, ENDS_WITHIN = 110.0, 5.0
+
+
+def get(url: str, token: str | None) -> tuple[int, dict[str, Any]]:
+    """What the Forge API answers."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
+
+
+#: Inherited by every child of this run, so that one left behind is found.
+MARK = f"{os.getpid()}-{time.monotonic_ns()}"
+
+
+def left_behind() -> list[int]:
+    """Processes whose environment says that they belong to this run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            environment = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if f"DEMO_RUN={MARK}".encode() in environment.split(b"\0"):
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.timeout(200)
+def test_the_demo_prints_adopts_and_shows_the_merged_queue(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    log = tmp_path / "demo.log"
+    with log.open("wb") as output:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "demo", "--ready-file", str(ready)],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "DEMO_RUN": MARK},
+        )
+        try:
+            until = time.monotonic() + READY_WITHIN
+            while not ready.exists():
+                assert demo.poll() is None, log.read_text()
+                assert time.monotonic() < until, log.read_text()
+                time.sleep(0.1)
+            check_ready(json.loads(ready.read_text()))
+            began = time.monotonic()
+            demo.send_signal(signal.SIGTERM)
+            assert demo.wait(ENDS_WITHIN + 5) == 0, log.read_text()
+            assert time.monotonic() - began < ENDS_WITHIN
+        finally:
+            demo.kill()
+            demo.wait()
+    assert left_behind() == [], "it leaves no child"
+    shown = log.read_text()
+    assert shown.count("PROVEN") == 2
+    assert "Traceback" not in shown
+
+
+def check_ready(told: dict[str, Any]) -> None:
+    """The merged queue, read with the credentials that the ready file names."""
+    url = f"{told['url']}/ps/v1/print/jobs"
+    status, queue = get(url, told["credentials"]["forge"])
+    assert (status, queue["count"], queue["member_id"]) == (200, 2, told["member_id"])
+    jobs = {job["local_job"]: job for job in queue["jobs"]}
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+    assert {job["member_id"] for job in jobs.values()} == {told["member_id"]}
+    names = {printer["id"]: printer["name"] for printer in told["printers"]}
+    assert names[jobs[False]["printer_id"]] != names[jobs[True]["printer_id"]]
+    assert jobs[False]["job_data"]["printable_id"].startswith("urn:")
+    other_status, other = get(url, told["credentials"]["forge_other"])
+    assert (other_status, other["jobs"]) == (200, []), "a member sees its own jobs"
+    assert other["member_id"] != told["member_id"]
+    assert get(url, None)[0] == 401
