@@ -1,4 +1,4 @@
-"""What people and apps ask for: each command changes the draft and answers its result, or is refused.
+"""What people and apps ask of jobs and printers: each command changes the draft and answers, or is refused.
 
 pause, cancel      go to the machine before the commit (safety first), the journal follows
 resume             goes after the commit that explains it
@@ -9,25 +9,17 @@ cancel             of a job that waits: at once. Of one on a machine: the job st
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from gateway.domain import following
 from gateway.domain.commands import (
-    AddFile,
-    AddKey,
-    AddMember,
     CancelJob,
     CommandRefused,
-    ConfigurePrinters,
     PauseJob,
     PrinterCommand,
-    PrinterSetting,
     Refusal,
     ResolveJob,
     ResumeJob,
-    RevokeKey,
     SetPlate,
     StopPrinter,
     SubmitJob,
@@ -36,23 +28,13 @@ from gateway.domain.commands import (
 from gateway.domain.events import (
     CommandAnswered,
     CommandGiven,
-    FileAdded,
     JobSubmitted,
-    KeyCreated,
-    KeyRevoked,
-    MemberAdded,
-    PrinterConfigured,
 )
-from gateway.domain.file import StoredFile
 from gateway.domain.job import ENDS, WAITING, AttemptResult, Job, JobStatus, Reason
-from gateway.domain.member import Key, Member
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint
 from gateway.domain.printer import Plate, Presence, Printer
 from gateway.domain.state import Draft
-
-#: Where printers go whose configured owner has no member yet: the organization that migration 0001 creates.
-HOME_ORGANIZATION = 1
 
 _RESULTS = {
     JobStatus.COMPLETED: AttemptResult.COMPLETED,
@@ -201,130 +183,6 @@ def stop_printer(draft: Draft, asked: StopPrinter) -> PrinterCommand:
     return _give(draft, printer, None, "emergency-stop", asked.member_id, task_id=asked.task_id)
 
 
-def configure(draft: Draft, asked: ConfigurePrinters) -> None:
-    """Upsert by name; what is gone from the configuration is disabled, never deleted."""
-    by_name = {printer.name: printer for printer in draft.printers.values()}
-    for setting in asked.printers:
-        _configure_one(draft, setting, by_name.pop(setting.name, None))
-    for gone in by_name.values():
-        if gone.enabled:
-            _tell_configured(draft, draft.put_printer(replace(gone, enabled=False)))
-
-
-def _configure_one(draft: Draft, setting: PrinterSetting, known: Printer | None) -> None:
-    owner = _owner(draft, setting.owner)
-    wanted = Printer(
-        printer_id=known.printer_id if known else max(draft.printers, default=0) + 1,
-        name=setting.name,
-        driver=setting.driver,
-        owner_id=owner.member_id,
-        organization_id=owner.organization_id,
-        plate=known.plate if known else Plate.OCCUPIED,
-        plate_clear=setting.plate_clear,
-        enabled=True,
-        link=setting.link,
-        version=known.version if known else 1,
-    )
-    if wanted != known:
-        _tell_configured(draft, draft.put_printer(wanted))
-
-
-def _owner(draft: Draft, name: str) -> Member:
-    """The member with that name; an unknown one is added, without credentials."""
-    found = next((member for member in draft.members.values() if member.name == name), None)
-    if found is not None:
-        return found
-    member = Member(
-        member_id=draft.moment.new_member_id(),
-        name=name,
-        organization_id=HOME_ORGANIZATION,
-        created_at=draft.moment.wall,
-    )
-    return add_member(draft, AddMember(member))
-
-
-def _tell_configured(draft: Draft, printer: Printer) -> None:
-    draft.events.append(
-        PrinterConfigured(
-            at=draft.moment.wall,
-            organization_id=printer.organization_id,
-            member_id=printer.owner_id,
-            printer_id=printer.printer_id,
-            work_id=None,
-            printer=printer.name,
-            enabled=printer.enabled,
-        )
-    )
-
-
-def add_member(draft: Draft, asked: AddMember) -> Member:
-    """Refused when the name is taken."""
-    member = asked.member
-    if any(other.name == member.name for other in draft.members.values()):
-        raise CommandRefused(Refusal.CONFLICT, f"there is a member named {member.name!r} already")
-    draft.members[member.member_id] = member
-    draft.member_rows.append(member)
-    draft.events.append(MemberAdded(**_about(draft, member), name=member.name))
-    return member
-
-
-def add_key(draft: Draft, asked: AddKey) -> Key:
-    """Refused when there is no such member."""
-    member = draft.members.get(asked.key.member_id)
-    if member is None:
-        raise CommandRefused(
-            Refusal.UNKNOWN, "there is no such member; `print-gateway members list` shows them"
-        )
-    draft.keys[asked.key.key_id] = draft.key_rows[asked.key.key_id] = asked.key
-    draft.events.append(KeyCreated(**_about(draft, member), key_id=asked.key.key_id, name=asked.key.name))
-    return asked.key
-
-
-def revoke_key(draft: Draft, asked: RevokeKey) -> Key:
-    """Revoking twice is no error."""
-    key = draft.keys.get(asked.key_id)
-    if key is None:
-        raise CommandRefused(Refusal.UNKNOWN, "there is no such key; `print-gateway keys list` shows them")
-    if key.revoked_at is not None:
-        return key
-    key = replace(key, revoked_at=draft.moment.wall)
-    draft.keys[key.key_id] = draft.key_rows[key.key_id] = key
-    member = draft.members[key.member_id]
-    draft.events.append(KeyRevoked(**_about(draft, member), key_id=key.key_id, name=key.name))
-    return key
-
-
-def add_file(draft: Draft, asked: AddFile) -> StoredFile:
-    """Record an upload; its content is in place already."""
-    file = asked.file
-    draft.file_rows.append(file)
-    if asked.idempotency is not None:
-        draft.idempotency_rows.append((file.member_id, asked.idempotency, file.file_id))
-    draft.events.append(
-        FileAdded(
-            at=draft.moment.wall,
-            organization_id=file.organization_id,
-            member_id=file.member_id,
-            printer_id=None,
-            work_id=None,
-            file_id=file.file_id,
-            name=file.name,
-            size=file.size,
-        )
-    )
-    return file
-
-
-def _about(draft: Draft, member: Member) -> following.Subject:
-    return {
-        "at": draft.moment.wall,
-        "organization_id": member.organization_id,
-        "member_id": member.member_id,
-        "printer_id": None,
-        "work_id": None,
-    }
-
-
 def _give(
     draft: Draft,
     printer: Printer | None,
@@ -411,19 +269,3 @@ def _where(job: Job) -> str:
     if job.is_stopping:
         return f"{job.status}, being canceled"
     return job.status.value
-
-
-ASK: dict[type, Callable[[Draft, Any], Any]] = {
-    SubmitJob: submit,
-    PauseJob: pause,
-    ResumeJob: resume,
-    CancelJob: cancel,
-    ResolveJob: resolve,
-    SetPlate: set_plate,
-    StopPrinter: stop_printer,
-    ConfigurePrinters: configure,
-    AddMember: add_member,
-    AddKey: add_key,
-    RevokeKey: revoke_key,
-    AddFile: add_file,
-}

@@ -10,9 +10,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import asking, following
+from gateway.domain import asking, following, registering
 from gateway.domain.assign import assign
-from gateway.domain.commands import Command
+from gateway.domain.commands import (
+    AddFile,
+    AddKey,
+    AddMember,
+    CancelJob,
+    Command,
+    ConfigurePrinters,
+    PauseJob,
+    ResolveJob,
+    ResumeJob,
+    RevokeKey,
+    SetPlate,
+    StopPrinter,
+    SubmitJob,
+)
 from gateway.domain.events import PrinterChanged
 from gateway.domain.job import Attempt, Job, JobStatus, Reason
 from gateway.domain.observations import (
@@ -35,7 +49,7 @@ def decide(draft: Draft, given: Input) -> Any:
     handle = _OBSERVATIONS.get(type(given))
     if handle is not None:
         return handle(draft, given)
-    return asking.ASK[type(given)](draft, given)
+    return _COMMANDS[type(given)](draft, given)
 
 
 def start_due(draft: Draft) -> None:
@@ -140,4 +154,19 @@ _OBSERVATIONS: dict[type, Callable[[Draft, Any], None]] = {
     DriverAttached: _attached,
     DriverDetached: _detached,
     OrderAnswered: _answered,
+}
+
+_COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
+    SubmitJob: asking.submit,
+    PauseJob: asking.pause,
+    ResumeJob: asking.resume,
+    CancelJob: asking.cancel,
+    ResolveJob: asking.resolve,
+    SetPlate: asking.set_plate,
+    StopPrinter: asking.stop_printer,
+    ConfigurePrinters: registering.configure,
+    AddMember: registering.add_member,
+    AddKey: registering.add_key,
+    RevokeKey: registering.revoke_key,
+    AddFile: registering.add_file,
 }
