@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.auth.keys import principal_of
-from gateway.domain.member import Member, Principal, Scope
+from gateway.domain.member import HOME_ORGANIZATION_ID, Member, Principal, Scope
 
 ROOT_UID = 0
 #: The member who owns what root submits without being a member; a row of the first migration.
 OPERATOR_ID = "OPERATOR00000"
-HOME_ORGANIZATION_ID = 1
 
 MEMBER_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
 ADMIN_SCOPES = frozenset(Scope)

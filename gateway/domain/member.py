@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+#: The organization that the first migration creates; printers and members without another one are in it.
+HOME_ORGANIZATION_ID = 1
+
 
 class Scope(StrEnum):
     """What a key allows. The `data:*` scopes are Forge's; `admin` is the gateway's own."""

@@ -17,12 +17,9 @@ from gateway.domain.commands import (
 from gateway.domain.events import FileAdded, KeyCreated, KeyRevoked, MemberAdded, PrinterConfigured
 from gateway.domain.file import StoredFile
 from gateway.domain.following import Subject
-from gateway.domain.member import Key, Member
+from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member
 from gateway.domain.printer import Plate, Printer
 from gateway.domain.state import Draft
-
-#: Where printers go whose configured owner has no member yet: the organization that migration 0001 creates.
-HOME_ORGANIZATION = 1
 
 
 def configure(draft: Draft, asked: ConfigurePrinters) -> None:
@@ -61,7 +58,7 @@ def _owner(draft: Draft, name: str) -> Member:
     member = Member(
         member_id=draft.moment.new_member_id(),
         name=name,
-        organization_id=HOME_ORGANIZATION,
+        organization_id=HOME_ORGANIZATION_ID,
         created_at=draft.moment.wall,
     )
     return add_member(draft, AddMember(member))

@@ -48,9 +48,6 @@ from gateway.store.columns import FreeText, Instant, Sequence, one_of
 HOST_RANGE = 2**20
 HOST_NUMBERS = 2**11
 
-#: The organization every single-shop host starts with (migration 0001).
-HOME_ORGANIZATION_ID = 1
-
 WORK_KINDS = ("job", "task", "action")
 
 metadata = MetaData(

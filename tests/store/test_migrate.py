@@ -12,10 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from gateway.auth import peer
+from gateway.domain.member import HOME_ORGANIZATION_ID
 from gateway.engine.ports import StoreUnavailable
 from gateway.store.database import Database, sqlite_engine
 from gateway.store.migrate import check, random_hex, upgrade
-from gateway.store.schema import HOME_ORGANIZATION_ID, HOST_NUMBERS, HOST_RANGE, metadata
+from gateway.store.schema import HOST_NUMBERS, HOST_RANGE, metadata
 from gateway.store.trouble import SchemaMismatch
 
 
@@ -45,7 +46,7 @@ def test_an_empty_database_has_a_home_an_operator_and_a_host(path: Path) -> None
     home = connection.execute("SELECT * FROM organization").fetchall()
     assert home == [(HOME_ORGANIZATION_ID, "home", "f" * 24)]
     operator = connection.execute("SELECT member_id, organization_id, is_admin FROM member").fetchall()
-    assert operator == [(peer.OPERATOR_ID, peer.HOME_ORGANIZATION_ID, 1)]
+    assert operator == [(peer.OPERATOR_ID, HOME_ORGANIZATION_ID, 1)]
     assert connection.execute("SELECT * FROM host").fetchall() == [(1, 0)]
     connection.close()
 
