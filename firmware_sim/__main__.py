@@ -1,41 +1,66 @@
 """The command `firmware-sim`: a simulated printer on a real pseudo-terminal.
 
-Prints `ready PATH` when the link is there, and runs until SIGTERM or SIGINT. Exit status 0; 2 for a wrong
-argument (unknown personality, a link path that is taken).
+Prints `ready PATH` when the link is there, and runs until SIGTERM or SIGINT. Exit status 0; 2 for an argument
+that is wrong or cannot be had (unknown personality, a link path that is taken, a folder that is not there):
+then one line on stderr says which.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from firmware_sim.endpoints.control import ControlSocket
+from firmware_sim.endpoints.control import ControlRefused, ControlSocket
 from firmware_sim.endpoints.pty import LinkRefused, PtyEndpoint
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
-from firmware_sim.personality import Personality, UnknownPersonality, load_personality, personality_names
+from firmware_sim.personality import (
+    BadPersonality,
+    UnknownPersonality,
+    load_personality,
+    personality_names,
+)
 
 USAGE_ERROR = 2
+
+
+class CannotStart(Exception):
+    """An argument that cannot be had; the message is the line for the user."""
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line; how it would be right is told by --help."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(USAGE_ERROR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        personality = load_personality(options.personality)
-        files = _files_of(options.sd)
-    except (UnknownPersonality, NotADirectoryError) as error:
+        board = _board(options)
+    except CannotStart as error:
         print(f"firmware-sim: {error}", file=sys.stderr)
         return USAGE_ERROR
-    return asyncio.run(_serve(options, personality, files))
+    try:
+        return asyncio.run(_serve(options, board))
+    except (LinkRefused, ControlRefused) as error:
+        print(f"firmware-sim: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    finally:
+        board.ledger.close()
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="firmware-sim", description="A simulated 3D printer.")
+    parser = _OneLineParser(prog="firmware-sim", description="A simulated 3D printer.")
     kinds = parser.add_subparsers(dest="kind", required=True)
     serial = kinds.add_parser("serial", help="a Marlin printer on a pseudo-terminal")
     serial.add_argument("--link", type=Path, required=True, metavar="PATH", help="symlink to the pty")
@@ -51,34 +76,45 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _speed(text: str) -> float:
-    value = float(text)
-    if not value > 0.0:
-        raise argparse.ArgumentTypeError("speed must be more than 0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"speed must be a number more than 0, not {text!r}")
     return value
+
+
+def _board(options: argparse.Namespace) -> Board:
+    try:
+        personality = load_personality(options.personality)
+    except (UnknownPersonality, BadPersonality) as error:
+        raise CannotStart(str(error)) from error
+    try:
+        files = _files_of(options.sd)
+    except OSError as error:
+        raise CannotStart(f"--sd {options.sd}: {error.strerror or error}") from error
+    try:
+        ledger = Ledger(options.ledger)
+    except OSError as error:
+        raise CannotStart(f"--ledger {options.ledger}: {error.strerror}") from error
+    return Board(personality, ledger=ledger, seed=options.seed, sd_files=files)
 
 
 def _files_of(folder: Path | None) -> dict[str, bytes] | None:
     if folder is None:
         return None
     if not folder.is_dir():
-        raise NotADirectoryError(f"--sd {folder}: not a folder")
+        raise NotADirectoryError("not a folder")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-async def _serve(
-    options: argparse.Namespace, personality: Personality, files: dict[str, bytes] | None
-) -> int:
-    ledger = Ledger(options.ledger)
-    board = Board(personality, ledger=ledger, seed=options.seed, sd_files=files)
+async def _serve(options: argparse.Namespace, board: Board) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    try:
-        endpoint = PtyEndpoint(board, options.link, speed=options.speed)
-    except LinkRefused as error:
-        print(f"firmware-sim: {error}", file=sys.stderr)
-        return USAGE_ERROR
+    endpoint = PtyEndpoint(board, options.link, speed=options.speed)
     control = ControlSocket(endpoint.pump, options.control) if options.control else None
     try:
         if control is not None:
@@ -89,7 +125,6 @@ async def _serve(
         if control is not None:
             await control.close()
         endpoint.close()
-        ledger.close()
     return 0
 
 

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
 from typing import Any
 
 
 class UnknownPersonality(ValueError):
     """No such personality; the message lists the ones there are."""
+
+
+class BadPersonality(ValueError):
+    """A personality file says something nobody understands; the message names the file and the key."""
+
+
+FEATURES = frozenset(
+    {
+        "advanced_ok",
+        "auto_pos",
+        "auto_temp",
+        "emergency_parser",
+        "fan_report",
+        "host_actions",
+        "keepalive",
+        "linear_advance",
+        "notifications",
+        "park_on_pause",
+        "progress",
+        "prompts",
+        "sd",
+        "sd_autoreport",
+        "soft_reset",
+        "tool_check",
+        "user_wait",
+    }
+)
+"""What a firmware can be built with, as far as a host notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +92,98 @@ def personality_names() -> list[str]:
 
 
 def load_personality(name: str) -> Personality:
-    """Read the personality `name`; raises UnknownPersonality with the list of names."""
+    """Read the personality `name`; raises UnknownPersonality with the list of names, or BadPersonality."""
     if name not in personality_names():
         raise UnknownPersonality(f"no personality {name!r}; there are: {', '.join(personality_names())}")
-    source = resources.files("firmware_sim") / "personalities" / f"{name}.toml"
-    table: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+    return parse_personality(name, _source_of(name))
+
+
+def parse_personality(name: str, text: str) -> Personality:
+    """A personality from the text of its TOML file; raises BadPersonality with the key that is wrong."""
+    table = _table_of(name, text)
     base = table.pop("based_on", None)
     if base is not None:
-        table = _merged(_table_of(base), table)
+        if base not in personality_names():
+            raise BadPersonality(f"personality {name}: based_on {base!r} is none of the shipped ones")
+        table = _merged(name, _table_of(base, _source_of(base)), table)
     return _from_table(name, table)
 
 
-def _table_of(name: str) -> dict[str, Any]:
+def _source_of(name: str) -> str:
     source = resources.files("firmware_sim") / "personalities" / f"{name}.toml"
-    return tomllib.loads(source.read_text(encoding="utf-8"))
+    return source.read_text(encoding="utf-8")
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _table_of(name: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadPersonality(f"personality {name}: {error}") from error
+
+
+def _merged(name: str, base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """`over` laid on `base`; `cap_changes` edits single capability values instead of repeating the list."""
     changes: dict[str, int] = over.pop("cap_changes", {})
     merged = {**base, **over}
-    merged["capabilities"] = [
-        f"{cap.split(':')[0]}:{changes.get(cap.split(':')[0], cap.split(':')[1])}"
-        for cap in merged.get("capabilities", [])
-    ]
+    listed = [cap.split(":") for cap in merged.get("capabilities", [])]
+    if unknown := sorted(changes.keys() - {cap for cap, _ in listed}):
+        raise BadPersonality(f"personality {name}: cap_changes {', '.join(unknown)} is not in the list")
+    merged["capabilities"] = [f"{cap}:{changes.get(cap, value)}" for cap, value in listed]
     return merged
 
 
 def _from_table(name: str, table: dict[str, Any]) -> Personality:
-    values: dict[str, Any] = dict(table)
-    for key in ("banner", "capabilities", "identity_tail", "settings", "bed"):
-        if key in values:
-            values[key] = tuple(values[key])
-    values["features"] = frozenset(values.get("features", ()))
+    values = _checked(name, Personality, table, but={"name"})
+    features = frozenset(values.get("features", ()))
+    if unknown := sorted(features - FEATURES):
+        raise BadPersonality(f"personality {name}: no such feature: {', '.join(unknown)}")
     for key in ("hotend", "plate"):
         if key in values:
-            values[key] = HeaterConstants(**values[key])
-    return Personality(name=name, **values)
+            values[key] = HeaterConstants(**_checked(f"{name}, {key}", HeaterConstants, values[key]))
+    if len(values.get("bed", (0, 0, 0))) != 3:
+        raise BadPersonality(f"personality {name}: bed must be [x, y, z]")
+    return Personality(**{**values, "features": features, "name": name})
+
+
+def _checked(
+    name: str, kind: type[Personality | HeaterConstants], table: dict[str, Any], but: Set[str] = frozenset()
+) -> dict[str, Any]:
+    """The table with lists made tuples; every key is known, there if it must be, and of the right type."""
+    known = {entry.name: entry for entry in fields(kind) if entry.name not in but}
+    if unknown := sorted(table.keys() - known.keys()):
+        raise BadPersonality(f"personality {name}: unknown key: {', '.join(unknown)}")
+    needed = {key for key, entry in known.items() if entry.default is entry.default_factory is MISSING}
+    if missing := sorted(needed - table.keys()):
+        raise BadPersonality(f"personality {name}: missing key: {', '.join(missing)}")
+    for key, value in table.items():
+        wanted = str(known[key].type)
+        if not _fits(value, wanted):
+            raise BadPersonality(f"personality {name}: {key} = {value!r} is no {_IN_WORDS[wanted]}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+def _fits(value: object, wanted: str) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    match wanted:
+        case "str":
+            return isinstance(value, str)
+        case "int":
+            return number and isinstance(value, int) and value > 0
+        case "float":
+            return number and value >= 0.0  # type: ignore[operator]
+        case "HeaterConstants":
+            return isinstance(value, dict)
+        case "tuple[float, float, float]":
+            return isinstance(value, list) and all(_fits(entry, "float") for entry in value)
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+_IN_WORDS = {
+    "str": "text",
+    "int": "whole number above 0",
+    "float": "number from 0 up",
+    "HeaterConstants": "table",
+    "tuple[float, float, float]": "list of numbers",
+    "tuple[str, ...]": "list of texts",
+    "frozenset[str]": "list of texts",
+}

@@ -13,10 +13,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
+import os
 from pathlib import Path
 
 from firmware_sim.endpoints.pump import Pump
 from firmware_sim.machine.board import Board
+
+
+class ControlRefused(OSError):
+    """No socket can be made at the path."""
 
 
 class BadOrder(ValueError):
@@ -76,15 +82,34 @@ def obey(board: Board, text: str, now: float) -> dict[str, object]:
 def _fault(board: Board, words: list[str], now: float) -> None:
     match words:
         case ["lose-ok", *count]:
-            board.fault_lose_ok(int(count[0]) if count else 1)
+            board.fault_lose_ok(_count(count))
         case ["corrupt-line", *count]:
-            board.fault_corrupt_line(int(count[0]) if count else 1)
+            board.fault_corrupt_line(_count(count))
         case ["silent", seconds]:
-            board.fault_silent(float(seconds), now)
+            board.fault_silent(_seconds(seconds), now)
         case ["heater", heater, kind]:
             board.fault_heater(heater, kind, now)
         case _:
             raise BadOrder(f"no such fault: {' '.join(words)!r}")
+
+
+def _count(words: list[str]) -> int:
+    match words:
+        case []:
+            return 1
+        case [text] if text.isdecimal() and len(text) < 10 and int(text) > 0:
+            return int(text)
+    raise BadOrder(f"not a count from 1 up: {' '.join(words)!r}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value >= 0.0:
+        raise BadOrder(f"not a number of seconds: {text!r}")
+    return value
 
 
 class ControlSocket:
@@ -97,18 +122,27 @@ class ControlSocket:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        """Listen; a stale socket file of an earlier run is replaced."""
+        """Listen; a stale socket file of an earlier run is replaced. Raises ControlRefused."""
+        try:
+            self._make_way()
+            self._server = await asyncio.start_unix_server(self._talk, self._path)
+        except OSError as error:
+            raise ControlRefused(f"no control socket at {self._path}: {error.strerror or error}") from error
+
+    def _make_way(self) -> None:
         if self._path.is_socket():
             self._path.unlink()
-        self._server = await asyncio.start_unix_server(self._talk, self._path)
+        elif os.path.lexists(self._path):
+            raise FileExistsError("it exists and is not a socket; it is left alone")
 
     async def close(self) -> None:
-        """Stop listening, hang up, and remove the socket file."""
-        if self._server is not None:
-            self._server.close()
-            for writer in list(self._writers):
-                writer.close()
-            await self._server.wait_closed()
+        """Stop listening, hang up, and remove the socket file, if it is ours."""
+        if self._server is None:
+            return
+        self._server.close()
+        for writer in list(self._writers):
+            writer.close()
+        await self._server.wait_closed()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -30,7 +30,7 @@ TIOCGEXCL = 0x80045440
 
 
 class LinkRefused(OSError):
-    """The path for the link is taken by something that is not a symlink."""
+    """No link can be made at the path: it is taken by something that is no symlink, or there is no folder."""
 
 
 class PtyEndpoint:
@@ -74,10 +74,13 @@ class PtyEndpoint:
         if os.path.lexists(self._link) and not self._link.is_symlink():
             raise LinkRefused(f"{self._link} exists and is not a symlink; it is left alone")
         fresh = self._link.with_name(f".{self._link.name}.{os.getpid()}")
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
-        fresh.symlink_to(self.device)
-        fresh.rename(self._link)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                fresh.unlink()
+            fresh.symlink_to(self.device)
+            fresh.rename(self._link)
+        except OSError as error:
+            raise LinkRefused(f"no link at {self._link}: {error.strerror}") from error
 
     def _balance_reading(self) -> None:
         """Read exactly while the board has room."""

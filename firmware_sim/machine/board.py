@@ -25,6 +25,9 @@ from firmware_sim.machine.sdcard import Card
 from firmware_sim.machine.thermal import Heater, ThermalFault
 from firmware_sim.personality import Personality, load_personality
 
+MOST_UNREAD_BYTES = 1 << 16
+"""What may wait to be read if the host ignores `rx_free`; what comes behind is lost."""
+
 
 class Board(CommandLoop):
     """One simulated printer. See the module's text for the verbs."""
@@ -60,14 +63,13 @@ class Board(CommandLoop):
         data = self.faults.on_the_wire(data)
         if self._power is Power.BOOTING:
             return
-        if self.personality.has("emergency_parser") and self.card.saving is None:
+        if self.personality.has("emergency_parser"):
             for order in self._emergency.feed(data):
-                if order == "KILL":
-                    self._soft_reset()
-                else:
-                    self._obey(order)
+                # While a file is being uploaded the orders are the file's.
+                if self.card.saving is None:
+                    self._obey_at_once(order)
         if self._power is Power.RUNNING:
-            self._rx.extend(data)
+            self._take_in(data)
 
     def poll(self, now: float) -> bytes:
         """Live up to `now`; everything the machine said since the last poll, in order."""
@@ -96,10 +98,20 @@ class Board(CommandLoop):
         self._switch_on()
         self._power, self._power_at = Power.BOOTING, now + self.personality.boot_seconds
 
-    def _soft_reset(self) -> None:
-        """`KILL` from the host revives a halted board, in builds with SOFT_RESET_VIA_SERIAL."""
-        if self._power is Power.HALTED and self.personality.has("soft_reset"):
+    def _obey_at_once(self, order: str) -> None:
+        """`KILL` from the host resets, also a halted board, in builds with SOFT_RESET_VIA_SERIAL."""
+        if order != "KILL":
+            self._obey(order)
+        elif self.personality.has("soft_reset"):
             self.reset(self.now)
+
+    def _take_in(self, data: bytes) -> None:
+        """Into the receive buffer; a host that is not held off loses what does not fit."""
+        room = MOST_UNREAD_BYTES - len(self._rx)
+        if len(data) > room:
+            self.note("dropped", source="host", line=f"{len(data) - room} bytes", effect="nobody reads")
+            data = data[:room]
+        self._rx.extend(data)
 
     def stay_current(self, now: float) -> None:
         """Live up to `now` without taking what was said (the panel acts at an instant too)."""

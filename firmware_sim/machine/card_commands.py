@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from firmware_sim.machine import replies
-from firmware_sim.machine.state import Machine
+from firmware_sim.machine.state import INFORMATION, Machine
 from firmware_sim.machine.words import Command
 
 PARK_SECONDS = 0.1
 """From `//action:paused` to the prompt, head already parked (recorded)."""
+NOZZLE_TIMEOUT_SECONDS = 45.0
+"""A parked nozzle is switched off after so long (recorded; PAUSE_PARK_NOZZLE_TIMEOUT)."""
 
 
 def list_files(m: Machine, c: Command) -> None:
     """M20: 8.3 name and size; with L the long name behind them."""
+    if not m.card.mounted:
+        m.say(replies.NO_CARD)
+        return
     m.say(replies.FILES_BEGIN)
-    for file in m.card.listed() if m.card.mounted else []:
+    for file in m.card.listed():
         tail = f" {file.long}" if "L" in c.words else ""
         m.say(f"{file.short} {len(file.content)}{tail}")
     m.say(replies.FILES_END)
@@ -39,11 +45,16 @@ def select(m: Machine, c: Command) -> None:
 
 
 def _open(m: Machine, name: str) -> bool:
+    if not m.card.mounted:
+        m.say(replies.open_failed(name))
+        return False
     if m.card.begun:
         # A selection while printing ends that print without a word, as closing the file does in Marlin.
         printed = m.card.opened.short if m.card.opened else None
         m.note("sd_abort", line=printed, effect="another file selected")
     m.say(f"echo:Now fresh file: {name}")
+    # The announcement has the path as it was asked for, everything behind it only the file's name.
+    name = name.rpartition("/")[2]
     file = m.card.select(name)
     if file is None:
         m.say(replies.open_failed(name))
@@ -59,7 +70,7 @@ def start(m: Machine, c: Command) -> None:
     """M24: start or go on."""
     _start(m, c)
     m.host_action("resume")
-    m.prompt_unless_open("Resuming SD", "Dismiss")
+    m.inform("Resuming SD", "Dismiss")
 
 
 def _start(m: Machine, c: Command) -> None:
@@ -72,44 +83,68 @@ def _start(m: Machine, c: Command) -> None:
 
 
 def pause(m: Machine, c: Command) -> Iterator[float] | None:
-    """M25: builds that park wait for the user here; the others stop reading the file and go on."""
-    if m.card.printing:
+    """M25: builds that park wait for the user here; the others stop reading the file and go on.
+
+    A file's own M25 has stopped the reading when it was read (see the loop).
+    """
+    if m.card.printing or (c.source == "sd" and m.card.paused):
         m.card.fetching = False
         m.note("sd_pause", source=c.source, line=m.card.opened.short if m.card.opened else None)
     m.stop_job_clock()
     if m.personality.has("park_on_pause"):
-        return _park_and_wait(m)
-    m.prompt_unless_open("Pause SD", "Resume")
+        return _park_and_wait(m, "echo:Send M108 to resume")
+    m.inform("Pause SD", "Resume")
     m.host_action("pause")
     return None
 
 
-def _park_and_wait(m: Machine) -> Iterator[float]:
+def _park_and_wait(m: Machine, what_to_do: str) -> Iterator[float]:
+    """Park, wait for the user; a nozzle left alone for 45 s is switched off and must be asked for again."""
     m.host_action("paused")
     yield from m.motion_done()
     end = m.now + PARK_SECONDS
     while m.now < end:
         yield end
-    m.say("echo:Send M108 to resume")
+    m.say(what_to_do)
     m.prompt("Nozzle Parked", "Continue")
-    yield from m.user_clicks()
-    m.prompt_open = False
+    nozzle_off_at = m.now + NOZZLE_TIMEOUT_SECONDS
+    yield from m.user_clicks(nozzle_off_at)
+    while m.now >= nozzle_off_at:
+        target = m.hotend.target
+        m.hotend.set_target(0.0, m.now)
+        m.say("echo:Send M108 to heat nozzle")
+        m.prompt("Heater Timeout", "Reheat")
+        yield from m.user_clicks()
+        m.prompt("Reheating", about=INFORMATION)
+        m.hotend.set_target(target, m.now)
+        while (hot := m.hotend.reaches_at(target - 0.5, m.now)) > m.now and hot < math.inf:
+            yield hot
+        m.say(what_to_do)
+        m.prompt("Reheat Done", "Continue")
+        nozzle_off_at = m.now + NOZZLE_TIMEOUT_SECONDS
+        yield from m.user_clicks(nozzle_off_at)
     if m.card.opened is not None and not m.card.abort_wanted:
         m.card.fetching = True
         m.note("sd_resume", line=m.card.opened.short)
         m.start_job_clock()
     m.host_action("resumed")
+    m.inform("Resuming", "Dismiss")
 
 
 def change_filament(m: Machine, _c: Command) -> Iterator[float]:
     """M600, shortened: parks and waits for the user; unloading and purging are not played."""
-    return _park_and_wait(m)
+    return _park_and_wait(m, "echo:Insert filament and send M108")
+
+
+def park(m: Machine, c: Command) -> Iterator[float] | None:
+    """M125: what M25 does in builds that park."""
+    return pause(m, c)
 
 
 def seek(m: Machine, c: Command) -> None:
     """M26 S: byte position of the open file."""
-    if m.card.opened is not None and "S" in c.words:
-        m.card.position = max(0, min(int(c.words["S"]), len(m.card.opened.content)))
+    if m.card.opened is not None and "S" in c.values:
+        m.card.position = max(0, min(int(c.values["S"]), len(m.card.opened.content)))
 
 
 def status(m: Machine, c: Command) -> None:
@@ -117,8 +152,8 @@ def status(m: Machine, c: Command) -> None:
     if "C" in c.words:
         file = m.card.opened
         m.say(f"Current file: {file.short} {file.long}" if file else "Current file: (no file)")
-    elif "S" in c.words and m.personality.has("sd_autoreport"):
-        m.chimes.reports["card"].every(c.words["S"], m.now)
+    elif "S" in c.values and m.personality.has("sd_autoreport"):
+        m.chimes.reports["card"].every(c.values["S"], m.now)
     else:
         m.say_card_status()
 
@@ -126,6 +161,9 @@ def status(m: Machine, c: Command) -> None:
 def begin_upload(m: Machine, c: Command) -> None:
     """M28: lines go into a file until M29; lines without a number are then refused."""
     name = c.first_word()
+    if not m.card.mounted:
+        m.say(replies.open_failed(name))
+        return
     m.say(f"echo:Now fresh file: {name}")
     m.card.close()
     m.card.saving = m.card.put(name, b"")
@@ -140,6 +178,8 @@ def end_upload(_m: Machine, _c: Command) -> None:
 def delete(m: Machine, c: Command) -> None:
     """M30."""
     name = c.first_word()
+    if not m.card.mounted:
+        return
     if m.card.remove(name):
         m.say(f"File deleted:{name}")
     else:
@@ -188,6 +228,7 @@ HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
     "M29": end_upload,
     "M30": delete,
     "M32": select_and_start,
+    "M125": park,
     "M524": abort,
     "M600": change_filament,
     "M1001": finish_print,

@@ -20,8 +20,8 @@ class Report:
     due: float = math.inf
 
     def every(self, interval: float, now: float) -> None:
-        """M155 S, M154 S, M27 S: the first report comes one interval from now."""
-        self.interval = max(0.0, min(interval, 60.0))
+        """M155 S, M154 S, M27 S: whole seconds up to 60; the first report comes one interval from now."""
+        self.interval = float(max(0, min(int(interval), 60)))
         self.due = now + self.interval if self.interval else math.inf
 
 

@@ -40,6 +40,7 @@ NEEDS = {
     "M1001": "sd",
     "M73": "progress",
     "M113": "keepalive",
+    "M125": "park_on_pause",
     "M154": "auto_pos",
     "M155": "auto_temp",
     "M600": "park_on_pause",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from firmware_sim.machine import replies
@@ -17,6 +18,10 @@ REPORT_SECONDS = 1.0
 """M109 and M190 print a temperature line so often."""
 
 
+COOLING_SLOPE_CELSIUS, COOLING_SLOPE_SECONDS = 1.5, 60.0
+"""Marlin's MIN_COOLING_SLOPE_DEG and _TIME: what counts as still cooling."""
+
+
 def _heater_of(m: Machine, c: Command) -> Heater:
     return m.bed if c.code in ("M140", "M190") else m.hotend
 
@@ -29,16 +34,16 @@ def _set_target(m: Machine, c: Command, celsius: float) -> None:
 
 def set_target(m: Machine, c: Command) -> None:
     """M104 S, M140 S: set and go on."""
-    if "S" in c.words:
-        _set_target(m, c, c.words["S"])
+    if "S" in c.values:
+        _set_target(m, c, c.values["S"])
 
 
 def wait_for_target(m: Machine, c: Command) -> Iterator[float]:
     """M109, M190: S waits while heating only, R while cooling too; a line a second, at last `W:9`-`W:0`."""
-    waits_for_cooling = "R" in c.words
-    if "S" not in c.words and not waits_for_cooling:
+    waits_for_cooling = "S" not in c.values and "R" in c.values
+    if not c.values.keys() & {"S", "R"}:
         return
-    _set_target(m, c, c.words["R"] if waits_for_cooling else c.words["S"])
+    _set_target(m, c, c.values["R"] if waits_for_cooling else c.values["S"])
     if c.code == "M109":
         m.start_job_clock()
     heater = _heater_of(m, c)
@@ -49,10 +54,19 @@ def wait_for_target(m: Machine, c: Command) -> Iterator[float]:
 
 
 def _residency(m: Machine, heater: Heater) -> Iterator[float]:
-    """Report each second until the temperature has stayed near its target for the residency time."""
+    """Report each second until the temperature has stayed near its target for the residency time.
+
+    A target that cooling will not reach (M109 R0) is given up when a minute no longer cools by 1.5 °C.
+    """
     near_since: float | None = None
     next_report = m.now
+    cooling = heater.celsius(m.now) > heater.target
+    last_celsius, slope_check = math.inf, m.now
     while not m.heat_wait_cancelled:
+        if cooling and m.now >= slope_check:
+            if last_celsius - heater.celsius(m.now) < COOLING_SLOPE_CELSIUS:
+                return
+            last_celsius, slope_check = heater.celsius(m.now), m.now + COOLING_SLOPE_SECONDS
         off = abs(heater.target - heater.celsius(m.now))
         if near_since is None and off < WINDOW_CELSIUS + 1e-6:
             near_since = m.now
@@ -65,7 +79,8 @@ def _residency(m: Machine, heater: Heater) -> Iterator[float]:
             next_report = m.now + REPORT_SECONDS
             left = "?" if done_at is None else str(int(done_at - m.now))
             m.say(f" {m.temperatures()} W:{left}")
-        yield min(next_report, done_at if done_at is not None else _near_at(m, heater))
+        look_again = done_at if done_at is not None else _near_at(m, heater)
+        yield min(next_report, look_again, slope_check if cooling else math.inf)
 
 
 def _near_at(m: Machine, heater: Heater) -> float:
@@ -88,18 +103,18 @@ def fan(m: Machine, c: Command) -> None:
 
 def auto_temperatures(m: Machine, c: Command) -> None:
     """M155 S: a line every S seconds, 0 = off."""
-    if "S" in c.words:
-        m.chimes.reports["temperature"].every(c.words["S"], m.now)
+    if "S" in c.values:
+        m.chimes.reports["temperature"].every(c.values["S"], m.now)
 
 
 def cold_extrusion(m: Machine, c: Command) -> None:
     """M302 S minimum, P1 allow; without parameters it reports."""
-    if "S" in c.words:
-        m.minimum_extrusion_celsius = c.words["S"]
-        m.cold_extrusion_allowed = c.words["S"] == 0.0
+    if "S" in c.values:
+        m.minimum_extrusion_celsius = c.values["S"]
+        m.cold_extrusion_allowed = c.values["S"] == 0.0
     if "P" in c.words:
         m.cold_extrusion_allowed = m.minimum_extrusion_celsius == 0.0 or c.flag("P")
-    elif "S" not in c.words:
+    elif "S" not in c.values:
         able = "enabled" if m.cold_extrusion_allowed else "disabled"
         m.say(f"echo:Cold extrudes are {able} (min temp {m.minimum_extrusion_celsius:.0f}C)")
 

@@ -2,7 +2,8 @@
 
 A line is collected in a buffer of 96 bytes (the last is the terminator, so 95 count; the rest of a longer
 line is thrown away up to its end). `;` starts a comment. An empty line is nothing at all; a line of blanks
-is a command with an empty name. Then the line number and the checksum are judged:
+is a command with an empty name. A NUL byte ends the text but not the line: the firmware's strings are C's.
+Then the line number and the checksum are judged:
 
     N expected + good checksum                  accepted
     N = last or last - 1                        silently dropped: no ok, no error
@@ -25,7 +26,8 @@ MAX_COMMAND_BYTES = 96
 """Marlin's MAX_CMD_SIZE, terminator included."""
 
 _NEWLINE, _RETURN, _SEMICOLON, _BACKSLASH, _BACKSPACE = b"\n\r;\\\b"
-_STAR, _SPACE, _N = b"* N"
+_SPECIAL = frozenset((_NEWLINE, _RETURN, _SEMICOLON, _BACKSLASH, _BACKSPACE))
+_N = ord("N")
 
 
 class _Mode(enum.Enum):
@@ -46,20 +48,21 @@ class Intake:
 
         Bytes behind the line stay in `rx`: the firmware stops reading when its command ring is full.
         """
-        buffer, mode = self._buffer, self._mode
+        buffer, mode, special, normal = self._buffer, self._mode, _SPECIAL, _Mode.NORMAL
+        next_byte, collect = rx.popleft, buffer.append
         while rx:
-            byte = rx.popleft()
-            if byte == _NEWLINE or byte == _RETURN:
-                mode = _Mode.NORMAL
+            byte = next_byte()
+            if byte not in special and mode is normal:
+                collect(byte)
+                if len(buffer) >= MAX_COMMAND_BYTES - 1:
+                    mode = _Mode.SKIP_TO_END
+            elif byte == _NEWLINE or byte == _RETURN:
+                mode = normal
                 if buffer:
-                    line = bytes(buffer)
+                    line = bytes(buffer).partition(b"\0")[0]
                     buffer.clear()
                     self._mode = mode
                     return line
-            elif mode is _Mode.NORMAL and byte != _SEMICOLON and byte != _BACKSLASH and byte != _BACKSPACE:
-                buffer.append(byte)
-                if len(buffer) >= MAX_COMMAND_BYTES - 1:
-                    mode = _Mode.SKIP_TO_END
             elif mode is not _Mode.SKIP_TO_END:
                 mode = self._special(byte, mode)
         self._mode = mode

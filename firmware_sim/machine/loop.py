@@ -119,8 +119,10 @@ class CommandLoop(Machine):
                 self.card.finished = True
                 ring.append(Command("M1001", "sd", says_ok=False))
             else:
-                stripped = strip(text)
-                ring.append(Command(stripped.command.decode("latin-1"), "sd", says_ok=False))
+                command = Command(strip(text).command.decode("latin-1"), "sd", says_ok=False)
+                if command.code == "M25" and not self.personality.has("park_on_pause"):
+                    self.card.fetching = False
+                ring.append(command)
             self.chimes.queue_filled()
 
     def _take(self, line: bytes) -> None:
@@ -161,8 +163,10 @@ class CommandLoop(Machine):
 
     def _obey(self, order: str) -> None:
         """An order of the emergency parser, in the receive interrupt."""
-        if order in ("M108", "M876"):
+        if order == "M108":
             self.release(user=True)
+        elif order.startswith("M876"):
+            self.answer()
         elif self._power is Power.RUNNING:
             self._orders.append(order)
 

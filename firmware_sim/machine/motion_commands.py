@@ -57,7 +57,7 @@ def _plan(m: Machine, c: Command, path_mm: float | None) -> None:
 def dwell(m: Machine, c: Command) -> Iterator[float]:
     """G4 P milliseconds or S seconds, after the moves before it."""
     yield from m.motion_done()
-    seconds = c.words["S"] if "S" in c.words else c.words.get("P", 0.0) / 1000.0
+    seconds = c.values["S"] if "S" in c.values else c.values.get("P", 0.0) / 1000.0
     m.notify("Sleep...")
     end = m.now + seconds
     while m.now < end:
@@ -131,16 +131,16 @@ def quick_stop(m: Machine, _c: Command) -> Iterator[float]:
 
 def feed_percent(m: Machine, c: Command) -> None:
     """M220 S; without S it reports."""
-    if "S" in c.words:
-        m.axes.feed_percent = max(10.0, min(c.words["S"], 999.0))
+    if "S" in c.values:
+        m.axes.feed_percent = max(10.0, min(c.values["S"], 999.0))
     elif not c.words:
         m.say(f"FR:{m.axes.feed_percent:.0f}%")
 
 
 def flow_percent(m: Machine, c: Command) -> None:
     """M221 S; without S it reports."""
-    if "S" in c.words:
-        m.flow_percent = c.words["S"]
+    if "S" in c.values:
+        m.flow_percent = c.values["S"]
     elif not c.words:
         m.say(f"echo:E0 Flow: {m.flow_percent:.0f}%")
 

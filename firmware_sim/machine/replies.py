@@ -21,6 +21,7 @@ LONG_EXTRUSION = "echo: too long extrusion prevented"
 HOME_FIRST = "Home XYZ First"
 
 CARD_OK = "echo:SD card ok"
+NO_CARD = "echo:No media"
 FILES_BEGIN = "Begin file list"
 FILES_END = "End file list"
 FILE_SELECTED = "File selected"

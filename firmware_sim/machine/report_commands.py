@@ -36,8 +36,8 @@ def print_time(m: Machine, _c: Command) -> None:
 
 def auto_position(m: Machine, c: Command) -> None:
     """M154 S: a position line every S seconds, 0 = off."""
-    if "S" in c.words:
-        m.chimes.reports["position"].every(c.words["S"], m.now)
+    if "S" in c.values:
+        m.chimes.reports["position"].every(c.values["S"], m.now)
 
 
 def settings(m: Machine, _c: Command) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 MAX_LINE_BYTES = 95
 """A longer line of a file is cut, as on the serial side."""
+_LINE_END = re.compile(rb"[\r\n]+")
 _NOT_DOS = re.compile(r"[^A-Z0-9_$%'@~!(){}^#&-]")
 
 
@@ -106,11 +107,10 @@ class Card:
             return None
         content = self.opened.content
         while self.position < len(content):
-            end = content.find(b"\n", self.position)
-            stop = len(content) if end < 0 else end
-            raw = content[self.position : stop]
-            self.position = len(content) if end < 0 else end + 1
-            line = raw.partition(b";")[0].rstrip(b"\r ")[:MAX_LINE_BYTES]
+            end = _LINE_END.search(content, self.position)
+            raw = content[self.position : end.start() if end else len(content)]
+            self.position = end.end() if end else len(content)
+            line = raw.partition(b";")[0].rstrip(b" ")[:MAX_LINE_BYTES]
             if line:
                 return line
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 
@@ -13,14 +14,14 @@ _ECHO_FLAGS = re.compile(r"([AEP])(\d) *")
 
 
 def wait_for_user(m: Machine, c: Command) -> Iterator[float]:
-    """M0, M1: until a click, M108 or the answer to the prompt."""
+    """M0, M1: until a click, M108 or the answer to the prompt; with S or P at most so long."""
     yield from m.motion_done()
-    text = c.rest or f"{c.code} Stop"
-    if c.rest and m.personality.has("prompts"):
-        m.say(f"echo:{c.rest}\r")
-    m.prompt(text, "Continue")
-    yield from m.user_clicks()
-    m.prompt_open = False
+    seconds = c.values["S"] if "S" in c.values else c.values.get("P", 0.0) / 1000.0
+    text = "" if c.values else c.rest
+    if text and m.personality.has("prompts"):
+        m.say(f"echo:{text}\r")
+    m.prompt(text or f"{c.code} Stop", "Continue")
+    yield from m.user_clicks(m.now + seconds if seconds > 0.0 else math.inf)
 
 
 def progress(m: Machine, c: Command) -> None:
@@ -51,8 +52,8 @@ def stop_timer(m: Machine, _c: Command) -> None:
 
 def line_number(m: Machine, c: Command) -> None:
     """M110 N: set the number the next line is counted from."""
-    if "N" in c.words:
-        m.renumber(int(c.words["N"]))
+    if "N" in c.values:
+        m.renumber(int(c.values["N"]))
 
 
 def shut_down(m: Machine, _c: Command) -> None:
@@ -62,8 +63,8 @@ def shut_down(m: Machine, _c: Command) -> None:
 
 def keepalive(m: Machine, c: Command) -> None:
     """M113 S seconds between busy lines; without S it reports."""
-    if "S" in c.words:
-        m.chimes.keepalive = max(0.0, min(c.words["S"], 60.0))
+    if "S" in c.values:
+        m.chimes.keepalive = float(max(0, min(int(c.values["S"]), 60)))
     else:
         m.say(f"echo:M113 S{m.chimes.keepalive:.0f}")
 
@@ -78,9 +79,10 @@ def echo(m: Machine, c: Command) -> None:
     m.say(f"{prefix}{text}\r")
 
 
-def answer_prompt(m: Machine, _c: Command) -> None:
-    """M876: the host's user chose; the emergency parser has already let the wait go."""
-    m.prompt_open = False
+def answer_prompt(m: Machine, c: Command) -> None:
+    """M876 S from the queue; in builds with an emergency parser that one has answered already."""
+    if "S" in c.values:
+        m.answer()
 
 
 def linear_advance(m: Machine, c: Command) -> None:

@@ -13,6 +13,9 @@ from firmware_sim.machine.sdcard import Card
 from firmware_sim.machine.thermal import Heater
 from firmware_sim.personality import Personality
 
+NO_QUESTION, CONTINUE, INFORMATION = "", "continue", "information"
+"""What the prompt on the host's screen is about."""
+
 
 class Machine(ABC):
     """The state commands work on. `now` is the present instant in machine seconds."""
@@ -71,7 +74,7 @@ class Machine(ABC):
         """What a reset puts back to its default."""
         self.waiting_for_user = False
         self.heat_wait_cancelled = False
-        self.prompt_open = False
+        self.question = NO_QUESTION
         self.fan = 0
         self.flow_percent = 100.0
         self.cold_extrusion_allowed = False
@@ -114,17 +117,25 @@ class Machine(ABC):
         if self.personality.has("notifications"):
             self.say(f"//action:notification {text}{end}")
 
-    def prompt(self, text: str, button: str) -> None:
-        """Ask the host's user something, in builds with prompts."""
+    def prompt(self, text: str, button: str = "", *, about: str = CONTINUE) -> None:
+        """Ask the host's user something, in builds with prompts; `about` says what an answer will do."""
         if self.personality.has("prompts"):
-            for words in ("prompt_end", f"prompt_begin {text}", f"prompt_button {button}", "prompt_show"):
+            buttons = [f"prompt_button {button}"] if button else []
+            for words in ("prompt_end", f"prompt_begin {text}", *buttons, "prompt_show"):
                 self.say(f"//action:{words}")
-            self.prompt_open = True
+            self.question = about
 
-    def prompt_unless_open(self, text: str, button: str) -> None:
-        """Ask only if no question is open (recorded: the second M24 of a session asks nothing)."""
-        if not self.prompt_open:
-            self.prompt(text, button)
+    def inform(self, text: str, button: str) -> None:
+        """Tell it only if no question is open (recorded: the second M24 of a session tells nothing)."""
+        if self.question == NO_QUESTION:
+            self.prompt(text, button, about=INFORMATION)
+
+    def answer(self) -> None:
+        """M876 S: the open question is closed; if it was whether to go on, the machine goes on."""
+        question, self.question = self.question, NO_QUESTION
+        if question == CONTINUE:
+            self.waiting_for_user = False
+            self.wake()
 
     # -- doings ------------------------------------------------------------------------------------------
 
@@ -173,11 +184,12 @@ class Machine(ABC):
         while (at := self.planner.drained_at(self.now)) > self.now:
             yield at
 
-    def user_clicks(self) -> Iterator[float]:
-        """Wait until somebody presses the knob, answers the prompt or sends M108."""
+    def user_clicks(self, until: float = float("inf")) -> Iterator[float]:
+        """Wait until somebody presses the knob, answers the prompt or sends M108, at most until `until`."""
         self.waiting_for_user = True
-        while self.waiting_for_user:
-            yield float("inf")
+        while self.waiting_for_user and self.now < until:
+            yield until
+        self.waiting_for_user = False
 
     def abort_card_print(self) -> None:
         """Cancel of a card print, from M524 or the panel: no `Done printing file`, the queue is lost."""
@@ -187,6 +199,7 @@ class Machine(ABC):
         self.clear_queue()
         self.stop_motion()
         self.heaters_off()
+        self.fan = 0
         self.stop_job_clock()
         self.note("sd_abort", line=name)
         self.inject("G28 XY", "machine")

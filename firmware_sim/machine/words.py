@@ -21,6 +21,7 @@ class Command:
     code: str = field(init=False)
     rest: str = field(init=False)
     _words: dict[str, float] | None = field(init=False, default=None)
+    _values: dict[str, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         found = _CODE.match(self.text)
@@ -32,8 +33,14 @@ class Command:
         """Parameters with their values; a letter without a value counts as 0, as in Marlin."""
         if self._words is None:
             found = _WORD.findall(self.rest)
+            self._values = {letter: float(value) for letter, value in found if value}
             self._words = {letter: float(value) if value else 0.0 for letter, value in found}
         return self._words
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Only the parameters that have a value: `M104 S` sets nothing."""
+        return self._values if self._words is not None or self.words else {}
 
     def flag(self, letter: str, default: bool = False) -> bool:
         """A switch: absent = `default`, bare letter = true, `S0` = false."""

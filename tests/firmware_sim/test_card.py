@@ -173,7 +173,7 @@ def test_seek_names_and_removal() -> None:
     assert talk.send("M26 S6\nM27\n") == ["ok", "SD printing byte 6/19\r", "ok"]
     assert talk.send("M27 C\n")[0] == "Current file: TEST.GCO TEST.GCO"
     talk.send("M22\n")
-    assert talk.send("M20\n") == ["Begin file list", "End file list", "ok"]
+    assert talk.send("M20\n") == ["echo:No media", "ok"]
     assert talk.send("M21\nM20\n")[0] == "echo:SD card ok"
 
 

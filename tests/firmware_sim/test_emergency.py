@@ -19,7 +19,7 @@ from tests.firmware_sim.talk import Talk
         (b"N1 M112*32\n", ["M112"]),
         (b"N202 M117 safe M112 text*119\n", []),
         (b"G1 X1\nM108\nM410\r\n", ["M108", "M410"]),
-        (b"M876 S1\n", ["M876"]),
+        (b"M876 S1\n", ["M876 S1"]),
         (b"KILL\n", ["KILL"]),
         (b"; M112\n", []),
         (b"M11\n2\n", []),
@@ -60,8 +60,17 @@ def test_kill_text_restarts_a_halted_board_that_was_built_with_it() -> None:
     assert talk.wait(1.0)[0] == "start"
 
 
-def test_kill_text_does_nothing_to_a_running_board_but_an_unknown_command() -> None:
-    assert Talk("marlin-full").send("KILL\n") == ['echo:Unknown command: "KILL"', "ok P15 B7"]
+def test_kill_text_resets_a_running_board_too() -> None:
+    talk = Talk("marlin-full")
+    talk.send("G4 S20\nM104 S60\n")
+    assert talk.send("KILL\n") == []
+    assert talk.wait(1.0)[0] == "start"
+    assert talk.board.hotend.target == 0.0
+    assert [entry.event for entry in talk.ledger.events("reset", "unknown")] == ["reset"]
+
+
+def test_kill_text_is_an_unknown_command_where_it_is_not_built_in() -> None:
+    assert Talk("marlin-sd").send("KILL\n") == ['echo:Unknown command: "KILL"', "ok"]
 
 
 def test_without_the_parser_m112_waits_until_it_can_be_read() -> None:

@@ -101,9 +101,39 @@ def test_the_full_build_parks_and_waits_for_the_knob() -> None:
     heard = talk.send("M25\n") + talk.wait(5.0)
     assert heard[:2] == ["//action:paused", "echo:Send M108 to resume"]
     assert heard[-1] == "echo:busy: paused for user"
-    assert talk.send("M27\n") + talk.wait(60.0) == ["echo:busy: paused for user"] * 30, "M27 is not answered"
+    assert talk.send("M27\n") + talk.wait(40.0) == ["echo:busy: paused for user"] * 20, "M27 is not answered"
     talk.board.panel.click(talk.now)
     assert talk.wait(0.1) == ["//action:resumed", "ok P15 B6", "Not SD printing", "ok P15 B7"]
+
+
+def test_a_parked_nozzle_left_alone_is_heated_again_only_when_asked() -> None:
+    talk = Talk("marlin-full")
+    talk.send("M302 P1\nM104 S200\n")
+    talk.wait(120.0)
+    assert talk.send("M25\n") + talk.wait(0.2) == [
+        "//action:paused",
+        "echo:Send M108 to resume",
+        *question("Nozzle Parked", "Continue"),
+    ]
+    heard = talk.wait(45.0)
+    assert heard[-5:] == ["echo:Send M108 to heat nozzle", *question("Heater Timeout", "Reheat")]
+    assert talk.send("M105\n") == [], "the parked command holds the queue"
+    assert talk.board.hotend.target == 0.0
+    talk.wait(20.0)
+    assert talk.send("M876 S0\n") == question("Reheating")
+    assert talk.board.hotend.target == 200.0
+    heard = talk.wait_for("echo:Send M108 to resume") + talk.wait(0.0)
+    assert heard[-5:] == ["echo:Send M108 to resume", *question("Reheat Done", "Continue")]
+    assert talk.board.hotend.celsius(talk.now) == pytest.approx(199.5)
+    heard = talk.send("M876 S0\n")
+    assert heard[:5] == ["//action:resumed", *question("Resuming", "Dismiss")]
+    assert heard[-1] == "ok P15 B7"
+
+
+def question(text: str, *buttons: str) -> list[str]:
+    """A prompt as the firmware writes it."""
+    shown = [f"//action:prompt_button {button}" for button in buttons]
+    return ["//action:prompt_end", f"//action:prompt_begin {text}", *shown, "//action:prompt_show"]
 
 
 def test_a_parked_card_print_goes_on_where_it_was() -> None:

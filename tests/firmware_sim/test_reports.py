@@ -153,8 +153,13 @@ def test_reports_at_one_instant_come_in_the_order_of_the_idle_loop() -> None:
 def test_m600_parks_and_waits() -> None:
     talk = Talk("marlin-full")
     assert talk.send("M600\n") == ["//action:paused"]
-    assert "//action:prompt_begin Nozzle Parked" in talk.wait(0.2)
-    assert talk.send("M876 S1\n") == ["//action:resumed", "ok P15 B7", "ok P15 B7"]
+    heard = talk.wait(0.2)
+    assert heard[0] == "echo:Insert filament and send M108"
+    assert "//action:prompt_begin Nozzle Parked" in heard
+    heard = talk.send("M876 S1\n")
+    assert heard[0] == "//action:resumed"
+    assert "//action:prompt_begin Resuming" in heard, "the answer closed the question before"
+    assert heard[-2:] == ["ok P15 B7", "ok P15 B7"]
 
 
 def test_m81_takes_a_second() -> None:
