@@ -2,8 +2,10 @@
 
 Only lines that the firmware answers are printable: comments and empty lines are left out (Marlin answers them
 with nothing at all). What is passed on is what Marlin understands: no `;` comment, no line number or
-checksum of the file's own, command words and parameters in upper case (a lower-case command is unknown to
-Marlin), ASCII only. Texts and file names (M117, M118, M23, ...) keep their case.
+checksum of the file's own (nor the M110 that goes with them: it would reset the numbers of the connection),
+command words and parameters in upper case (a lower-case command is unknown to Marlin), ASCII only, without
+backslash (Marlin takes it for an escape, drops it, and then finds the checksum wrong for ever). Texts and
+file names (M117, M118, M23, ...) keep their case.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ DISPLAY_CHARS_MAX = 64
 TEXT_COMMANDS = frozenset(
     {"M0", "M1", "M16", "M23", "M28", "M30", "M32", "M33", "M117", "M118", "M550", "M587", "M928"}
 )
-_DISPLAY_COMMANDS = (b"M117", b"M118")
+_DISPLAY_COMMANDS = ("M117", "M118")
 _OWN_NUMBER = re.compile(rb"[Nn]\d+\s*")
 _OWN_CHECKSUM = re.compile(rb"\s*\*\d+\s*$")
-_COMMAND = re.compile(rb"([A-Za-z]\d*)")
+_COMMAND = re.compile(r"([A-Za-z]\d*)")
+_NEEDS_TIDYING = re.compile(rb"[\t\\]|M11[078]")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -56,7 +59,7 @@ def printable(raw: bytes) -> str:
     raw = raw.strip()
     if not raw:
         return ""
-    if raw.isupper() and raw[0] != 78 and raw.isascii():  # 78: N
+    if raw.isupper() and raw[0] != 78 and raw.isascii() and not _NEEDS_TIDYING.search(raw):  # 78: N
         return raw.decode("ascii")
     return _tidied(raw)
 
@@ -67,15 +70,18 @@ def _tidied(raw: bytes) -> str:
     if number:
         raw = _OWN_CHECKSUM.sub(b"", raw[number.end() :])
     text = raw.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii").strip()
-    match = _COMMAND.match(text.encode("ascii"))
+    text = text.replace("\t", " ").replace("\\", "/")
+    match = _COMMAND.match(text)
     if match is None:
         return text
-    word = match.group(1).decode("ascii").upper()
+    word = match.group(1).upper()
+    if word == "M110":
+        return ""
     if word not in TEXT_COMMANDS:
         return text.upper()
     text = word + text[match.end() :]
-    if text.encode("ascii").startswith(_DISPLAY_COMMANDS):
-        text = text[: DISPLAY_CHARS_MAX + 5]
+    if word in _DISPLAY_COMMANDS:
+        text = text[: DISPLAY_CHARS_MAX + 5].rstrip()
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tracemalloc
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.gcode.lines import CHUNK_BYTES, FILE_LINE_BYTES_MAX, LineOverlong, printable, printable_lines
+from gateway.protocol.marlin.framing import LineNotSendable, checksum, numbered
 
 
 def texts(content: bytes) -> list[str]:
@@ -38,14 +40,52 @@ def texts(content: bytes) -> list[str]:
         (b"\xef\xbb\xbfG28", "G28"),
         (b"\xef\xbb\xbf; header", ""),
         (b"T0", "T0"),
+        (b"N0 M110 N0*125", ""),
+        (b"M110", ""),
+        (b"m110 n5", ""),
+        (b"M1100 S1", "M1100 S1"),
+        (b"G1\tX1\t\tY2", "G1 X1  Y2"),
+        (b"\tG1 X1\t; move", "G1 X1"),
+        (b"M117 a\\b.gcode", "M117 a/b.gcode"),
+        (b"M117 \\", "M117 /"),
+        (b"M23 DIR\\PART.GCO", "M23 DIR/PART.GCO"),
+        (b"M117 50% (LAYER 3)", "M117 50% (LAYER 3)"),
+        (b"g", "G"),
+        (b"N", "N"),
+        (b"N5", ""),
+        (b"*33", "*33"),
+        (b"(comment)", "(comment)"),
+        (b"%", "%"),
     ],
 )
 def test_printable(raw: bytes, text: str) -> None:
     assert printable(raw) == text
 
 
-def test_a_long_display_text_is_cut_to_fit() -> None:
-    assert len(printable(b"M117 " + b"Long " * 40)) <= 70
+@pytest.mark.parametrize("word", [b"Long ", b"LONG ", b"1234 "])
+def test_a_long_display_text_is_cut_to_fit(word: bytes) -> None:
+    for command in (b"M117 ", b"M118 "):
+        assert 60 <= len(printable(command + word * 40)) <= 70
+
+
+@given(st.binary(max_size=200).filter(lambda raw: b"\n" not in raw))
+def test_any_line_is_printed_as_a_frame_or_refused_by_name(raw: bytes) -> None:
+    text = printable(raw)
+    assert printable(text.encode()) == text, "what has been tidied stays as it is"
+    assert text == text.strip()
+    assert text.isascii()
+    assert not {"\\", "\t", ";"} & set(text)
+    with contextlib.suppress(LineNotSendable):
+        assert numbered(1, text) == b"N1 %b*%d\n" % (text.encode(), checksum(b"N1 " + text.encode()))
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n; the end", "\n\x0c"])
+def test_the_last_line_counts_whatever_follows_it(ending: str) -> None:
+    content = f"G28\nG1 X1{ending}".encode()
+    assert texts(content)[:2] == ["G28", "G1 X1"]
+    ends = [line.end for line in printable_lines(io.BytesIO(content))]
+    assert ends[1] in (9, 10, 11)
+    assert ends == sorted(ends)
 
 
 def test_lines_come_with_their_end_and_ordinal() -> None:

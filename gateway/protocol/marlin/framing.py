@@ -7,6 +7,7 @@ Facts measured on Marlin 2.1.2 (default build, MAX_CMD_SIZE 96):
   none of them may be sent, for the host would wait for an `ok` that never comes, or count one too many;
 * a frame longer than 95 characters loses its checksum and is refused for ever;
 * a lower-case command word is an unknown command;
+* a backslash is an escape: Marlin drops it before it computes the checksum, which then never matches;
 * Klipper drops everything it read together with one byte that is not UTF-8: so ASCII only.
 """
 
@@ -59,6 +60,8 @@ def sendable(text: str, *, line_chars: int = MARLIN_LINE_CHARS) -> bytes:
     if not (text.isascii() and text.isprintable()):
         odd = next(char for char in text if not (char.isascii() and char.isprintable()))
         raise LineUnprintable(f"character {odd!r} in {text[:40]!r} is not printable ASCII")
+    if "\\" in text:
+        raise LineUnprintable(f"the firmware takes the backslash in {text[:40]!r} for an escape")
     if len(text) > line_chars:
         raise LineTooLong(f"{len(text)} characters, the firmware takes {line_chars}: {text[:40]!r}…")
     return text.encode("ascii")

@@ -12,7 +12,14 @@ from itertools import chain
 
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.profile import Profile, profile_for
-from gateway.protocol.marlin.responses import Capability, FirmwareInfo, Ok, Reply, UnknownCommand
+from gateway.protocol.marlin.responses import (
+    Capability,
+    FirmwareInfo,
+    Ok,
+    Reply,
+    Temperature,
+    UnknownCommand,
+)
 
 #: Seconds from one M115 to the next: a board with a boot loader is deaf for about two seconds after a reset.
 ASK_SECONDS = 3.0
@@ -24,7 +31,8 @@ IDENTIFY_SECONDS = 30.0
 NUMBER_SECONDS = 2.0
 #: Tries to number, so that a busy printer has a minute.
 NUMBER_TRIES = 30
-#: Oks without a name before the firmware counts as unknown: one may be left over from somebody else.
+#: Oks without a name before the firmware counts as unknown, and M115s asked by then: the lines that somebody
+#: else left in the firmware are answered first, a window full of them at once.
 NAMELESS_OKS = 3
 
 
@@ -41,14 +49,13 @@ class Handshake:
         self._limit = now + IDENTIFY_SECONDS
         self._is_named = False
         self._understood = False
-        self._nameless_oks = 0
+        self._nameless_oks = self._asked = 0
         self._tries = 0
-        self._now = now
         self._commands: Iterator[str] | None = None
 
     def asked(self, now: float) -> None:
         """M115 went out."""
-        self._now = now
+        self._asked += 1
         self.deadline = now + ASK_SECONDS
 
     def numbered(self, now: float) -> None:
@@ -61,7 +68,7 @@ class Handshake:
         self.capabilities.clear()
         self._is_named = False
         self._understood = True
-        self._nameless_oks = 0
+        self._nameless_oks = self._asked = 0
         self._tries = 0
         self._commands = None
         self._limit = now + IDENTIFY_SECONDS
@@ -90,7 +97,9 @@ class Handshake:
                 if len(self.capabilities) < 256:  # a firmware names about 40
                     self.capabilities[reply.name] = reply.is_on
             case UnknownCommand() if "M115" in reply.command:
-                self._nameless_oks = NAMELESS_OKS
+                self._nameless_oks = self._asked = NAMELESS_OKS
+            case Temperature():
+                self._understood = True  # somebody asked it for reports; it will answer when it has time
             case Ok():
                 return self._hear_ok(reply)
             case _:
@@ -102,7 +111,7 @@ class Handshake:
         if ok.firmware is not None:
             self.firmware, self.machine, self._is_named = ok.firmware.name, ok.firmware.machine, True
         self._nameless_oks += 1
-        return self._is_named or self._nameless_oks >= NAMELESS_OKS
+        return self._is_named or min(self._nameless_oks, self._asked) >= NAMELESS_OKS
 
     def profile(self) -> Profile:
         """The profile of this firmware, corrected by its capabilities."""

@@ -59,6 +59,7 @@ WAIT_SECONDS = 0.5
 #: Lines in flight at most, whatever the firmware says: BUFSIZE 32 is the largest in use.
 WINDOW_LINES_MAX = 31
 
+_UNNUMBERED = framing.EMERGENCY_COMMANDS | {"M105", "M115"}
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
 _TELEMETRY = (Temperature, Position, SdStatus, Echo, Busy, NotSdPrinting)
 
@@ -128,6 +129,10 @@ class Link:
     def last_number(self) -> int:
         """The number given last."""
         return self._window.last
+
+    def has_sent(self, text: str) -> bool:
+        """Whether `text` is (the beginning of) a line of ours, as the firmware repeats an unknown one."""
+        return text in _UNNUMBERED or self._window.has_sent(text)
 
     @property
     def is_idle(self) -> bool:
@@ -376,6 +381,8 @@ class Link:
             self._probe(now)
 
     def _hear_words(self, reply: Reply, now: float) -> None:
+        if self.phase is LinkPhase.HALTED:
+            return  # the last words of a board that is known to have stopped
         if isinstance(reply, Fault):
             self._fail(FailureReason.THERMAL, reply.text)
         elif isinstance(reply, Killed):
@@ -386,6 +393,8 @@ class Link:
         elif isinstance(reply, Busy):
             self._patience.has_keepalive = True
             self._handshake.hear_busy(now)
+        elif isinstance(reply, Temperature) and reply.is_waiting:
+            self._handshake.hear_busy(now)  # M109 and M190 say this instead
         elif isinstance(reply, Echo):
             self._last_words = reply.text
         if self.phase is LinkPhase.IDENTIFYING:

@@ -218,6 +218,8 @@ _POSITION = re.compile(r"(?:X:-?\d)")
 _AXIS = re.compile(r"([XYZE]):\s*(-?\d+(?:\.\d*)?)")
 _HEATER = re.compile(r"Heater_ID:\s*(\S+)", re.IGNORECASE)
 _LINE_ERRORS = ("checksum", "line number", "expected line", "last line")
+#: What a serial line says while the board at its end gets its power.
+_BOOT_NOISE = "".join(map(chr, range(0x20))) + "\x7f\x80\ufffd"
 _KILLED = ("kill() called", "kill caused by", "emergency shutdown detected")
 _STOPPED = ("printer stopped", "system stopped")
 _THERMAL = (
@@ -233,6 +235,8 @@ def parse_reply(line: bytes) -> Reply:
     if line == b"ok":
         return PLAIN_OK
     text = line.decode("utf-8", "replace").strip("\r\n\t \0")
+    if text.endswith("start") and not text[:-5].strip(_BOOT_NOISE):
+        return Start()
     for prefix, parse in _BY_PREFIX:
         if text.startswith(prefix):
             reply = parse(text)
@@ -314,7 +318,12 @@ def _parse_slashes(text: str) -> Reply | None:
     if action:
         return Action(action.group(1), action.group(2))
     unknown = _UNKNOWN.match(text)
-    return UnknownCommand(unknown.group(1)) if unknown else Echo(text.lstrip("/ "))
+    if unknown:
+        return UnknownCommand(unknown.group(1))
+    words = text.lstrip("/ ")
+    if words == "Klipper state: Shutdown":  # all it says, for an emergency stop and a broken thermistor alike
+        return Killed(words)
+    return Start() if words == "Klipper state: Ready" else Echo(words)
 
 
 def _parse_capability(text: str) -> Reply | None:
@@ -370,7 +379,6 @@ _BY_PREFIX: tuple[tuple[str, Callable[[str], Reply | None]], ...] = (
     ("!!", lambda text: FirmwareError(text[2:].strip(), is_fatal=True)),
     ("busy:", _parse_busy),
     ("wait", lambda text: Wait() if text == "wait" else None),
-    ("start", lambda text: Start() if text == "start" else None),
     ("Cap:", _parse_capability),
     ("FIRMWARE_NAME:", _firmware),
     ("File ", _parse_file),

@@ -119,6 +119,16 @@ class SendWindow:
         self._bare.append((self.sent, len(frame), is_marker))
         self._bytes += len(frame)
 
+    def has_sent(self, text: str) -> bool:
+        """Whether a line in the history has this text or begins with it (Klipper says the word alone)."""
+        wanted = text.upper()
+        for number in range(self.sent, max(0, self.sent - HISTORY_LINES), -1):
+            frame = self._frames[number & _MASK].decode("ascii")
+            body = frame[frame.index(" ") + 1 : frame.rindex("*")] if frame[:1] == "N" else frame.rstrip()
+            if body.upper().startswith(wanted):
+                return True
+        return False
+
     def has_room_for(self, size: int) -> bool:
         """Whether a frame of `size` bytes may go out now. A single one always may."""
         flying = self.sent - self.acked + len(self._bare)

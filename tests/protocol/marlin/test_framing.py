@@ -45,7 +45,9 @@ def test_a_line_that_gets_no_answer_is_not_sent(text: str) -> None:
         numbered(1, text)
 
 
-@pytest.mark.parametrize("text", ["M117 caf\xe9", "G1\tX1", "M105\nM112", "G1 X1\x00", "M117 \x7f"])
+@pytest.mark.parametrize(
+    "text", ["M117 caf\xe9", "G1\tX1", "M105\nM112", "G1 X1\x00", "M117 \x7f", "M117 a\\b"]
+)
 def test_only_printable_ascii_is_sent(text: str) -> None:
     with pytest.raises(LineUnprintable):
         numbered(1, text)
