@@ -35,7 +35,7 @@ from gateway.domain.orders import (
 )
 from gateway.drivers import marlin_orders
 from gateway.drivers.contract import LineRecord, OpenRecord, Sink
-from gateway.drivers.marlin_print import HostPrint
+from gateway.drivers.marlin_print import STANDSTILL, HostPrint
 from gateway.drivers.marlin_reports import MachineView
 from gateway.drivers.marlin_scripts import Script, ScriptQueue
 from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE, CardWatch
@@ -52,6 +52,7 @@ from gateway.protocol.marlin.responses import (
     FirmwareError,
     Reply,
     Temperature,
+    UnknownCommand,
 )
 from gateway.transport.port import PortOpener, PortUnavailable
 
@@ -73,6 +74,10 @@ BREAK_AGAIN_SECONDS = 1.0
 _HELD = (
     "The program that streamed this print was stopped in mid-print. Look at the printer: it stands where its"
     " last line left it, with its heaters on. Cancel the print here to switch them off."
+)
+_TWO_PRINTS = (
+    "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
+    " sent; look at the printer."
 )
 _FATAL_FOR_PRINT = frozenset(
     {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
@@ -366,16 +371,19 @@ class MarlinDriver:
     def _hear(self, event: Reply | LinkReady | LinkFailed, link: Link, now: float) -> None:
         if isinstance(event, LinkReady):
             self.view.came_up(event)
-            self._kill_at, self._is_halted = None, False
+            self._is_halted = False
             self._asked_at = now
+            if self.held is None and not event.is_numbered:
+                link.begin_numbering(now)  # it was given up while the handshake went on
             self.report(now=True)
         elif isinstance(event, LinkFailed):
             self._link_failed(event)
         else:
-            self.view.hear(event, now)
+            if not self._is_halted:  # what a stopped board says after its first words explains less
+                self.view.hear(event, now)
             self._is_changed = True
             if isinstance(event, Temperature | Busy):
-                self._break_wait(event, link, now)
+                self._hear_waiting(event, link, now)
             elif self.print is not None:
                 self._hear_in_print(event, self.print, link)
             else:
@@ -391,17 +399,41 @@ class MarlinDriver:
                 streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
         elif isinstance(reply, FirmwareError) and reply.is_fatal:
             streamed.end(link, PrintPhase.FAILED, ABORTED, f"The printer reported an error: {reply.text}")
+        elif isinstance(reply, UnknownCommand):
+            if not link.has_sent(reply.command):
+                streamed.damage_seen(reply.command)
+        else:
+            self._hear_card_in_print(reply, streamed)
+
+    def _hear_card_in_print(self, reply: Reply, streamed: HostPrint) -> None:
+        """Somebody at the printer starts a file of its card in the middle: the machine can run only one."""
+        self.card.hear(reply)
+        if self.card.is_printing:
+            streamed.close(PrintPhase.FAILED, ABORTED, _TWO_PRINTS.format(other=self.card.title))
+            self._print_over(streamed)
 
     def _hear_card(self, reply: Reply) -> None:
         before = self.card.report
         self.card.hear(reply)
         marlin_orders.card_answered(self, reply)
         self.take_ended_from_card()
+        if self.card.may_be_finishing and not self.scripts.is_macro_running:
+            self.scripts.add(Script((STANDSTILL[0],), self._card_stands, is_proven=True, is_macro=True))
         if (before and before.phase) != (self.card.report and self.card.report.phase):
             self.report(now=True)
 
-    def _break_wait(self, reply: Temperature | Busy, link: Link, now: float) -> None:
+    def _card_stands(self) -> None:
+        self.card.stands_at_end()
+        self.take_ended_from_card()
+        self.report(now=True)
+
+    def _hear_waiting(self, reply: Temperature | Busy, link: Link, now: float) -> None:
         waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
+        if self.print is not None and isinstance(reply, Busy) and waits:
+            before = self.print.phase
+            self.print.wait_seen(link)
+            if self.print.phase is not before:
+                self.report(now=True)
         if not waits or now - self._broke_at < BREAK_AGAIN_SECONDS:
             return
         self._broke_at = now
@@ -437,7 +469,9 @@ class MarlinDriver:
     def _link_failed(self, failed: LinkFailed) -> None:
         session = self.session
         assert session is not None
-        self._kill_at, self.card_cancel_pending, self.breaks_wait = None, False, False
+        if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
+            self._kill_at = None
+        self.card_cancel_pending = self.breaks_wait = False
         self.scripts.clear(failed.message)
         reason = failed.reason
         if reason.is_halt or reason.is_reset:

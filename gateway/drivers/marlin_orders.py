@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ MACRO_LINES_MAX = 256
 
 _ACCEPTED, _REFUSED, _UNCLEAR = OrderResult.ACCEPTED, OrderResult.REFUSED, OrderResult.UNCLEAR
 _NOT_CONNECTED = "The printer is not connected."
+_WAITS = "The printer waits for somebody to press its button."
+_TOO_MANY = "Too many orders wait for the printer."
 
 
 def start(driver: MarlinDriver, order: StartPrint) -> None:
@@ -55,7 +58,14 @@ def start(driver: MarlinDriver, order: StartPrint) -> None:
     except OSError as error:
         driver.answer(order.order_id, _REFUSED, f"The file cannot be read: {error.strerror}.")
         return
-    driver.record.open(key=order.key, path=order.path, sha256=order.sha256, size=order.size, name=order.name)
+    try:
+        driver.record.open(
+            key=order.key, path=order.path, sha256=order.sha256, size=order.size, name=order.name
+        )
+    except (OSError, ValueError) as error:
+        file.close()
+        driver.answer(order.order_id, _REFUSED, f"The print cannot be recorded: {error}.")
+        return
     driver.print = HostPrint(order, file, driver.record, link.profile)
     session.turn()
     if session.is_over:
@@ -78,17 +88,24 @@ def _start_refusal(driver: MarlinDriver, order: StartPrint) -> str | None:
         return driver.why_unavailable()
     if driver.scripts.is_macro_running:
         return "The printer is busy with G-code somebody sent."
+    return _file_refusal(order)
+
+
+def _file_refusal(order: StartPrint) -> str | None:
     size = _size_of(order.path)
     if size is None:
         return f"The file {order.name} is not there any more. Upload it again."
+    if size == 0:
+        return f"The file {order.name} is empty. Upload it again."
     if size != order.size:
         return f"The file {order.name} has {size} bytes instead of {order.size}. Upload it again."
     return None
 
 
 def _size_of(path: str) -> int | None:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_size
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
     return None
 
 
@@ -140,11 +157,7 @@ def resume(driver: MarlinDriver, order: ResumePrint) -> None:
     if refusal is not None:
         driver.answer(order.order_id, _REFUSED, refusal)
     elif driver.print is not None:
-        taken = driver.print.resume()
-        driver.answer(
-            order.order_id, _ACCEPTED if taken else _REFUSED, None if taken else "It is not paused."
-        )
-        driver.report(now=True)
+        _resume_streamed(driver, order.order_id, driver.print)
     elif driver.link is None:
         driver.answer(order.order_id, _REFUSED, _NOT_CONNECTED)
     else:
@@ -155,6 +168,20 @@ def resume(driver: MarlinDriver, order: ResumePrint) -> None:
             driver.report(now=True)
 
         _card_command(driver, order.order_id, (driver.link.profile.sd_resume,), done)
+
+
+def _resume_streamed(driver: MarlinDriver, order_id: str, streamed: HostPrint) -> None:
+    link = driver.link
+    waits = streamed.waits_for_person and driver.view.waits_for_person(driver.clock())
+    can_break = link is not None and link.profile.emergency_parser and link.profile.break_wait is not None
+    if waits and not can_break:
+        driver.answer(order_id, _REFUSED, _WAITS)
+        return
+    taken = streamed.resume() or waits
+    if waits and link is not None and link.profile.break_wait:
+        link.send_emergency(link.profile.break_wait)
+    driver.answer(order_id, _ACCEPTED if taken else _REFUSED, None if taken else "It is not paused.")
+    driver.report(now=True)
 
 
 def cancel(driver: MarlinDriver, order: CancelPrint) -> None:
@@ -187,6 +214,8 @@ def acknowledge(driver: MarlinDriver, order: Acknowledge) -> None:
         driver.held = None
         if driver.link is not None and driver.link.phase is LinkPhase.ASKING:
             driver.link.begin_numbering(driver.clock())
+    elif driver.card.give_up(order.key):
+        driver.finished_keys[order.key] = None
     driver.report(now=True)
 
 
@@ -197,25 +226,29 @@ def _cancel_held(driver: MarlinDriver, order_id: str) -> None:
     held = driver.held
 
     def ended() -> None:
-        driver.record.close()
-        driver.held = None
-        driver.finish(replace(held, phase=PrintPhase.CANCELED, reason=BY_USER, message=None))
+        driver.breaks_wait = False
+        if driver.held is held:  # else it was given up meanwhile, or an earlier cancel did this
+            driver.record.close()
+            driver.held = None
+            driver.finish(replace(held, phase=PrintPhase.CANCELED, reason=BY_USER, message=None))
 
-    script = Script(link.profile.heaters_off, ended, is_proven=True)
-    if driver.scripts.add(script):
+    if driver.scripts.add(Script((*link.profile.heaters_off, STANDSTILL[0]), ended, is_proven=True)):
+        driver.breaks_wait = True  # the lines that were left in the firmware may be waiting for heat
         if link.phase is LinkPhase.ASKING:
             link.begin_numbering(driver.clock())
         driver.answer(order_id, _ACCEPTED)
     else:
-        driver.answer(order_id, _REFUSED, "Too many orders wait for the printer.")
+        driver.answer(order_id, _REFUSED, _TOO_MANY)
 
 
 def _cancel_card(driver: MarlinDriver, order_id: str) -> None:
     link = driver.link
     assert link is not None
-    driver.card.cancel_asked()
+    if driver.card.is_canceling and not driver.scripts.is_empty:
+        # It is on its way; a second one might end what somebody starts behind the first.
+        driver.answer(order_id, _ACCEPTED)
+        return
     commands = link.profile.sd_cancel
-    driver.card_cancel_pending = commands == ("M524",)
 
     def done() -> None:
         driver.answer(order_id, _ACCEPTED)
@@ -225,7 +258,9 @@ def _cancel_card(driver: MarlinDriver, order_id: str) -> None:
         else:
             _cool_after_card(driver)
 
-    _card_command(driver, order_id, commands, done)
+    if _card_command(driver, order_id, commands, done):
+        driver.card.cancel_asked()
+        driver.card_cancel_pending = commands == ("M524",)
 
 
 def card_answered(driver: MarlinDriver, reply: Reply) -> None:
@@ -257,14 +292,17 @@ def _cool_after_card(driver: MarlinDriver) -> None:
 
 def _card_command(
     driver: MarlinDriver, order_id: str, commands: tuple[str, ...], done: Callable[[], None]
-) -> None:
-    """Send a card command; past a firmware that waits for a person, break that wait behind it."""
+) -> bool:
+    """Send a card command; past a firmware that waits for a person, break that wait behind it.
+
+    False: it was refused, nothing is sent.
+    """
     link = driver.link
     assert link is not None
     waits = driver.view.waits_for_person(driver.clock())
     if not waits and (driver.scripts.is_empty or not link.profile.emergency_parser):
-        _errand(driver, order_id, Script(commands, done, _unclear(driver, order_id)))
-    elif link.profile.emergency_parser and link.profile.break_wait:
+        return _errand(driver, order_id, Script(commands, done, _unclear(driver, order_id)))
+    if link.profile.emergency_parser and link.profile.break_wait:
         # Builds that park run M25 until somebody presses the button: what is sent meanwhile waits behind it.
         driver.breaks_wait = True
 
@@ -275,17 +313,20 @@ def _card_command(
         driver.scripts.overtake(link, Script(commands, answered, _unclear(driver, order_id)))
         if waits:
             link.send_emergency(link.profile.break_wait)
-    else:
-        driver.answer(order_id, _REFUSED, "The printer waits for somebody to press its button.")
+        return True
+    driver.answer(order_id, _REFUSED, _WAITS)
+    return False
 
 
 def _unclear(driver: MarlinDriver, order_id: str) -> Callable[[str], None]:
     return lambda reason: driver.answer(order_id, _UNCLEAR, reason)
 
 
-def _errand(driver: MarlinDriver, order_id: str, script: Script) -> None:
-    if not driver.scripts.add(script):
-        driver.answer(order_id, _REFUSED, "Too many orders wait for the printer.")
+def _errand(driver: MarlinDriver, order_id: str, script: Script) -> bool:
+    if driver.scripts.add(script):
+        return True
+    driver.answer(order_id, _REFUSED, _TOO_MANY)
+    return False
 
 
 def emergency_stop(driver: MarlinDriver, order: EmergencyStop) -> None:
@@ -296,6 +337,7 @@ def emergency_stop(driver: MarlinDriver, order: EmergencyStop) -> None:
         return
     if driver.print is not None:
         driver.print.freeze()
+    driver.scripts.clear("The emergency stop came first.")
     session.link.send_emergency("M112")
     session.pump()
     driver.expect_kill()

@@ -7,6 +7,9 @@
         any of them -> ENDING -> (ended: CANCELED or FAILED)
         any of them -> FROZEN (emergency stop sent; the link will say how it ended)
 
+A command of the job can wait for a person (M0, M600): the firmware says so, and the print is PAUSED until a
+later line is answered, whatever the stage.
+
 Between the lines of the job go lines of our own (`SIDE`): the markers that prove things. Pausing, finishing
 and ending each close with `M400` and a numbered M105 behind it: M400 is answered when the machine stands, and
 the M105's answer proves that it was M400's ok that was heard and no doubled one.
@@ -14,6 +17,7 @@ the M105's answer proves that it was M400's ok that was heard and no doubled one
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
@@ -67,6 +71,8 @@ class HostPrint:
         self._end_phase = PrintPhase.COMPLETED
         self._quick_stops = 0
         self._last_of_job = 0  # number of the last line handed over before the end was asked for
+        self._waits_at: int | None = None  # the line answered last when a wait for a person began
+        self._damage: str | None = None
 
     # -- orders -------------------------------------------------------------------------------------------
 
@@ -92,6 +98,30 @@ class HostPrint:
         self.message = None
         return True
 
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether a command of the job waits for somebody at the machine."""
+        return self._waits_at is not None
+
+    def wait_seen(self, link: Link) -> None:
+        """The firmware says that it waits for a person."""
+        if self.stage not in (Stage.PAUSED, Stage.FROZEN, Stage.ENDED):
+            if self._waits_at is None:
+                self._waits_at = link.acked
+            self.phase = PrintPhase.PAUSED  # again, if a resume only led to the next question
+
+    def damage_seen(self, text: str) -> None:
+        """The firmware ran a line that nobody sent: noise that its checksum let pass, or a spoilt number.
+
+        What was meant instead is lost; only what switches the heaters off is worth saying once more.
+        """
+        self._damage = (
+            f"The printer received {text[:40]!r}, which was never sent: the cable disturbs the signal."
+            " Look at the print, and use a shorter, shielded cable."
+        )
+        if self.stage is Stage.ENDING:
+            self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
+
     def end(self, link: Link, phase: PrintPhase, reason: str, message: str | None = None) -> None:
         """Stop feeding, break waits and drop planned moves if the firmware can, then heaters off."""
         if self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED):
@@ -109,6 +139,8 @@ class HostPrint:
             return
         if self._profile.emergency_parser and self._profile.break_wait:
             link.send_emergency(self._profile.break_wait)
+        elif self._waits_at is not None:
+            self.message = self.message or "The printer waits for somebody to press its button first."
         elif self.phase in (PrintPhase.PRINTING, PrintPhase.STARTING):
             self.message = self.message or (
                 "The printer ends the command it is at first: its firmware cannot break off a heating."
@@ -159,7 +191,7 @@ class HostPrint:
         try:
             line = next(self._lines, None)
             if line is None:
-                self._begin(Stage.FINISHING, (*self._profile.end_script, *STANDSTILL))
+                self._file_ended(link)
                 return True
             number = link.submit(line.text)
         except LineNotSendable as error:
@@ -171,6 +203,13 @@ class HostPrint:
         self._fed_position, self._fed_line = line.end, line.ordinal
         self._note(number, LineKind.JOB)
         return True
+
+    def _file_ended(self, link: Link) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        if size != self.order.size:
+            self._give_up(link, f"The file was changed: it has {size} bytes instead of {self.order.size}.")
+        else:
+            self._begin(Stage.FINISHING, (*self._profile.end_script, *STANDSTILL))
 
     def _give_up(self, link: Link, message: str) -> None:
         self.end(link, PrintPhase.FAILED, "aborted-by-system", message)
@@ -209,6 +248,10 @@ class HostPrint:
                 self._position, self._line = position, line
                 if self.phase is PrintPhase.STARTING:
                     self.phase = PrintPhase.PRINTING
+        if self._waits_at is not None and acked > self._waits_at:
+            self._waits_at = None
+            if self.phase is PrintPhase.PAUSED:
+                self.phase = PrintPhase.PRINTING
         if self._target and not self._side and acked >= self._target:
             self._stage_done()
         elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
@@ -222,7 +265,7 @@ class HostPrint:
         elif self.stage is Stage.FINISHING:
             self.close(PrintPhase.COMPLETED, None, None)
         elif self.stage is Stage.ENDING:
-            self.close(self._end_phase, self.reason, self.message if self._end_phase.is_end else None)
+            self.close(self._end_phase, self.reason, self.message)
 
     def _quick_stop(self, link: Link) -> None:
         if self._profile.emergency_parser and self._profile.quick_stop:
@@ -243,5 +286,5 @@ class HostPrint:
             line=self._line,
             progress=progress,
             reason=self.reason if self.phase.is_end or self.stage is not Stage.ENDING else None,
-            message=self.message,
+            message=self.message or self._damage,
         )

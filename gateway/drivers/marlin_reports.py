@@ -68,6 +68,8 @@ class MachineView:
             self._temperatures = {**self._temperatures, **reply.readings}
             if len(self._temperatures) > HEATERS_MAX:
                 self._temperatures = dict(reply.readings)
+            if self.link is LinkState.CONNECTING and reply.is_waiting:
+                self.link_reason = "The printer is heating and answers afterwards."
         elif isinstance(reply, Busy):
             self._busy_until = now + BUSY_SECONDS
             self._waits_until = self._busy_until if reply.waits_for_person else 0.0

@@ -6,7 +6,9 @@ What counts as what (Marlin 2.1.2 measured; 1.1 and Prusa by their sources):
 * It **prints** once something proves it: `//action:resume` or `enqueueing "M24"` behind a selection, our own
   M24, a position that moved on, or - when we come in the middle - a position inside the file.
 * A position equal to the size proves nothing by itself: after `Done printing file` some firmwares keep
-  reporting it, and a file of a few lines is read whole before its first move.
+  reporting it, and a file of a few lines is read whole before its first move. Found so by a new connection,
+  its last lines may still run: they are all in the queue, so our M400 is answered behind them. `Done printing
+  file` before that is the end of a print we came too late for.
 * It is **paused** when the firmware says so (`//action:paused` by builds that park, `//action:pause` by the
   others) or took our own M25; a position that stands still is a long move, a heating, a dwell. It goes on
   when the firmware says so or the position moves on (M76 says `pause` too, and stops nothing).
@@ -56,7 +58,14 @@ class CardWatch:
         self._reports_paused = False
         self._is_starting = False
         self._is_first_word = True
+        self._is_known_idle = False  # by what this connection said
         self._cancel_reason = AT_DEVICE
+        self.may_be_finishing = False
+
+    @property
+    def is_canceling(self) -> bool:
+        """Whether we asked for its end."""
+        return self.is_printing and self._cancel_reason is BY_USER
 
     @property
     def is_printing(self) -> bool:
@@ -117,6 +126,9 @@ class CardWatch:
         before, self._position = self._position, position
         was_first, self._is_first_word = self._is_first_word, False
         self._size = size
+        if was_first:
+            self._cancel_reason = AT_DEVICE  # what was asked of it on an earlier connection did not end it
+            self.may_be_finishing = position == size > 0
         if self._is_done:
             if position >= size:
                 return
@@ -143,6 +155,7 @@ class CardWatch:
 
     def _not_printing(self) -> None:
         was_first, self._is_first_word = self._is_first_word, False
+        self._is_known_idle, self.may_be_finishing = True, False
         self._is_done = self._is_selected = self._is_starting = False
         read_all = self._position is not None and self._position == self._size
         self._position = None
@@ -166,8 +179,11 @@ class CardWatch:
             self._end(PrintPhase.CANCELED, AT_DEVICE, None)
 
     def _done(self) -> None:
-        self._is_done = True
-        self._is_selected = self._is_starting = False
+        if self.report is None and not self._is_known_idle:
+            self._is_selected = True
+            self._started()  # we came behind its last line
+        self._is_done = self._is_known_idle = True
+        self._is_selected = self._is_starting = self.may_be_finishing = False
         if self.report is None or self.report.phase.is_end:
             return
         size = self._size
@@ -197,6 +213,20 @@ class CardWatch:
         if self.is_printing:
             self._printing()
 
+    def stands_at_end(self) -> None:
+        """The firmware, found with its file read to the end, has done everything before our M400."""
+        if self.may_be_finishing and self.report is not None and self._position == self._size:
+            if self.report.phase is PrintPhase.PRINTING:
+                self._done()
+        self.may_be_finishing = False
+
+    def give_up(self, key: str) -> bool:
+        """A person said how the held print `key` ended. False: there is none."""
+        if self.report is None or self.report.key != key or self.report.phase is not PrintPhase.HELD:
+            return False
+        self.report = None
+        return True
+
     def cancel_asked(self) -> None:
         """We asked for its end: `Not SD printing` is our doing; `cancel_taken` says when it is cold."""
         self._cancel_reason = BY_USER
@@ -210,6 +240,7 @@ class CardWatch:
     def connection_began(self) -> None:
         """The next report is the first of a connection."""
         self._is_first_word = True
+        self._is_known_idle = self.may_be_finishing = False
 
     def board_gone(self, message: str) -> None:
         """The board was reset or killed: whatever it printed is over."""

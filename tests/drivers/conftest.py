@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,15 @@ def gcode(tmp_path: Path) -> Path:
 def moves(gcode: Path) -> list[str]:
     """Its moves."""
     return [row for row in gcode.read_text().splitlines() if row.startswith("G1")]
+
+
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a print file of a text."""
+
+    def make(text: str) -> Path:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.gcode"
+        path.write_text(text)
+        return path
+
+    return make
