@@ -52,6 +52,11 @@ def decide(draft: Draft, given: Input) -> Any:
     return _COMMANDS[type(given)](draft, given)
 
 
+def begin(draft: Draft) -> None:
+    """The first decision of a process, on the state that the former one left."""
+    following.begin(draft)
+
+
 def start_due(draft: Draft) -> None:
     """Intend every start that is due: job, attempt and mark are committed before the order goes out."""
     for printer, job in assign(draft, draft.moment.monotonic):

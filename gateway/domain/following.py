@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
-from gateway.domain.commands import TaskState
+from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered, JobAdopted, JobMoved, JobProgressed, PlateChanged
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase, PrintReport
@@ -257,30 +257,40 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> None:
     """What a driver's answer does: to the start it belongs to, or to somebody's command."""
     command = draft.commands.get(answer.order_id)
     if command is not None:
-        is_done = answer.result is OrderResult.ACCEPTED
-        state = TaskState.DONE if is_done else TaskState.FAILED
-        done = replace(command, state=state, answered_at=draft.moment.wall, message=answer.message)
-        draft.put_command(done)
-        job = draft.jobs.get(command.work_id or 0)
-        if command.command == "cancel" and not is_done and job is not None and job.is_stopping:
-            move(draft, job, job.status, job.reasons - {Reason.TO_STOP_POINT}, answer.message)
-        draft.events.append(
-            CommandAnswered(
-                at=draft.moment.wall,
-                organization_id=printer.organization_id,
-                member_id=command.member_id,
-                printer_id=printer.printer_id,
-                work_id=command.work_id,
-                task_id=command.task_id,
-                command=command.command,
-                state=state.value,
-                message=answer.message,
-            )
-        )
+        state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
+        _close_command(draft, command, state, answer.message)
         return
     job = find_by_key(draft, answer.order_id)
     if job is not None and job.status is JobStatus.SENT:
         _start_answered(draft, printer, job, answer)
+
+
+def begin(draft: Draft) -> None:
+    """After a restart nobody answers what the former process asked for: its commands end, unanswered."""
+    message = "the gateway was restarted before the printer answered: look at the job, then ask again"
+    for command in list(draft.commands.values()):
+        _close_command(draft, command, TaskState.FAILED, message)
+
+
+def _close_command(draft: Draft, command: PrinterCommand, state: TaskState, message: str | None) -> None:
+    draft.put_command(replace(command, state=state, answered_at=draft.moment.wall, message=message))
+    job = draft.jobs.get(command.work_id or 0)
+    if command.command == "cancel" and state is TaskState.FAILED and job is not None and job.is_stopping:
+        move(draft, job, job.status, job.reasons - {Reason.TO_STOP_POINT}, message)
+    printer = draft.printers.get(command.printer_id or 0)
+    draft.events.append(
+        CommandAnswered(
+            at=draft.moment.wall,
+            organization_id=printer.organization_id if printer else None,
+            member_id=command.member_id,
+            printer_id=command.printer_id,
+            work_id=command.work_id,
+            task_id=command.task_id,
+            command=command.command,
+            state=state.value,
+            message=message,
+        )
+    )
 
 
 def _start_answered(draft: Draft, printer: Printer, job: Job, answer: OrderAnswered) -> None:

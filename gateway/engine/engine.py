@@ -30,7 +30,7 @@ from gateway.domain.commands import (
     StopPrinter,
     SubmitJob,
 )
-from gateway.domain.deciding import decide, start_due
+from gateway.domain.deciding import begin, decide, start_due
 from gateway.domain.job import Job
 from gateway.domain.observations import Observation, PrinterObserved
 from gateway.domain.orders import EmergencyStop, Order
@@ -143,6 +143,11 @@ class Engine:
     async def start(self) -> None:
         """Read what is not over. What has become of it is for the drivers to say."""
         self.state = await self._journal.load()
+        draft = Draft(self.state, self._moment())
+        begin(draft)
+        if draft.is_durable:
+            await self._journal.commit(draft)
+            draft.apply()
 
     async def run(self) -> None:
         """Decide batches until `stop`; ends between two batches, never inside one."""

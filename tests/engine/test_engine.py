@@ -335,6 +335,19 @@ async def test_after_a_restart_a_running_print_is_found_again(bench: Bench) -> N
         assert again.journal.jobs[1].status is S.COMPLETED
 
 
+async def test_after_a_restart_a_command_that_nobody_answers_ends(bench: Bench) -> None:
+    job = await bench.engine.execute(a_submission())
+    bench.engine.observe(seen(report(bench.key)))
+    await bench.settle()
+    await bench.engine.execute(CancelJob(job.job_id, ANA.member_id))
+    async for again in running(Bench(bench.engine.state)):
+        [answered] = again.journal.events[-1:]
+        assert (answered.kind, answered.details["state"]) == ("command-answered", TaskState.FAILED)
+        assert not again.engine.state.commands
+        assert not again.engine.state.jobs[1].is_stopping, "whether it stops is for the machine to say"
+        assert not again.drivers.orders, "nothing is sent again"
+
+
 async def test_clearing_the_plate_starts_what_waits(occupied: Bench) -> None:
     await occupied.engine.execute(a_submission())
     assert not occupied.drivers.orders
