@@ -1,8 +1,9 @@
 """The driver of one Marlin-like printer on a serial line.
 
 Three parts do the work, and this file joins them: a `HostPrint` (a print streamed from here), a `CardWatch`
-(prints from the printer's own card) and a `ScriptQueue` (macros, card orders, questions). A `Session` carries
-the bytes; when it ends, the driver opens the next one with growing waits.
+(prints from the printer's own card) and a `ScriptQueue` (macros, card orders, questions). What comes from
+above is in `marlin_orders`, what comes from the machine in `marlin_hearing`. A `Session` carries the bytes; when
+it ends, the driver opens the next one with growing waits.
 
 After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
 
@@ -33,27 +34,16 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers import marlin_orders
+from gateway.drivers import marlin_hearing, marlin_orders
 from gateway.drivers.contract import LineRecord, OpenRecord, Sink
-from gateway.drivers.marlin_print import STANDSTILL, HostPrint
+from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_reports import MachineView
 from gateway.drivers.marlin_scripts import Script, ScriptQueue
-from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE, CardWatch
+from gateway.drivers.marlin_sd import CardWatch
 from gateway.drivers.marlin_session import Clock, Session
-from gateway.protocol.marlin.failures import FailureReason
-from gateway.protocol.marlin.framing import bare
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.link_events import LinkFailed, LinkReady
 from gateway.protocol.marlin.link_states import LinkPhase
 from gateway.protocol.marlin.profile import Profile, profile_named
-from gateway.protocol.marlin.responses import (
-    Action,
-    Busy,
-    FirmwareError,
-    Reply,
-    Temperature,
-    UnknownCommand,
-)
 from gateway.transport.port import PortOpener, PortUnavailable
 
 #: Seconds before the first and at most before any new try to open the port: a replugged cable is back within
@@ -68,19 +58,10 @@ REFRESH_SECONDS = 5.0
 ENDED_MAX = 64
 #: Seconds to the next M112 while the firmware has not said that it halted.
 KILL_AGAIN_SECONDS = 1.0
-#: Seconds between two M108 while a cancelled print waits for heat or a person.
-BREAK_AGAIN_SECONDS = 1.0
 
 _HELD = (
     "The program that streamed this print was stopped in mid-print. Look at the printer: it stands where its"
     " last line left it, with its heaters on. Cancel the print here to switch them off."
-)
-_TWO_PRINTS = (
-    "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
-    " sent; look at the printer."
-)
-_FATAL_FOR_PRINT = frozenset(
-    {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
 )
 
 
@@ -121,14 +102,14 @@ class MarlinDriver:
         self.held: PrintReport | None = None
         self.ended: dict[str, PrintReport] = {}
         self.finished_keys: dict[str, None] = {}
-        self._is_halted = False
+        self.is_halted = False
         self.card_cancel_pending = False
         self.breaks_wait = False  # a wait for a person is in the way of an order
-        self._kill_at: float | None = None
-        self._asked_at = 0.0
-        self._broke_at = 0.0
+        self.kill_at: float | None = None
+        self.asked_at = 0.0
+        self.broke_at = 0.0
         self._reported_at = -REFRESH_SECONDS
-        self._is_changed = False
+        self.is_changed = False
         self._phase_reported: tuple[object, ...] = ()
         self._unfinished(record.unfinished())
 
@@ -152,7 +133,7 @@ class MarlinDriver:
         wait = RECONNECT_FIRST
         while True:
             self.view.link, self.view.link_reason = LinkState.CONNECTING, None
-            self._is_halted = False
+            self.is_halted = False
             self.report(now=True)
             reason = await self._one_connection()
             wait = RECONNECT_FIRST if self.view.was_up else min(2 * wait, RECONNECT_LIMIT)
@@ -190,7 +171,7 @@ class MarlinDriver:
             self.clock(),
             current=self.current(),
             ended=tuple(self.ended.values()),
-            is_halted=self._is_halted,
+            is_halted=self.is_halted,
             is_macro_running=self.scripts.is_macro_running,
         )
 
@@ -211,14 +192,14 @@ class MarlinDriver:
 
     def why_unavailable(self) -> str:
         """Why the link takes no lines, for people."""
-        if self._is_halted:
+        if self.is_halted:
             return f"The printer has stopped itself ({self.view.message}). Look at it, then reset it."
         return self.view.link_reason or "The printer is not connected."
 
     def expect_kill(self) -> None:
         """M112 went out; it goes out again until the firmware says that it halted."""
-        if not self._is_halted:
-            self._kill_at = self.clock() + KILL_AGAIN_SECONDS
+        if not self.is_halted:
+            self.kill_at = self.clock() + KILL_AGAIN_SECONDS
 
     def take_ended_from_card(self) -> None:
         """Keep the end of a print from the card, if it came."""
@@ -261,7 +242,7 @@ class MarlinDriver:
 
     async def _one_connection(self) -> str:
         self.view.was_up = False
-        link = self._new_link()
+        link = self.new_link()
         session = Session(link, self.clock, self._turn)
         try:
             session.port = await self._open_port(session)
@@ -279,10 +260,10 @@ class MarlinDriver:
     async def _until_over(self, session: Session) -> str:
         reason = await session.over()
         if session.link.failure is None:
-            self._connection_lost(reason)
+            marlin_hearing.connection_lost(self, reason)
         return reason
 
-    def _new_link(self, *, is_halted: bool = False) -> Link:
+    def new_link(self, *, is_halted: bool = False) -> Link:
         return Link(
             self.clock(),
             profile=self._profile,
@@ -299,7 +280,7 @@ class MarlinDriver:
         now = self.clock()
         link = session.link
         while (event := link.next_event()) is not None:
-            self._hear(event, link, now)
+            marlin_hearing.hear(self, event, link, now)
             if session.link is not link or session.is_over:
                 break
         link = session.link
@@ -314,24 +295,24 @@ class MarlinDriver:
         streamed = self.print
         if streamed is not None:
             phase_changed = streamed.observe(link)
-            if now - self._asked_at >= self._heartbeat:
-                self._asked_at = now
+            if now - self.asked_at >= self._heartbeat:
+                self.asked_at = now
                 streamed.add_heartbeat()
             streamed.feed(link)
-            self._is_changed = True
+            self.is_changed = True
             if streamed.is_over:
-                self._print_over(streamed)
+                marlin_hearing.print_over(self, streamed)
             elif phase_changed:
                 self.report(now=True)
         else:
-            if now - self._asked_at >= self._report_seconds:
+            if now - self.asked_at >= self._report_seconds:
                 self._ask(link, now)
             if link.phase is not LinkPhase.ASKING:
                 self.scripts.feed(link)
 
     def _ask(self, link: Link, now: float) -> None:
         """Poll what the firmware does not report by itself; keep an idle line alive."""
-        self._asked_at = now
+        self.asked_at = now
         if link.phase is LinkPhase.ASKING:
             if link.is_idle:
                 link.ask("M105")
@@ -350,159 +331,21 @@ class MarlinDriver:
         due = now + REFRESH_SECONDS
         if session.link.is_ready:
             period = self._heartbeat if self.print is not None else float(self._report_seconds)
-            due = min(due, max(self._asked_at + period, now + 0.05))
-        if self._is_changed:
+            due = min(due, max(self.asked_at + period, now + 0.05))
+        if self.is_changed:
             due = min(due, max(self._reported_at + REPORT_SECONDS, now + 0.01))
         deadline = session.link.deadline()
         if deadline is not None and deadline < due:
             due = deadline
-        if self._kill_at is not None:
-            due = min(due, self._kill_at)
+        if self.kill_at is not None:
+            due = min(due, self.kill_at)
         session.arm(due)
 
     def _kill_again(self, link: Link, now: float) -> None:
         """An emergency stop is repeated until the firmware says that it halted."""
-        if self._kill_at is not None and now >= self._kill_at:
-            self._kill_at = now + KILL_AGAIN_SECONDS
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill_at = now + KILL_AGAIN_SECONDS
             link.send_emergency("M112")
-
-    # -- what the firmware says ---------------------------------------------------------------------------
-
-    def _hear(self, event: Reply | LinkReady | LinkFailed, link: Link, now: float) -> None:
-        if isinstance(event, LinkReady):
-            self.view.came_up(event)
-            self._is_halted = False
-            self._asked_at = now
-            if self.held is None and not event.is_numbered:
-                link.begin_numbering(now)  # it was given up while the handshake went on
-            self.report(now=True)
-        elif isinstance(event, LinkFailed):
-            self._link_failed(event)
-        else:
-            if not self._is_halted:  # what a stopped board says after its first words explains less
-                self.view.hear(event, now)
-            self._is_changed = True
-            if isinstance(event, Temperature | Busy):
-                self._hear_waiting(event, link, now)
-            elif self.print is not None:
-                self._hear_in_print(event, self.print, link)
-            else:
-                self._hear_card(event)
-
-    def _hear_in_print(self, reply: Reply, streamed: HostPrint, link: Link) -> None:
-        if isinstance(reply, Action):
-            if reply.name in ("pause", "paused"):
-                streamed.pause()
-            elif reply.name in ("resume", "resumed"):
-                streamed.resume()
-            elif reply.name == "cancel":
-                streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
-        elif isinstance(reply, FirmwareError) and reply.is_fatal:
-            streamed.end(link, PrintPhase.FAILED, ABORTED, f"The printer reported an error: {reply.text}")
-        elif isinstance(reply, UnknownCommand):
-            if not link.has_sent(reply.command):
-                streamed.damage_seen(reply.command)
-        else:
-            self._hear_card_in_print(reply, streamed)
-
-    def _hear_card_in_print(self, reply: Reply, streamed: HostPrint) -> None:
-        """Somebody at the printer starts a file of its card in the middle: the machine can run only one."""
-        self.card.hear(reply)
-        if self.card.is_printing:
-            streamed.close(PrintPhase.FAILED, ABORTED, _TWO_PRINTS.format(other=self.card.title))
-            self._print_over(streamed)
-
-    def _hear_card(self, reply: Reply) -> None:
-        before = self.card.report
-        self.card.hear(reply)
-        marlin_orders.card_answered(self, reply)
-        self.take_ended_from_card()
-        if self.card.may_be_finishing and not self.scripts.is_macro_running:
-            self.scripts.add(Script((STANDSTILL[0],), self._card_stands, is_proven=True, is_macro=True))
-        if (before and before.phase) != (self.card.report and self.card.report.phase):
-            self.report(now=True)
-
-    def _card_stands(self) -> None:
-        self.card.stands_at_end()
-        self.take_ended_from_card()
-        self.report(now=True)
-
-    def _hear_waiting(self, reply: Temperature | Busy, link: Link, now: float) -> None:
-        waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
-        if self.print is not None and isinstance(reply, Busy) and waits:
-            before = self.print.phase
-            self.print.wait_seen(link)
-            if self.print.phase is not before:
-                self.report(now=True)
-        if not waits or now - self._broke_at < BREAK_AGAIN_SECONDS:
-            return
-        self._broke_at = now
-        if self.print is not None:
-            self.print.break_wait(link)
-        elif self.breaks_wait and link.profile.break_wait:
-            link.send_emergency(link.profile.break_wait)
-
-    # -- ends ---------------------------------------------------------------------------------------------
-
-    def _print_over(self, streamed: HostPrint) -> None:
-        self.print = None
-        report = streamed.report()
-        if report.phase is PrintPhase.HELD:
-            self.held = report
-            self.report(now=True)
-        else:
-            self.finish(report)
-
-    def _connection_lost(self, reason: str) -> None:
-        """The port went away: nobody knows what the machine makes of the lines it has."""
-        self._kill_at, self.card_cancel_pending, self.breaks_wait = None, False, False
-        self.scripts.clear(reason)
-        if self.print is not None:
-            self.print.close(
-                PrintPhase.HELD,
-                "printer-stopped",
-                f"The connection to the printer was lost in mid-print ({reason}). Look at the printer,"
-                " then cancel the print here.",
-            )
-            self._print_over(self.print)
-
-    def _link_failed(self, failed: LinkFailed) -> None:
-        session = self.session
-        assert session is not None
-        if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
-            self._kill_at = None
-        self.card_cancel_pending = self.breaks_wait = False
-        self.scripts.clear(failed.message)
-        reason = failed.reason
-        if reason.is_halt or reason.is_reset:
-            self.card.board_gone(failed.message)
-            self.take_ended_from_card()
-        if self.print is not None:
-            ends = reason.is_halt or reason in _FATAL_FOR_PRINT
-            self.print.close(
-                PrintPhase.FAILED if ends else PrintPhase.HELD,
-                ABORTED if ends else "printer-stopped",
-                failed.message,
-            )
-            self._print_over(self.print)
-        self.view.message = failed.detail or failed.message
-        if reason.is_halt:
-            self._is_halted = True
-            session.link = self._new_link(is_halted=True)
-            self.report(now=True)
-        elif reason in (FailureReason.RESTARTED, FailureReason.POSITION_LOST) and session.link.was_ready:
-            session.link = self._new_link()
-            self.view.link = LinkState.CONNECTING
-            self.report(now=True)
-        else:
-            self._switch_heaters_off(session, reason)
-            session.end(failed.message)
-
-    def _switch_heaters_off(self, session: Session, reason: FailureReason) -> None:
-        """The link is given up with the machine alive: what needs no line number still reaches it."""
-        if reason in _FATAL_FOR_PRINT and session.port is not None:
-            commands = session.link.profile.heaters_off
-            session.port.write(b"".join(bare(command) for command in commands))
 
     # -- reports ------------------------------------------------------------------------------------------
 
@@ -510,6 +353,6 @@ class MarlinDriver:
         """Send a snapshot: at once, or when the last one is old enough."""
         at = self.clock()
         age = at - self._reported_at
-        if now or (self._is_changed and age >= REPORT_SECONDS) or age >= REFRESH_SECONDS:
-            self._reported_at, self._is_changed = at, False
+        if now or (self.is_changed and age >= REPORT_SECONDS) or age >= REFRESH_SECONDS:
+            self._reported_at, self.is_changed = at, False
             self._sink(self.snapshot())

@@ -14,11 +14,10 @@ ok is worth.
 
 from __future__ import annotations
 
-from collections import deque
-
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.handshake import Handshake
+from gateway.protocol.marlin.incoming import EventQueue, LineReader
 from gateway.protocol.marlin.link_events import LinkEvent, LinkFailed, LinkNotReady, LinkReady
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, TRANSITIONS, LinkPhase, Signal
 from gateway.protocol.marlin.patience import Patience
@@ -44,10 +43,6 @@ from gateway.protocol.marlin.responses import (
 )
 from gateway.protocol.marlin.window import SendWindow, Verdict
 
-#: Bytes of one incoming line; the longest measured (M115) has 250, Klipper's errors may have some more.
-REPLY_BYTES_MAX = 2048
-#: Events not yet fetched. A port read holds at most a few dozen lines; beyond this, telemetry is dropped.
-EVENTS_MAX = 1024
 #: Seconds from the last echo of a Resend to the conclusion that the second try was refused as well.
 #: A round trip over USB takes 5 ms, a loaded host delays it by some tens of milliseconds.
 SETTLE_SECONDS = 0.5
@@ -61,7 +56,6 @@ WINDOW_LINES_MAX = 31
 
 _UNNUMBERED = framing.EMERGENCY_COMMANDS | {"M105", "M115"}
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
-_TELEMETRY = (Temperature, Position, SdStatus, Echo, Busy, NotSdPrinting)
 
 
 class Link:
@@ -90,9 +84,8 @@ class Link:
         self._profile = profile or profile_named("unknown")
         self._window = SendWindow(lines=self._profile.window_lines, receive_bytes=self._profile.receive_bytes)
         self._out: list[bytes] = []
-        self._events: deque[LinkEvent] = deque()
-        self._buffer = b""
-        self._is_overlong = False
+        self._reader = LineReader()
+        self._events = EventQueue()
         self._is_ready = False
         self._patience = Patience(self._profile, now)
         self._probe_number: int | None = None  # of the question asked last, until anything answers
@@ -205,18 +198,8 @@ class Link:
         if self.failure is not None or not data:
             return
         self._patience.heard_at = now
-        buffer = self._buffer + data
-        if b"\n" not in data:
-            self._keep_rest(buffer)
-            return
-        *lines, rest = buffer.split(b"\n")
-        if self._is_overlong:
-            self._is_overlong = False
-            del lines[0]
-        self._keep_rest(rest)
-        for line in lines:
-            if len(line) <= REPLY_BYTES_MAX:
-                self._hear(parse_reply(line), now)
+        for line in self._reader.feed(data):
+            self._hear(parse_reply(line), now)
 
     def to_send(self, now: float) -> bytes:
         """The bytes to hand to the port now; each is returned once."""
@@ -264,15 +247,9 @@ class Link:
 
     def next_event(self) -> LinkEvent | None:
         """The next thing that happened, oldest first."""
-        return self._events.popleft() if self._events else None
+        return self._events.take()
 
     # -- incoming -----------------------------------------------------------------------------------------
-
-    def _keep_rest(self, rest: bytes) -> None:
-        if len(rest) > REPLY_BYTES_MAX:
-            self._is_overlong = True
-            rest = b""
-        self._buffer = rest
 
     def _hear(self, reply: Reply, now: float) -> None:
         if self.failure is not None:
@@ -295,7 +272,7 @@ class Link:
         else:
             self._hear_words(reply, now)
         if self.failure is None:
-            self._publish(reply)
+            self._events.put(reply)
 
     def _hear_ok(self, ok: Ok, now: float) -> None:
         self._patience.work_seen(now)
@@ -303,7 +280,7 @@ class Link:
         if ok.block_free is not None:
             self._learn_window(ok.block_free)
         if ok.temperatures is not None:
-            self._publish(Temperature(ok.temperatures, is_waiting=False))
+            self._events.put(Temperature(ok.temperatures, is_waiting=False))
             if not self._profile.temperature_in_ok:
                 ok = PLAIN_OK
         if self.phase is LinkPhase.IDENTIFYING:
@@ -400,12 +377,6 @@ class Link:
         if self.phase is LinkPhase.IDENTIFYING:
             self._handshake.hear(reply)
 
-    def _publish(self, reply: Reply) -> None:
-        if len(self._events) < EVENTS_MAX or not isinstance(reply, _TELEMETRY):
-            if len(self._events) >= 2 * EVENTS_MAX:
-                self._events.popleft()
-            self._events.append(reply)
-
     # -- silence ------------------------------------------------------------------------------------------
 
     def _probe(self, now: float) -> None:
@@ -480,7 +451,7 @@ class Link:
     def _become_ready(self, *, is_numbered: bool) -> None:
         self._is_ready = True
         shake = self._handshake
-        self._events.append(
+        self._events.put(
             LinkReady(shake.firmware, shake.machine, dict(shake.capabilities), self._profile, is_numbered)
         )
 
@@ -493,5 +464,5 @@ class Link:
         self._signal(Signal.GAVE_UP)
         self.failure = LinkFailed(reason, detail)
         self._out.clear()
-        self._buffer = b""
-        self._events.append(self.failure)
+        self._reader.forget()
+        self._events.put(self.failure)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.handshake import IDENTIFY_SECONDS
-from gateway.protocol.marlin.link import EVENTS_MAX, REPLY_BYTES_MAX, Link
+from gateway.protocol.marlin.incoming import EVENTS_MAX, REPLY_BYTES_MAX
+from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkFailed, LinkNotReady, LinkReady
 from gateway.protocol.marlin.link_states import TRANSITIONS, LinkPhase, Signal
 from gateway.protocol.marlin.profile import profile_named
@@ -434,7 +435,7 @@ def test_any_bytes_are_events_or_a_named_failure_in_bounded_memory(pieces: list[
         link.to_send(duet.now)
         duet.now += 0.7
         link.handle_timer(duet.now)
-        assert len(link._buffer) <= REPLY_BYTES_MAX
+        assert len(link._reader) <= REPLY_BYTES_MAX
         assert len(link._events) <= 2 * EVENTS_MAX
         assert (link.failure is None) == (link.phase is not LinkPhase.FAILED)
 

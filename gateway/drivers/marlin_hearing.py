@@ -1,0 +1,187 @@
+"""What the Marlin driver makes of what its printer says, and of connections that end."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from gateway.domain.observations import LinkState, PrintPhase
+from gateway.drivers import marlin_orders
+from gateway.drivers.marlin_print import STANDSTILL, HostPrint
+from gateway.drivers.marlin_scripts import Script
+from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE
+from gateway.drivers.marlin_session import Session
+from gateway.protocol.marlin.failures import FailureReason
+from gateway.protocol.marlin.framing import bare
+from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.link_events import LinkFailed, LinkReady
+from gateway.protocol.marlin.responses import (
+    Action,
+    Busy,
+    FirmwareError,
+    Reply,
+    Temperature,
+    UnknownCommand,
+)
+
+if TYPE_CHECKING:
+    from gateway.drivers.marlin import MarlinDriver
+
+#: Seconds between two M108 while a cancelled print waits for heat or a person.
+BREAK_AGAIN_SECONDS = 1.0
+
+_TWO_PRINTS = (
+    "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
+    " sent; look at the printer."
+)
+_FATAL_FOR_PRINT = frozenset(
+    {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
+)
+
+
+def hear(driver: MarlinDriver, event: Reply | LinkReady | LinkFailed, link: Link, now: float) -> None:
+    """One thing that the firmware said, or that became of the link."""
+    if isinstance(event, LinkReady):
+        driver.view.came_up(event)
+        driver.is_halted = False
+        driver.asked_at = now
+        if driver.held is None and not event.is_numbered:
+            link.begin_numbering(now)  # it was given up while the handshake went on
+        driver.report(now=True)
+    elif isinstance(event, LinkFailed):
+        _link_failed(driver, event)
+    else:
+        if not driver.is_halted:  # what a stopped board says after its first words explains less
+            driver.view.hear(event, now)
+        driver.is_changed = True
+        if isinstance(event, Temperature | Busy):
+            _hear_waiting(driver, event, link, now)
+        elif driver.print is not None:
+            _hear_in_print(driver, event, driver.print, link)
+        else:
+            _hear_card(driver, event)
+
+
+def _hear_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint, link: Link) -> None:
+    if isinstance(reply, Action):
+        if reply.name in ("pause", "paused"):
+            streamed.pause()
+        elif reply.name in ("resume", "resumed"):
+            streamed.resume()
+        elif reply.name == "cancel":
+            streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
+    elif isinstance(reply, FirmwareError) and reply.is_fatal:
+        streamed.end(link, PrintPhase.FAILED, ABORTED, f"The printer reported an error: {reply.text}")
+    elif isinstance(reply, UnknownCommand):
+        if not link.has_sent(reply.command):
+            streamed.damage_seen(reply.command)
+    else:
+        _hear_card_in_print(driver, reply, streamed)
+
+
+def _hear_card_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint) -> None:
+    """Somebody at the printer starts a file of its card in the middle: the machine can run only one."""
+    driver.card.hear(reply)
+    if driver.card.is_printing:
+        streamed.close(PrintPhase.FAILED, ABORTED, _TWO_PRINTS.format(other=driver.card.title))
+        print_over(driver, streamed)
+
+
+def _hear_card(driver: MarlinDriver, reply: Reply) -> None:
+    before = driver.card.report
+    driver.card.hear(reply)
+    marlin_orders.card_answered(driver, reply)
+    driver.take_ended_from_card()
+    if driver.card.may_be_finishing and not driver.scripts.is_macro_running:
+        driver.scripts.add(
+            Script((STANDSTILL[0],), functools.partial(_card_stands, driver), is_proven=True, is_macro=True)
+        )
+    if (before and before.phase) != (driver.card.report and driver.card.report.phase):
+        driver.report(now=True)
+
+
+def _card_stands(driver: MarlinDriver) -> None:
+    driver.card.stands_at_end()
+    driver.take_ended_from_card()
+    driver.report(now=True)
+
+
+def _hear_waiting(driver: MarlinDriver, reply: Temperature | Busy, link: Link, now: float) -> None:
+    waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
+    if driver.print is not None and isinstance(reply, Busy) and waits:
+        before = driver.print.phase
+        driver.print.wait_seen(link)
+        if driver.print.phase is not before:
+            driver.report(now=True)
+    if not waits or now - driver.broke_at < BREAK_AGAIN_SECONDS:
+        return
+    driver.broke_at = now
+    if driver.print is not None:
+        driver.print.break_wait(link)
+    elif driver.breaks_wait and link.profile.emergency_parser and link.profile.break_wait:
+        link.send_emergency(link.profile.break_wait)
+
+
+def print_over(driver: MarlinDriver, streamed: HostPrint) -> None:
+    """The streamed print has left the driver's hands: it ended, or is held for a person."""
+    driver.print = None
+    report = streamed.report()
+    if report.phase is PrintPhase.HELD:
+        driver.held = report
+        driver.report(now=True)
+    else:
+        driver.finish(report)
+
+
+def connection_lost(driver: MarlinDriver, reason: str) -> None:
+    """The port went away: nobody knows what the machine makes of the lines it has."""
+    driver.kill_at, driver.card_cancel_pending, driver.breaks_wait = None, False, False
+    driver.scripts.clear(reason)
+    if driver.print is not None:
+        driver.print.close(
+            PrintPhase.HELD,
+            "printer-stopped",
+            f"The connection to the printer was lost in mid-print ({reason}). Look at the printer,"
+            " then cancel the print here.",
+        )
+        print_over(driver, driver.print)
+
+
+def _link_failed(driver: MarlinDriver, failed: LinkFailed) -> None:
+    session = driver.session
+    assert session is not None
+    if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
+        driver.kill_at = None
+    driver.card_cancel_pending = driver.breaks_wait = False
+    driver.scripts.clear(failed.message)
+    reason = failed.reason
+    if reason.is_halt or reason.is_reset:
+        driver.card.board_gone(failed.message)
+        driver.take_ended_from_card()
+    if driver.print is not None:
+        ends = reason.is_halt or reason in _FATAL_FOR_PRINT
+        driver.print.close(
+            PrintPhase.FAILED if ends else PrintPhase.HELD,
+            ABORTED if ends else "printer-stopped",
+            failed.message,
+        )
+        print_over(driver, driver.print)
+    driver.view.message = failed.detail or failed.message
+    if reason.is_halt:
+        driver.is_halted = True
+        session.link = driver.new_link(is_halted=True)
+        driver.report(now=True)
+    elif reason in (FailureReason.RESTARTED, FailureReason.POSITION_LOST) and session.link.was_ready:
+        session.link = driver.new_link()
+        driver.view.link = LinkState.CONNECTING
+        driver.report(now=True)
+    else:
+        _switch_heaters_off(driver, session, reason)
+        session.end(failed.message)
+
+
+def _switch_heaters_off(driver: MarlinDriver, session: Session, reason: FailureReason) -> None:
+    """The link is given up with the machine alive: what needs no line number still reaches it."""
+    if reason in _FATAL_FOR_PRINT and session.port is not None:
+        commands = session.link.profile.heaters_off
+        session.port.write(b"".join(bare(command) for command in commands))
