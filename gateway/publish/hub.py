@@ -76,8 +76,9 @@ class Listener:
         self._something.set()
 
     def close(self) -> None:
-        """Stop listening. Idempotent."""
+        """Stop listening; a task in `take` wakes up. Idempotent."""
         self._hub.forget(self)
+        self.end()
 
 
 class Hub:

@@ -19,6 +19,7 @@ from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.api.forge.dialect import FORGE
+from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
@@ -86,6 +87,7 @@ class Host:
     hub: Hub = field(default_factory=Hub)
     service_uid: int = field(default_factory=os.getuid)
     tokens: dict[str, str] = field(default_factory=dict)
+    heartbeat: float = limits.HEARTBEAT  # seconds
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -109,6 +111,7 @@ class Host:
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
             inspect=look_at, events=self.hub, public_url="http://printhost.local:8080",
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
+            heartbeat=self.heartbeat,
         )  # fmt: skip
         self.app = build_app(self.services, [FORGE, NATIVE])
         self.client = TestClient(TestServer(self.app))

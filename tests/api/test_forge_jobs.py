@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientResponse
 
-from gateway.domain.job import JobStatus
+from gateway.domain.job import JobStatus, Reason
 from gateway.domain.member import Member
 from gateway.domain.observations import Activity, PrintPhase
 from gateway.domain.orders import CancelPrint
 from tests.api.host import EVE, GCODE, Host, a_job
-from tests.support.stand import ANA, BEN, report, seen
+from tests.support.stand import ANA, BEN, START, report, seen
 
 ROOT = "/ps/v1"
 
@@ -113,6 +113,23 @@ async def test_new_job_that_makes_no_sense(host: Host, body: Any, word: str) -> 
     assert (response.status, found["code"]) == (422, 422)
     assert word in found["message"]
     assert not host.engine.state.jobs
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("two\nlines", "two lines"), ("  much\t\tspace ", "much space"), ("bell\x07 \x1b[2J", "bell [2J"),
+        ("Würfel №5 🧊", "Würfel №5 🧊"), ("\u202egnp.exe", "gnp.exe"), ("", "part.gcode"),
+        (" \n", "part.gcode"), (None, "part.gcode"),
+    ],
+)  # fmt: skip
+async def test_a_job_name_is_one_line(host: Host, given: str | None, shown: str) -> None:
+    """Names go to terminals, panels and logs; a name that says nothing is the file's."""
+    file = await host.put_file()
+    body = {"printable_id": file.printable_id, "job_name": given}
+    receipt = await (await post(host, "/print/printers/1/jobs", body)).json()
+    found = await (await get(host, f"/print/jobs/{receipt['job_id']}")).json()
+    assert found["job_name"] == found["job_status"]["job_name"] == shown
 
 
 async def test_somebody_elses_file_is_as_good_as_none(host: Host) -> None:
@@ -265,6 +282,22 @@ async def test_streamed_list_equals_the_pages(host: Host, query: str) -> None:
     assert everything["count"] == len(pages) == (0 if "failed" in query else 1234)
     some = await (await get(host, f"/print/jobs?limit=700&offset=100{query}")).json()
     assert some["jobs"] == pages[100:800]
+
+
+async def test_an_old_job_does_not_show_the_printer_of_today(host: Host) -> None:
+    await host.put_jobs(
+        replace(
+            a_job(),
+            status=JobStatus.CANCELED,
+            reasons=frozenset({Reason.CANCELED_BY_USER}),
+            started_at=START,
+            ended_at=START,
+        )
+    )
+    host.engine.state.presence[1] = replace(host.engine.state.presence[1], activity=Activity.PRINTING)
+    one = (await (await get(host, f"/print/jobs/{a_job().job_id}")).json())["job_status"]
+    (listed,) = (await (await get(host, "/print/jobs")).json())["jobs"]
+    assert one["printer_status"] == listed["job_status"]["printer_status"] == "ready"
 
 
 async def test_streamed_list_has_no_body_on_head(host: Host) -> None:

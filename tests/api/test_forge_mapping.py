@@ -80,6 +80,46 @@ def test_a_job_that_never_reached_a_printer_has_no_printer_status(job: Job) -> N
         assert found == "printing"
 
 
+@given(jobs(), printer_words, printer_words)
+def test_the_printers_status_stands_still_with_the_end_of_the_job(
+    job: Job, then: PrinterStatus | None, today: PrinterStatus | None
+) -> None:
+    """It is the last report about this job (Forge: GET jobs, `job_status`), not how the printer is today."""
+    before, now = (mapping.job_object(job, printer(), word)["job_status"] for word in (then, today))
+    if job.is_over:
+        assert before == now
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons", "word"),
+    [
+        (JobStatus.COMPLETED, {Reason.COMPLETED_SUCCESSFULLY}, "ready"),
+        (JobStatus.COMPLETED, {Reason.COMPLETED_WITH_ERRORS}, "ready"),
+        (JobStatus.CANCELED, {Reason.CANCELED_BY_USER}, "ready"),
+        (JobStatus.CANCELED, {Reason.CANCELED_AT_DEVICE}, "ready"),
+        (JobStatus.FAILED, {Reason.ABORTED_BY_SYSTEM}, "error"),
+        (JobStatus.COMPLETED, set(), None),  # a person looked and said so: the printer reported nothing
+        (JobStatus.FAILED, set(), None),
+        (JobStatus.PRINTING, {Reason.PRINTING}, "maintenance"),
+        (JobStatus.PAUSED, {Reason.PRINTER_STOPPED}, "maintenance"),
+        (JobStatus.SENT, {Reason.HOLD}, "maintenance"),
+    ],
+)
+def test_the_printers_word_about_a_job(status: JobStatus, reasons: set[Reason], word: str | None) -> None:
+    job = replace(a_job(), status=status, reasons=frozenset(reasons), started_at=START)
+    found = mapping.job_object(job, printer(), PrinterStatus.MAINTENANCE)
+    assert found["job_status"]["printer_status"] == word
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_verdict_changes_no_report(verdict: Verdict) -> None:
+    """An app's opinion is the status (Forge API 2.2); what the printer said stays what it said."""
+    reasons = frozenset({Reason.COMPLETED_SUCCESSFULLY})
+    job = replace(a_job(), status=JobStatus.COMPLETED, reasons=reasons, started_at=START, verdict=verdict)
+    found = mapping.job_object(job, printer(), PrinterStatus.PRINTING)
+    assert (found["status"], found["job_status"]["printer_status"]) == (verdict.value, "ready")
+
+
 @given(
     st.sampled_from(LinkState),
     st.none() | st.sampled_from(Activity),

@@ -114,6 +114,15 @@ async def test_no_key_is_asked_for_before_anything_else(host: Host) -> None:
     assert "Authorization: Bearer" in (await response.json())["detail"]
 
 
+async def test_a_missing_key_and_a_wrong_one_are_told_apart(host: Host) -> None:
+    """By their own sender, who knows which it is; not whether the key ever existed."""
+    missing = await (await host.client.get(f"{NATIVE_ROOT}/jobs")).json()
+    wrong = {"Authorization": "Bearer gwk_aaaaaaaaaaaa_" + "x" * 43}
+    unknown = await (await host.client.get(f"{NATIVE_ROOT}/jobs", headers=wrong)).json()
+    assert missing["detail"].startswith("A key is needed")
+    assert unknown["detail"].startswith("This key is not known here, or was revoked")
+
+
 async def test_missing_scope_is_named(host: Host) -> None:
     reader = await host.bearer(ANA, Scope.DATA_READ)
     assert (await host.client.get(f"{NATIVE_ROOT}/jobs", headers=reader)).status == 200

@@ -56,6 +56,15 @@ async def test_printers_one_may_use(host: Host) -> None:
     }  # fmt: skip
 
 
+async def test_a_printers_queue_is_what_is_queued(host: Host) -> None:
+    """A job without a file waits for one; it is not in the printer's queue yet."""
+    await host.put_jobs(
+        a_job(file_sha256="ab" * 32),
+        a_job(job_id="00000000-0000-4000-9000-000000000001", status=JobStatus.CREATED, file_sha256=None),
+    )
+    assert (await (await call(host, "GET", "/printers/mk3")).json())["queued"] == 1
+
+
 @pytest.mark.parametrize("name", ["mk3", "1"])
 async def test_printer_by_name_or_id(host: Host, name: str) -> None:
     response = await call(host, "GET", f"/printers/{name}")
@@ -142,7 +151,11 @@ def leftovers(host: Host) -> list[str]:
     [
         (form(b"PK\x03\x04"), 422, "sliced file"),
         (form(b""), 422, "empty"),
-        (form(b"x" * (MAX_UPLOAD + 1)), 413, str(MAX_UPLOAD)),
+        (
+            form(b"x" * (MAX_UPLOAD + 1)),
+            413,
+            f"the {MAX_UPLOAD} bytes this gateway takes. Its operator can raise",
+        ),
         (form(member="eve"), 422, "member"),
         (form(note="x" * 5000), 413, "field"),
         (aiohttp.FormData({"a": "b"}), 415, "multipart"),
@@ -429,3 +442,35 @@ def test_every_command_has_a_shape(state: TaskState, printer_id: int | None) -> 
     number = "00000000-0000-4000-8000-000000000001"
     command = PrinterCommand(number, printer_id, 1, "pause", "M", START, state)
     schemas.Task.model_validate_json(encode(shapes.task(command)))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/members", {"name": "a\tb"}, "name: A name is one line of text"),
+        ("/members", {"name": " "}, "name: A name is one line of text"),
+        (
+            "/members",
+            {"name": "zoe", "email": "zoe"},
+            "email: An e-mail address is needed, like ana@example.org",
+        ),
+        ("/members", {}, "name: Field required"),
+        ("/keys", {"member": "ben", "name": "k", "scopes": []}, "scopes: List should have at least 1 item"),
+        (
+            "/keys",
+            {"member": "ben", "name": "k", "scopes": ["root"]},
+            "scopes.0: Input should be 'data:read'",
+        ),
+        ("/keys", {"member": "zoe", "name": "k", "scopes": ["admin"]}, "print-gateway members add"),
+        ("/printers/mk3/plate", {"plate": "dirty"}, "plate: Input should be 'clear' or 'occupied'"),
+        ("/jobs", {"name": "x" * 201}, "name: String should have at most 200 characters"),
+        ("/jobs", [], "body: Input should be an object"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words(host: Host, path: str, body: Any, words: str) -> None:
+    """The field first, then what it takes: no regular expressions, no "body:" in front."""
+    response = await call(host, "POST", path, ANA, Scope.ADMIN, json=body)
+    detail = (await response.json())["detail"]
+    assert response.status == 422
+    assert words in detail
+    assert "pattern" not in detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from dataclasses import replace
@@ -95,7 +96,11 @@ async def test_a_stranger_is_told_how_to_get_in(host: Host) -> None:
         )
         answer, _ = await asking.communicate()
     assert answer.startswith(b"HTTP/1.1 401")
-    assert b"print-gateway members add" in answer
+    detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+    assert detail == (
+        f"The user with uid {STRANGER} is no member of this gateway: ask its operator for "
+        "`print-gateway members add NAME`, or use a key."
+    )
 
 
 async def test_a_login_name_that_is_a_members(tmp_path: Path, path: Path) -> None:

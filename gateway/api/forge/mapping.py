@@ -52,7 +52,7 @@ def shown_time(at: datetime) -> str:
 def job_object(job: Job, printer: Printer | None, printer_status: PrinterStatus | None) -> dict[str, Any]:
     """One job of a list (Forge: GET jobs, `jobs`). All documented keys, null when never reported.
 
-    `printer_status` is the printer's word now; it is left out for a job that never reached a printer.
+    `printer_status` is the printer's word now; it is null for a job that never reached a printer.
     """
     status = shown_status(job)
     return {
@@ -97,12 +97,27 @@ def was_on_printer(job: Job) -> bool:
     return job.status not in _NEVER_ON_PRINTER
 
 
+def last_word(job: Job, printer_status: PrinterStatus | None) -> PrinterStatus | None:
+    """The printer's status in its last report about a job that was on it.
+
+    While the job is there that is `printer_status`, the printer's word now. With the end of the job it stands
+    still, whatever the printer does today: ready with completed and canceled, error with failed (Forge API
+    2.2). None when a person said how it ended: then no report of the printer's belongs to the end.
+    """
+    if not job.is_over:
+        return printer_status
+    if not job.reasons:
+        return None
+    return PrinterStatus.ERROR if job.status is JobStatus.FAILED else PrinterStatus.READY
+
+
 def _job_status(
     job: Job, status: str, printer: Printer | None, printer_status: PrinterStatus | None
 ) -> dict[str, Any]:
     reported = was_on_printer(job)
+    word = last_word(job, printer_status) if reported else None
     found: dict[str, Any] = {
-        "printer_status": printer_status.value if reported and printer_status is not None else None,
+        "printer_status": None if word is None else word.value,
         "job_id": job.job_id,
         "job_name": job.name,
         "member_id": job.member_id,

@@ -157,12 +157,24 @@ Settings = Annotated[
 ]
 
 
+def _one_line(value: Any) -> Any:
+    """A name on one line, without control characters; None for one that says nothing."""
+    if not isinstance(value, str):
+        return value
+    words = ("".join(char for char in word if char.isprintable()) for word in value.split())
+    return " ".join(word for word in words if word) or None
+
+
+_JobName = Annotated[str, Field(max_length=limits.NAME_CHARS)]
+JobName = Annotated[_JobName | None, BeforeValidator(_one_line, json_schema_input_type=_JobName | None)]
+
+
 class NewJob(BaseModel):
     """A job to be printed. Other fields are ignored: clients repeat `printer_id` here."""
 
     printable_id: OptionalText = Field(None, description="URN of an uploaded file.")
     printable_url: OptionalText = Field(None, description="Not fetched by this version: 422.")
-    job_name: Annotated[str, Field(max_length=limits.NAME_CHARS)] | None = None
+    job_name: JobName = None
     settings: Settings = Field(default_factory=dict)
     callback_url: OptionalText = Field(None, description="Callbacks are not sent by this version: 422.")
 

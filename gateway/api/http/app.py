@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.api.http import limits, openapi
 from gateway.api.http.answers import reply, reply_if_changed
@@ -27,6 +28,8 @@ DIALECTS: Final = web.AppKey("dialects", Sequence[Dialect])
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
+#: What goes into the log for a client that hung up in the middle; it is never sent.
+CLIENT_GONE: Final = 499
 _SAFE_REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{limits.REQUEST_ID_CHARS}}}", re.ASCII)
 #: Sent with every answer. An API reply is never a page, a frame or a script.
 SECURITY_HEADERS: Final = {
@@ -67,9 +70,25 @@ def build_app(services: Services, dialects: Sequence[Dialect]) -> web.Applicatio
     return app
 
 
+class _OneLineForStrangers(logging.Filter):
+    """Bytes that are no HTTP: anybody may send them, so they are one line in the log, without a trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+            record.msg, record.args = "what was sent is no HTTP request: %s", (type(error).__name__,)
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def runner_options() -> dict[str, Any]:
-    """Keyword arguments for `web.AppRunner`: bounds that aiohttp's server enforces."""
+    """Keyword arguments for `web.AppRunner`: bounds that aiohttp's server enforces, and its log."""
+    server_log = logging.getLogger(f"{__name__}.server")
+    if not server_log.filters:
+        server_log.addFilter(_OneLineForStrangers())
     return {
+        "logger": server_log,
         "max_line_size": limits.HEADER_BYTES,
         "max_field_size": limits.HEADER_BYTES,
         "handle_signals": False,
@@ -100,11 +119,17 @@ def _admit(request: web.Request, services: Services, operation: Operation, diale
         return NOBODY
     principal = dialect.authenticate(request, services)
     if principal is None:
-        raise unauthorized("Send a valid key as `Authorization: Bearer KEY`.")
+        raise unauthorized(_who_are_you(request))
     if not principal.may(*operation.scopes):
         needed = " ".join(scope.value for scope in operation.scopes)
         raise Failure(403, f"This key lacks a scope: {needed} is needed here.")
     return principal
+
+
+def _who_are_you(request: web.Request) -> str:
+    if "Authorization" in request.headers:
+        return "This key is not known here, or was revoked. Send a valid one as `Authorization: Bearer KEY`."
+    return "A key is needed: send it as `Authorization: Bearer KEY`."
 
 
 def request_id(request: web.Request) -> str:
@@ -132,15 +157,20 @@ def dialect_of(request: web.Request) -> Dialect | None:
 async def _border(request: web.Request, handler: Next) -> web.StreamResponse:
     try:
         return await handler(request)
-    except ConnectionError:
-        raise  # the client went away; nobody to answer
     except Exception as error:
+        if _is_gone(request):
+            log.debug("%s %s: the client went away: %r", request.method, request.path, error)
+            return web.Response(status=CLIENT_GONE)  # nobody reads it; it ends the exchange without a trace
         if request.writer is not None and request.writer.output_size > 0:
             log.warning("%s %s broke off: %r", request.method, request.path, error)
             raise  # half an answer is out: aiohttp drops the connection, so that it is not taken for a whole
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
         return _answer_failure(request, error)
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _answer_failure(request: web.Request, error: Exception) -> web.Response:

@@ -63,7 +63,7 @@ def by_bearer_or_peer(request: web.Request, services: Services) -> Principal | N
         return None
     peer = peer_principal(uid, login_name(uid), services.service_uid, services.engine.state.members)
     if peer.principal is None:
-        raise unauthorized(f"On this socket you are {peer.reason}.")
+        raise unauthorized(f"{peer.reason[:1].upper()}{peer.reason[1:]}.")
     return peer.principal
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
@@ -20,6 +20,13 @@ from gateway.domain.commands import CommandRefused, Refusal
 from gateway.engine.engine import EngineBusy
 from gateway.engine.ports import StoreUnavailable
 
+#: A name that people give: no control characters, not blank.
+NAME_PATTERN: Final = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f]$"
+EMAIL_PATTERN: Final = r"^[^@\s]+@[^@\s]+$"
+PATTERNS_IN_WORDS: Final = {
+    NAME_PATTERN: "A name is one line of text that does not end in a blank",
+    EMAIL_PATTERN: "An e-mail address is needed, like ana@example.org",
+}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _STATUS_OF = {Refusal.UNKNOWN: 404, Refusal.CONFLICT: 409, Refusal.INVALID: 422}
 
@@ -76,11 +83,17 @@ def unauthorized(detail: str) -> Failure:
 def from_validation(error: ValidationError, status: int, what: str) -> Failure:
     """A body or query that parsed but makes no sense, field by field, without echoing the input."""
     errors = [
-        {"field": ".".join(str(step) for step in item["loc"]) or what, "message": item["msg"]}
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
+        {"field": ".".join(str(step) for step in item["loc"]) or what, "message": _in_words(item)}
+        for item in error.errors(include_url=False, include_input=False)
     ]
     first = errors[0]
-    return Failure(status, f"{what}: {first['field']}: {first['message']}", errors=errors)
+    return Failure(status, f"{first['field']}: {first['message']}", errors=errors)
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    """What pydantic says, but a pattern in words: nobody reads a regular expression at a printer."""
+    pattern = item.get("ctx", {}).get("pattern")
+    return PATTERNS_IN_WORDS.get(pattern, str(item["msg"]))
 
 
 def from_exception(error: Exception) -> Failure | None:

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from gateway.api.http import limits
 from gateway.api.http.operations import FORM, JSON, Dialect, Operation
-from gateway.api.http.problems import Failure, from_validation
+from gateway.api.http.problems import NAME_PATTERN, Failure, from_validation
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
@@ -42,9 +42,7 @@ def _query_integer(value: Any) -> Any:
 #: An integer in a query string.
 QueryInt = Annotated[int, BeforeValidator(_query_integer, json_schema_input_type=int)]
 #: A name that people give: no control characters, not blank.
-Name = Annotated[
-    str, Field(min_length=1, max_length=limits.NAME_CHARS, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f]$")
-]
+Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS, pattern=NAME_PATTERN)]
 
 
 def read_query(model: type[BaseModel], query: MultiMapping[str]) -> BaseModel:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from gateway.api.http import limits
 from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.job import Job
@@ -65,7 +66,7 @@ class Subscription(Protocol):
         """Everything since the last call; waits until there is something."""
 
     def close(self) -> None:
-        """Stop listening. Idempotent."""
+        """Stop listening; a task in `take` gets what there is, closed. Idempotent."""
 
 
 class EventFeed(Protocol):
@@ -93,6 +94,7 @@ class Services:
     max_upload_bytes: int
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
+    heartbeat: float = limits.HEARTBEAT  # seconds between signs of life on a silent event stream
 
 
 SERVICES = web.AppKey("services", Services)

@@ -153,4 +153,5 @@ async def _inspect(services: Services, upload: Upload) -> Mapping[str, Any]:
 
 
 def _too_large(services: Services) -> Failure:
-    return Failure(413, f"The file is larger than the {services.max_upload_bytes} bytes this gateway takes.")
+    text = f"The file is larger than the {services.max_upload_bytes} bytes this gateway takes."
+    return Failure(413, f"{text} Its operator can raise `max_upload_bytes` under [server].")

@@ -11,6 +11,7 @@ to the store; only a client too far behind for that is told to read the lists an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,14 +40,24 @@ async def stream_events(call: Call[schemas.EventsQuery, None]) -> web.StreamResp
     after = _resume_point(call)
     subscription = call.services.events.subscribe()
     try:
-        response = EventSourceResponse(sep="\n", ping_interval=limits.HEARTBEAT)
+        response = EventSourceResponse(sep="\n", ping_interval=call.services.heartbeat)
         response.headers["Cache-Control"] = "no-store"
         async with response:
             await response.prepare(call.request)
-            await _EventWriter(call, response).run(subscription, after)
+            leaving = asyncio.create_task(_leave_with(response, subscription), name="event stream's end")
+            try:
+                await _EventWriter(call, response).run(subscription, after)
+            finally:
+                leaving.cancel()
         return response
     finally:
         subscription.close()
+
+
+async def _leave_with(response: EventSourceResponse, subscription: Subscription) -> None:
+    """A client that went away while nothing happens is noticed by a heartbeat that does not arrive."""
+    await response.wait()
+    subscription.close()
 
 
 def _resume_point(call: Call[schemas.EventsQuery, None]) -> int | None:

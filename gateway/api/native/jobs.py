@@ -23,7 +23,7 @@ from gateway.domain.printer import Printer
 
 ROOT = "/gateway/v1"
 _WORDS = frozenset(status.value for status in JobStatus) | {Verdict.SUCCESSFUL.value}
-_NO_JOB = "There is no such job for you. GET /gateway/v1/jobs lists yours."
+_NO_JOB = "There is no such job for you. `print-gateway jobs list` (GET /gateway/v1/jobs) lists yours."
 
 
 def _shape(call: AnyCall, job: Job) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _statuses(given: list[str]) -> frozenset[str]:
     words = frozenset(word.strip() for value in given for word in value.split(",") if word.strip())
     unknown = sorted(words - _WORDS)
     if unknown:
-        raise Failure(400, f"status: {unknown[0][:40]!r} is none. Known: {', '.join(sorted(_WORDS))}.")
+        raise Failure(400, f"status: there is no {unknown[0][:40]!r}. Known: {', '.join(sorted(_WORDS))}.")
     return words
 
 

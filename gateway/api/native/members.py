@@ -70,7 +70,8 @@ async def create_key(call: Call[NoQuery, schemas.NewKey]) -> web.StreamResponse:
     named = call.body.member
     member = next((row for row in members.values() if named in (row.name, row.member_id)), None)
     if member is None:
-        raise Failure(422, f"member: there is no {named[:40]!r}. POST /gateway/v1/members adds one.")
+        how = "`print-gateway members add` (POST /gateway/v1/members) adds one"
+        raise Failure(422, f"member: there is no {named[:40]!r}; {how}.")
     made = make_key(member.member_id, call.body.name, frozenset(call.body.scopes), call.services.clock.wall())
     added: Key = await call.services.engine.execute(AddKey(made.key))
     body = shapes.key(added, members) | {"token": made.token}
@@ -87,7 +88,8 @@ async def revoke_key(call: Call[NoQuery, None]) -> web.StreamResponse:
     """The key stops working at once. Revoking it again changes nothing."""
     key = call.services.engine.state.keys.get(call.path("key_id"))
     if key is None or not _is_own(call, key):
-        raise Failure(404, "There is no such key for you. GET /gateway/v1/keys lists yours.")
+        how = "`print-gateway keys list` (GET /gateway/v1/keys) lists yours"
+        raise Failure(404, f"There is no such key for you; {how}.")
     if key.revoked_at is None:
         await call.services.engine.execute(RevokeKey(key.key_id))
     return web.Response(status=204)

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.http import limits
+from gateway.api.http.problems import EMAIL_PATTERN
 from gateway.api.http.reading import Name, QueryInt
 from gateway.domain.commands import TaskState
 from gateway.domain.job import AttemptResult, Reason, Verdict
@@ -238,7 +239,7 @@ class NewMember(_Body):
     """A member to be."""
 
     name: Name
-    email: Annotated[str, Field(max_length=limits.NAME_CHARS, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    email: Annotated[str, Field(max_length=limits.NAME_CHARS, pattern=EMAIL_PATTERN)] | None = None
 
 
 class Key(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
-from gateway.domain.job import Attempt, Job
+from gateway.domain.job import Attempt, Job, JobStatus
 from gateway.domain.member import Key, Member
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
@@ -48,7 +48,7 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "message": presence.message,
         "temperatures": dict(presence.temperatures),
         "current_job": current.job_id if current is not None else None,
-        "queued": sum(1 for job in mine if not job.is_on_printer),
+        "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),
     }
 
 
