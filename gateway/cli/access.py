@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import show
 from gateway.cli.session import call
+
+if TYPE_CHECKING:
+    from gateway.client.models import Key
+    from gateway.client.native import GatewayClient
 
 keys = typer.Typer(no_args_is_help=True, help="Keys: what apps and people on other hosts show.")
 members = typer.Typer(no_args_is_help=True, help="Members: who owns printers and jobs.")
@@ -52,10 +56,20 @@ def list_keys(context: typer.Context, json: Json = False) -> None:
 
 
 @keys.command("revoke")
-def revoke_key(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def revoke_key(
+    context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False
+) -> None:
     """A key stops working at once."""
-    call(context, lambda client: client.revoke_key(key_id))
-    print(f"key {key_id} is revoked")
+
+    async def work(client: GatewayClient) -> Key | None:
+        await client.revoke_key(key_id)
+        return next((key for key in await client.keys() if key.id == key_id), None) if json else None
+
+    key = call(context, work)
+    if key is not None:
+        show.as_json(key)
+    else:
+        print(f"key {key_id} is revoked")
 
 
 @members.command("add")

@@ -30,6 +30,14 @@ ConfigPath = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"print-gateway {version('print-gateway')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -40,11 +48,27 @@ def options(
         str | None, typer.Option(envvar="PRINT_GATEWAY_TOKEN", help="A key; better in the environment.")
     ] = None,
     socket: Annotated[str | None, typer.Option(help="The Unix socket of a gateway on this host.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it, and exit.")
+    ] = False,
 ) -> None:
     """Which gateway is meant. On its own host the Unix socket is the authority."""
-    if url and not url.startswith(("http://", "https://")):
+    if url and not _is_url(url):
         fail(f'"{url}" is not a URL; write it like http://printhost.local:8080', Exit.USAGE)
+    token = token.strip() if token else None
+    if token and not (token.isascii() and token.isprintable()):
+        fail("the token has characters that no key has; copy it again", Exit.USAGE)
     context.obj = Target(url, token, socket)
+
+
+def _is_url(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        return False
 
 
 @app.command()

@@ -12,7 +12,7 @@ from gateway.cli import show
 from gateway.cli.session import Exit, call, readable_file
 
 if TYPE_CHECKING:
-    from gateway.client.models import Job, JobPage
+    from gateway.client.models import Answer, Job, JobPage
     from gateway.client.native import GatewayClient
 
 app = typer.Typer(no_args_is_help=True, help="Print jobs: hand in, watch, pause, cancel.")
@@ -88,9 +88,10 @@ def submit(
     readable_file(file)
 
     async def work(client: GatewayClient) -> Job:
-        where = printer or await _only_printer(client)
+        # Asked before the upload: a wrong name should not cost minutes.
+        where = (await client.printer(printer)).name if printer else await _only_printer(client)
         stored = await client.upload(file)
-        job = await client.submit(printer=where, file_id=stored.id, name=name or file.name, member=member)
+        job = await client.submit(printer=where, file_id=stored.id, name=name or stored.name, member=member)
         if not json:
             print(f'job {job.number} "{job.name}" is {job.status} on {job.printer or where}')
         return await _watched(client, job.id, bar=not json) if watch else job
@@ -109,25 +110,25 @@ def watch_(context: typer.Context, job: Which, json: Json = False) -> None:
 
 
 @app.command()
-def pause(context: typer.Context, job: Which) -> None:
+def pause(context: typer.Context, job: Which, json: Json = False) -> None:
     """Pause a print."""
-    _order(context, job, "pause")
+    _order(context, job, "pause", json=json)
 
 
 @app.command()
-def resume(context: typer.Context, job: Which) -> None:
+def resume(context: typer.Context, job: Which, json: Json = False) -> None:
     """Go on with a paused print."""
-    _order(context, job, "resume")
+    _order(context, job, "resume", json=json)
 
 
 @app.command()
-def cancel(context: typer.Context, job: Which) -> None:
+def cancel(context: typer.Context, job: Which, json: Json = False) -> None:
     """End a job: at once while it waits, by the machine once it prints."""
-    _order(context, job, "cancel")
+    _order(context, job, "cancel", json=json)
 
 
 @app.command()
-def resolve(context: typer.Context, job: Which, outcome: Outcome) -> None:
+def resolve(context: typer.Context, job: Which, outcome: Outcome, json: Json = False) -> None:
     """Say how a held job ended, after a look at the machine."""
 
     async def work(client: GatewayClient) -> Job:
@@ -136,7 +137,10 @@ def resolve(context: typer.Context, job: Which, outcome: Outcome) -> None:
         return await client.job(found.id)
 
     found = call(context, work)
-    print(f'job {found.number} "{found.name}" is {show.standing(found)}')
+    if json:
+        show.as_json(found)
+    else:
+        print(f'job {found.number} "{found.name}" is {show.standing(found)}')
 
 
 async def _find(client: GatewayClient, text: str) -> Job:
@@ -161,13 +165,16 @@ async def _watched(client: GatewayClient, job_id: str, *, bar: bool) -> Job:
     return await watch_job(client, job_id, bar=bar)
 
 
-def _order(context: typer.Context, job: str, verb: str) -> None:
-    async def work(client: GatewayClient) -> str:
+def _order(context: typer.Context, job: str, verb: str, *, json: bool) -> None:
+    async def work(client: GatewayClient) -> tuple[Job, Answer]:
         found = await _find(client, job)
-        answer = await client.command(found.id, verb)
-        return f'job {found.number} "{found.name}": {answer.message or f"{verb} accepted"}'
+        return found, await client.command(found.id, verb)
 
-    print(call(context, work))
+    found, answer = call(context, work)
+    if json:
+        show.as_json(answer)
+    else:
+        print(f'job {found.number} "{found.name}": {answer.message or f"{verb} accepted"}')
 
 
 def _end(job: Job, *, json: bool, watched: bool) -> None:

@@ -37,20 +37,23 @@ def show_(context: typer.Context, name: Name, json: Json = False) -> None:
 
 
 @app.command()
-def ready(context: typer.Context, name: Name) -> None:
+def ready(context: typer.Context, name: Name, json: Json = False) -> None:
     """Confirm that the plate is clear: you looked, and the next job may start."""
 
     async def work(client: GatewayClient) -> Printer:
         printer = await client.printer(name)
         await client.set_plate(printer.id, "clear")
-        return printer
+        return await client.printer(str(printer.id)) if json else printer
 
     printer = call(context, work)
-    print(f"{printer.name}: plate clear")
+    if json:
+        show.as_json(printer)
+    else:
+        print(f"{printer.name}: plate clear")
 
 
 @app.command()
-def stop(context: typer.Context, name: Name) -> None:
+def stop(context: typer.Context, name: Name, json: Json = False) -> None:
     """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards."""
 
     async def work(client: GatewayClient) -> tuple[Printer, Answer]:
@@ -58,4 +61,7 @@ def stop(context: typer.Context, name: Name) -> None:
         return printer, await client.stop(printer.id)
 
     printer, answer = call(context, work)
-    print(f"{printer.name}: {answer.message or 'emergency stop sent'}")
+    if json:
+        show.as_json(answer)
+    else:
+        print(f"{printer.name}: {answer.message or 'emergency stop sent'}")

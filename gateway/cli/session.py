@@ -28,6 +28,10 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+#: What the gateway answers when what it was asked is wrong, whatever state it is in.
+ASKED_WRONGLY = frozenset({400, 404, 413, 415, 422})
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The global options: which gateway is meant."""
@@ -63,7 +67,9 @@ def call(context: typer.Context, work: Callable[[GatewayClient], Awaitable[T]]) 
     except GatewayUnreachable as error:
         fail(str(error))
     except Refused as error:
-        fail(str(error), Exit.USAGE if error.status in (404, 422) else Exit.TROUBLE)
+        fail(str(error), Exit.USAGE if error.status in ASKED_WRONGLY else Exit.TROUBLE)
+    except UnicodeEncodeError:
+        fail("one of the words is no UTF-8 text; type it again", Exit.USAGE)
     except KeyboardInterrupt:
         fail("stopped watching; the gateway goes on", Exit.INTERRUPTED)
 

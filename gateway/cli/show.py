@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+    from rich.table import Table
 
     from gateway.client.models import Job, Printer
 
-#: Characters a line may have when it goes to a file or a pipe, where nothing tells the width.
-WIDTH_OF_A_PIPE = 200
+#: Characters a line may have when it goes to a file or a pipe: more than any line, so that none is broken.
+WIDTH_OF_A_PIPE = 10_000
+#: The column whose texts may stand below the table, and the one whose texts may be cut, and how short.
+NOTE, NAME, SHORTEST_NAME = "NOTE", "NAME", 8
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -32,16 +35,76 @@ def as_json(thing: BaseModel | Sequence[BaseModel]) -> None:
     print(json.dumps(plain if plain is not None else thing.model_dump(mode="json"), indent=2))  # type: ignore[union-attr]
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """One line an item."""
+def plain(value: object) -> str:
+    """Text without control characters: names come from files, cards and panels, not only from people."""
+    text = "" if value is None else str(value)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    spare: Sequence[str] = (),
+) -> None:
+    """One line an item, however narrow the terminal.
+
+    What does not fit goes in this order: notes move below the table, `spare` columns are left out, names cut.
+    """
+    screen = console()
+    cells = [[plain(cell) for cell in row] for row in rows]
+    shown = list(columns)
+    for column in (NOTE, *spare):
+        if column in shown and _too_wide(screen, _drawn(columns, cells, shown, title)) > 0:
+            shown.remove(column)
+    _cut_names(screen, columns, cells, _too_wide(screen, _drawn(columns, cells, shown, title)))
+    screen.print(_drawn(columns, cells, shown, title))
+    if NOTE in columns and NOTE not in shown:
+        _below(screen, [(row[0], row[columns.index(NOTE)]) for row in cells])
+
+
+def _drawn(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[str], title: str | None
+) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        drawn.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console().print(drawn)
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in shown:
+        drawn.add_column(column, no_wrap=True)
+    wanted = [columns.index(column) for column in shown]
+    for row in cells:
+        drawn.add_row(*(Text(row[number]) for number in wanted))
+    return drawn
+
+
+def _too_wide(screen: Console, drawn: Table) -> int:
+    """Characters by which the table is wider than the screen."""
+    wide = drawn.__rich_measure__(screen, screen.options.update(max_width=WIDTH_OF_A_PIPE)).maximum
+    return wide - screen.width
+
+
+def _cut_names(screen: Console, columns: Sequence[str], cells: Sequence[list[str]], excess: int) -> None:
+    from rich.text import Text
+
+    if excess <= 0 or NAME not in columns:
+        return
+    number = columns.index(NAME)
+    longest = max((Text(row[number]).cell_len for row in cells), default=0)
+    for row in cells:
+        name = Text(row[number])
+        name.truncate(max(SHORTEST_NAME, longest - excess), overflow="ellipsis")
+        row[number] = name.plain
+
+
+def _below(screen: Console, notes: Iterable[tuple[str, str]]) -> None:
+    from rich.text import Text
+
+    for item, note in notes:
+        if note:
+            screen.print(Text(f"{item}: {note}"))
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
@@ -51,7 +114,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
     shown = [(name, value) for name, value in pairs if value not in (None, "", (), {})]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        console().print(Text(f"{name:<{width}}  {value}"))
+        console().print(Text(f"{name:<{width}}  {plain(value)}"))
 
 
 def percent(progress: float | None) -> str:
@@ -82,6 +145,7 @@ def printers(found: Sequence[Printer]) -> None:
              p.message or p.link_reason)
             for p in found
         ),
+        spare=("OWNER", "JOB", "QUEUED", "LINK", "PLATE"),
     )  # fmt: skip
 
 
@@ -94,6 +158,7 @@ def jobs(found: Sequence[Job]) -> None:
              "local" if j.is_local else "", instant(j.created_at), j.message or j.waiting)
             for j in found
         ),
+        spare=("CREATED", "MEMBER", "LOCAL", "PRINTER", "PROGRESS"),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Calls:
         """The answer's JSON, GatewayUnreachable or Refused."""
         try:
             async with self.open(method, path, **options) as response:
-                await refuse(response)
+                await refuse(response, self.address)
                 body = await response.read()
         except BROKEN as error:
             raise GatewayUnreachable(explain(self.address, error)) from error
@@ -119,10 +120,12 @@ def explain(address: Address, error: BaseException) -> str:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()  # asyncio's own texts name the call and the address again
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
-async def refuse(response: aiohttp.ClientResponse) -> None:
+async def refuse(response: aiohttp.ClientResponse, address: Address) -> None:
     """Raise what the gateway said against it, if it did."""
     if response.status < 400:
         return
@@ -134,6 +137,13 @@ async def refuse(response: aiohttp.ClientResponse) -> None:
         problem = {}
     title = str(problem.get("title") or f"{response.status} {response.reason or ''}".strip())
     detail = str(problem.get("detail") or "")
-    if response.status == 401:
-        detail = f"{detail or title} Give a valid key with --token or PRINT_GATEWAY_TOKEN.".strip()
+    if response.status == 401 and (address.token or address.url):
+        detail = _about_keys(address)
     raise Refused(response.status, title, detail)
+
+
+def _about_keys(address: Address) -> str:
+    how = "make one with `print-gateway keys create` on its host, give it by --token or PRINT_GATEWAY_TOKEN"
+    if address.token:
+        return f"the gateway at {address} does not know this key, or it was revoked; {how}"
+    return f"the gateway at {address} wants a key; {how}"

@@ -10,7 +10,9 @@ from gateway.client.models import GatewayEvent, Job
 from gateway.client.native import GatewayClient, Opened
 
 #: Jobs asked for at once while looking for a number.
-PAGE = 100
+PAGE = 500
+#: Characters of a whole id, and the fewest that may stand for one: a slip must not cancel a job.
+ID_CHARS, SHORTEST = 36, 4
 
 
 async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None]:
@@ -34,25 +36,30 @@ async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None
 
 
 async def find_job(client: GatewayClient, text: str) -> Job:
-    """A job by its id, its number or an unmistakable beginning of its id; the newest are looked at first."""
-    if len(text) >= 32:
+    """A job by its number, its id or an unmistakable beginning of its id; the newest are looked at first."""
+    if len(text) >= ID_CHARS:
         return await client.job(text)
-    offset = (await client.jobs(scope="all", limit=1)).total
-    found: list[Job] = []
-    while offset > 0 and not found:
-        start = max(0, offset - PAGE)
-        page = await client.jobs(scope="all", limit=offset - start, offset=start)
-        found = [job for job in page.jobs if _is_meant(job, text)]
-        offset = start
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Refused(404, "Ambiguous", f'"{text}" begins the ids of {len(found)} jobs; give more of it')
+    begins: list[Job] = []
+    async for job in _newest_first(client):
+        if str(job.number) == text:
+            return job
+        if len(text) >= SHORTEST and job.id.startswith(text.lower()):
+            begins.append(job)
+    if len(begins) == 1:
+        return begins[0]
+    if begins:
+        raise Refused(404, "Ambiguous", f'"{text}" begins the ids of {len(begins)} jobs; give more of it')
     raise Refused(404, "Not found", f'there is no job "{text}"; see print-gateway jobs list')
 
 
-def _is_meant(job: Job, text: str) -> bool:
-    return str(job.number) == text if text.isdigit() else job.id.startswith(text.lower())
+async def _newest_first(client: GatewayClient) -> AsyncGenerator[Job, None]:
+    offset = (await client.jobs(scope="all", limit=1)).total
+    while offset > 0:
+        start = max(0, offset - PAGE)
+        page = await client.jobs(scope="all", limit=offset - start, offset=start)
+        for job in reversed(page.jobs):
+            yield job
+        offset = start
 
 
 def _moved(event: GatewayEvent, job_id: str) -> bool:

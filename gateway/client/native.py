@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
@@ -74,11 +75,13 @@ class GatewayClient:
     async def upload(self, path: Path, name: str | None = None) -> StoredFile:
         """Store a print file."""
         key = str(uuid.uuid4())
+        # A file's name is bytes; what of it is no UTF-8 cannot be told to the gateway.
+        shown = (name or path.name).encode("utf-8", "replace").decode()
 
         async def attempt() -> Any:
-            with path.open("rb") as content:
+            with os.fdopen(os.open(path, os.O_RDONLY), "rb") as content:  # by number: the name is told below
                 form = aiohttp.FormData()
-                form.add_field("file", content, filename=name or path.name, content_type="text/x.gcode")
+                form.add_field("file", content, filename=shown, content_type="text/x.gcode")
                 headers = {"Idempotency-Key": key}
                 return await self._call("POST", "/files", data=form, headers=headers, timeout=UPLOAD_TIMEOUT)
 
@@ -185,7 +188,7 @@ class GatewayClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN, sock_read=STREAM_SILENT_FOR)
         try:
             async with self._calls.open("GET", "/events", headers=headers, timeout=timeout) as response:
-                await refuse(response)
+                await refuse(response, self.address)
                 yield Opened()
                 async for chunk in response.content.iter_any():
                     for event in parser.feed(chunk):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
@@ -106,10 +108,28 @@ async def test_a_refusal_without_words_has_its_status(client: GatewayClient, fak
         await client.printers()
 
 
-async def test_a_wrong_key_says_where_keys_go(client: GatewayClient, fake: FakeGateway) -> None:
+async def test_a_wrong_key_says_where_keys_come_from(client: GatewayClient, fake: FakeGateway) -> None:
     fake.instead["/printers"] = deque([problem(401, "This key is not known.")])
-    with pytest.raises(Refused, match=r"This key is not known\. Give a valid key with --token"):
+    with pytest.raises(Refused, match=r"does not know this key, or it was revoked; make one with .*--token"):
         await client.printers()
+
+
+async def test_a_missing_key_is_asked_for(url: str, fake: FakeGateway) -> None:
+    fake.instead["/printers"] = deque([problem(401, "A key is needed.")])
+    async with GatewayClient(Address(url)) as client:
+        with pytest.raises(Refused, match=r"wants a key; make one with `print-gateway keys create`"):
+            await client.printers()
+
+
+async def test_a_stranger_on_the_socket_gets_the_gateways_own_advice(
+    fake: FakeGateway, tmp_path: Path
+) -> None:
+    """There it is not a key that is missing, but a member of that login name."""
+    fake.instead["/printers"] = deque([problem(401, "User 'zoe' is no member: ask its operator.")])
+    with served(fake, tmp_path / "s") as path:
+        async with GatewayClient(Address(socket=path)) as client:
+            with pytest.raises(Refused, match=r"^User 'zoe' is no member: ask its operator\.$"):
+                await client.printers()
 
 
 @pytest.mark.parametrize(
@@ -242,6 +262,49 @@ async def test_finds_jobs_by_number_and_by_the_beginning_of_the_id(
         await find_job(client, "999")
     with pytest.raises(Refused, match="begins the ids of"):
         await find_job(client, "000000f")
+
+
+async def test_no_job_is_meant_by_a_slip(client: GatewayClient, fake: FakeGateway) -> None:
+    """`jobs cancel "$UNSET"` must not cancel the only job there is."""
+    for text in ("", " ", "4", "4b", "4b5", "-", "4b5a3181-8997-4d6a-979f-e1af7eb5b54"[1:]):
+        with pytest.raises(Refused, match=re.escape(f'there is no job "{text}"')):
+            await find_job(client, text)
+    assert (await find_job(client, "4b5a")).number == 7
+
+
+async def test_an_id_may_begin_with_digits_alone(client: GatewayClient, fake: FakeGateway) -> None:
+    """Listings show eight characters of an id; one id in forty begins with eight digits."""
+    fake.jobs = [job(id="12345678-0000-4000-8000-000000000000", number=1), job(id="f" * 36, number=12345)]
+    assert (await find_job(client, "12345678")).number == 1
+    assert (await find_job(client, "12345")).number == 12345, "a number goes before an id"
+
+
+async def test_a_beginning_is_unmistakable_among_all_jobs(client: GatewayClient, fake: FakeGateway) -> None:
+    """Also when the other one is a thousand jobs ago, on another page."""
+    tail = "-0000-4000-8000-000000000000"
+    fake.jobs = [job(id=f"{number:08x}{tail}", number=number) for number in range(1, 1200)]
+    fake.jobs[0]["id"], fake.jobs[-1]["id"] = "deadbeef" + tail, "deadbe00" + tail
+    with pytest.raises(Refused, match='"deadbe" begins the ids of 2 jobs; give more of it'):
+        await find_job(client, "deadbe")
+    assert (await find_job(client, "DEADBEEF")).number == 1
+
+
+async def test_file_names_that_are_no_text(client: GatewayClient, fake: FakeGateway, tmp_path: Path) -> None:
+    """A name on disk is bytes."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.gcode"))
+    path.write_bytes(b"G28\n")
+    await client.upload(path)
+    assert [unquote(known) for known in fake.files] == ["b?.gcode"]
+
+
+@pytest.mark.parametrize("name", ["Würfel.gcode", 'a "b".gcode', "a;b=c.gcode", "a%20b.gcode", "x" * 200])
+async def test_file_names_arrive_as_they_are(
+    client: GatewayClient, fake: FakeGateway, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"G28\n")
+    await client.upload(path, name)
+    assert [unquote(known) for known in fake.files] == [name]
 
 
 async def test_using_it_unopened_is_a_mistake() -> None:
