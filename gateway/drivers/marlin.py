@@ -2,8 +2,8 @@
 
 Three parts do the work, and this file joins them: a `HostPrint` (a print streamed from here), a `CardWatch`
 (prints from the printer's own card) and a `ScriptQueue` (macros, card orders, questions). What comes from
-above is in `marlin_orders`, what comes from the machine in `marlin_hearing`. A `Session` carries the bytes; when
-it ends, the driver opens the next one with growing waits.
+above is in `marlin_orders`, what comes from the machine in `marlin_hearing`. A `Session` carries the bytes;
+when it ends, the driver opens the next one with growing waits.
 
 After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
 

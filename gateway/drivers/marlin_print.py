@@ -190,7 +190,7 @@ class HostPrint:
     def _submit_next(self, link: Link) -> bool:
         try:
             line = next(self._lines, None)
-            if line is None:
+            if line is None or line.end > self.order.size:
                 self._file_ended(link)
                 return True
             number = link.submit(line.text)

@@ -27,10 +27,12 @@ ASK_SECONDS = 3.0
 AFTER_START_SECONDS = 0.5
 #: Seconds to name itself; a `busy` begins them anew (a printer that waits for a person answers afterwards).
 IDENTIFY_SECONDS = 30.0
-#: Seconds for M110 and the M105 behind it before both are sent again (both are harmless to repeat).
+#: Seconds for M110, and for the M105 behind it, before both are sent again (both are harmless to repeat): at
+#: first and at most, doubled with each try. Behind a print from the card each line waits for its long moves.
 NUMBER_SECONDS = 2.0
-#: Tries to number, so that a busy printer has a minute.
-NUMBER_TRIES = 30
+NUMBER_SECONDS_MAX = 30.0
+#: Tries to number: two minutes in all.
+NUMBER_TRIES = 7
 #: Oks without a name before the firmware counts as unknown, and M115s asked by then: the lines that somebody
 #: else left in the firmware are answered first, a window full of them at once.
 NAMELESS_OKS = 3
@@ -61,7 +63,11 @@ class Handshake:
     def numbered(self, now: float) -> None:
         """M110 went out."""
         self._tries += 1
-        self.deadline = now + NUMBER_SECONDS
+        self.numbering_goes_on(now)
+
+    def numbering_goes_on(self, now: float) -> None:
+        """The M110 was answered: the same time for the line that proves it."""
+        self.deadline = now + min(NUMBER_SECONDS * 2.0 ** (self._tries - 1), NUMBER_SECONDS_MAX)
 
     def board_started(self, now: float) -> None:
         """The board booted: what it said before may be another firmware's."""

@@ -89,6 +89,7 @@ class Link:
         self._is_ready = False
         self._patience = Patience(self._profile, now)
         self._probe_number: int | None = None  # of the question asked last, until anything answers
+        self._credit: tuple[float, int] | None = None  # when to believe that this question was answered
         self._questions: set[int] = set()  # numbers of questions still in flight
         self._beyond = 0
         self._block_free: int | None = None
@@ -228,6 +229,8 @@ class Link:
         if self._window.in_flight == 0:
             return None
         due = self._patience.due()
+        if self._credit is not None:
+            due = min(due, self._credit[0])
         return due if self._settle_at is None else min(due, self._settle_at)
 
     def handle_timer(self, now: float) -> None:
@@ -242,6 +245,11 @@ class Link:
         elif self._settle_at is not None and now >= self._settle_at:
             self._settle_at = None
             self._judge(self._window.settle(), now)
+        elif self._credit is not None and now >= self._credit[0]:
+            _, number = self._credit
+            self._credit = None
+            if self._window.count_probe_answer(number):
+                self._answered(now)
         elif now >= self._patience.due():
             self._probe(now)
 
@@ -259,7 +267,7 @@ class Link:
             return
         if not isinstance(reply, _IDLE_CHATTER) and getattr(reply, "is_waiting", True):
             self._patience.work_seen(now)
-            self._probe_number = None
+            self._probe_number = self._credit = None
         if isinstance(reply, Resend):
             self._hear_resend(reply.number, now)
         elif isinstance(reply, ErrorLine):
@@ -276,7 +284,7 @@ class Link:
 
     def _hear_ok(self, ok: Ok, now: float) -> None:
         self._patience.work_seen(now)
-        probe, self._probe_number = self._probe_number, None
+        probe, self._probe_number, self._credit = self._probe_number, None, None
         if ok.block_free is not None:
             self._learn_window(ok.block_free)
         if ok.temperatures is not None:
@@ -288,12 +296,12 @@ class Link:
                 self._identified(now)
         elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
             if not ok.number and ok.temperatures is None:
-                self._prove_numbering()
-        elif probe is not None and ok.temperatures is not None and self._patience.has_keepalive:
-            if self._window.count_probe_answer(probe):
-                self._answered(now)
+                self._prove_numbering(now)
         elif self._window.count_ok(ok):
             self._answered(now)
+            if probe is not None and ok.temperatures is not None and self._patience.has_keepalive:
+                # The answer to an older question, come late? Then more follows, or a `busy`. If not: its own.
+                self._credit = (now + self._profile.probe_after, probe)
 
     def _learn_window(self, block_free: int) -> None:
         """`B` of ADVANCED_OK is BUFSIZE - 1 when idle. Believed when said twice: one may be garbled."""
@@ -314,6 +322,8 @@ class Link:
         elif not self._window.is_recovering:
             self._settle_at = None
             self._signal(Signal.ANSWERED)
+            if not self._is_ready:
+                self._configure()
 
     def _hear_resend(self, number: int, now: float) -> None:
         last, self._refused_after = self._refused_after, None
@@ -436,8 +446,9 @@ class Link:
         self._window.append_bare(frame)
         self._handshake.numbered(now)
 
-    def _prove_numbering(self) -> None:
+    def _prove_numbering(self, now: float) -> None:
         """The M110 was answered: a numbered M105, whose own kind of answer proves the numbers."""
+        self._handshake.numbering_goes_on(now)
         self._window.forget_bare()
         self._window.append(framing.numbered(1, "M105"), is_marker=self._profile.temperature_in_ok)
 

@@ -182,15 +182,13 @@ class SendWindow:
         return self.acked < self.sent and self._answered_through(self.acked + 1)
 
     def count_probe_answer(self, number: int) -> bool:
-        """Marker `number` was sent into a silence, and the first thing heard is its kind of answer.
+        """Marker `number` was sent into a silence, its kind of answer was heard, and then nothing more.
 
-        The answers of older markers are lost then: counted for the oldest, this one would leave the count
-        behind for ever, each question's answer being taken for that of the one before.
+        The answers of older markers are lost then: counted for the oldest alone, this one would leave the
+        count behind for ever, each question's answer being taken for that of the one before. It proves
+        nothing: should the firmware ask for such a line again, it gets it.
         """
-        if not self.acked < number <= self.sent:
-            return False
-        self.proven = max(self.proven, number)
-        return self._answered_through(number)
+        return self.acked < number <= self.sent and self._answered_through(number)
 
     def forgive(self, questions: set[int]) -> bool:
         """If only these questions are in flight, stop waiting: nobody needs their answers any more."""
