@@ -7,6 +7,7 @@ A driver says what it sees on a machine; here it is decided what that means:
                               unknown key                  adopted as a local job of the printer's owner
     a job's print is missing  in a fresh driver host       held at once: its end was missed
     from the snapshots        in a running one             held after MISSING_GRACE
+                              printer not reached yet      a local one after OFFLINE_AFTER: only it knows
 """
 
 from __future__ import annotations
@@ -18,9 +19,16 @@ from typing import TypedDict
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered, JobAdopted, JobMoved, JobProgressed, PlateChanged
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
-from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.observations import (
+    LinkState,
+    OrderAnswered,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+    PrintReport,
+)
 from gateway.domain.orders import Acknowledge
-from gateway.domain.printer import Plate, Printer
+from gateway.domain.printer import OFFLINE_AFTER, Plate, Printer
 from gateway.domain.state import Draft
 
 #: A snapshot can be older than the answer that overtook it; this long a print may be absent from the reports
@@ -49,6 +57,7 @@ def follow(draft: Draft, printer: Printer, report: PrintReport) -> None:
     if job is None:
         job = _continued(draft, printer, report) or _adopt(draft, printer, report)
     draft.missing_since.pop(job.work_id, None)
+    report = _still_paused(job, report)
     job = _progressed(draft, job, report)
     if report.phase.is_end:
         _end(draft, printer, job, report)
@@ -107,6 +116,14 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
         JobAdopted(**subject(draft, job), job_id=job.job_id, name=job.name, status=job.status.value)
     )
     return draft.add_job(job)
+
+
+def _still_paused(job: Job, report: PrintReport) -> PrintReport:
+    """A driver started anew sees a card print and cannot tell that it was paused; while it stands, it is."""
+    stands = report.position is not None and report.position == job.position
+    if job.is_local and job.status is JobStatus.PAUSED and report.phase is PrintPhase.PRINTING and stands:
+        return replace(report, phase=PrintPhase.PAUSED)
+    return report
 
 
 def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
@@ -232,12 +249,17 @@ def find_missing(draft: Draft, printer: Printer, seen: PrinterObserved, *, is_fr
             or job.print_key in keys
         ):
             continue
-        if is_fresh:
+        if is_fresh and not _is_unasked(job, seen):
             hold(draft, job, printer)
         elif job.status is not JobStatus.SENT:  # the answer to a start on its way decides about a sent one
             since = draft.missing_since.setdefault(job.work_id, now)
-            if now - since > MISSING_GRACE:
+            if now - since > (OFFLINE_AFTER if _is_unasked(job, seen) else MISSING_GRACE):
                 hold(draft, job, printer)
+
+
+def _is_unasked(job: Job, seen: PrinterObserved) -> bool:
+    """Whether the driver has yet to reach the machine, which alone knows of a print started there."""
+    return job.is_local and seen.link is not LinkState.UP
 
 
 def hold(draft: Draft, job: Job, printer: Printer) -> Job:

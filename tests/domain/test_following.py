@@ -6,9 +6,15 @@ import pytest
 
 from gateway.domain.following import MISSING_GRACE
 from gateway.domain.job import AttemptResult, JobStatus, Reason
-from gateway.domain.observations import DriverAttached, DriverDetached, LinkState, PrintPhase
+from gateway.domain.observations import (
+    DriverAttached,
+    DriverDetached,
+    LinkState,
+    PrinterObserved,
+    PrintPhase,
+)
 from gateway.domain.orders import Acknowledge, StartPrint
-from gateway.domain.printer import Plate, PrinterStatus
+from gateway.domain.printer import OFFLINE_AFTER, Plate, PrinterStatus
 from tests.support.stand import ANA, Table, a_submission, house, printer, report, seen
 
 S = JobStatus
@@ -205,6 +211,31 @@ def test_a_missing_local_print_is_held_and_says_so() -> None:
     table.give(DriverAttached("streamer", "new", (seen(),)))
     assert table.job().is_held
     assert "missed while the gateway was away" in str(table.job().message)
+
+
+def connecting() -> PrinterObserved:
+    return PrinterObserved("mk3", LinkState.CONNECTING)
+
+
+def test_a_local_print_is_not_held_before_the_machine_could_be_asked() -> None:
+    table = Table()
+    table.give(seen(local(size=900, position=300)))
+    table.give(DriverAttached("streamer", "new", (connecting(),)))
+    assert not table.job().is_held
+    table.clock.advance(OFFLINE_AFTER + 1)
+    table.give(connecting())
+    assert table.job().is_held, "nobody can ask it: a person must look"
+
+
+def test_a_paused_card_print_stays_paused_while_it_stands() -> None:
+    table = Table()
+    table.give(seen(local(size=900, position=300)))
+    table.give(seen(local(PrintPhase.PAUSED, size=900, position=300)))
+    table.give(DriverAttached("streamer", "new", (connecting(),)))
+    for position, status in ((300, S.PAUSED), (300, S.PAUSED), (310, S.PRINTING)):
+        table.give(seen(report("local-2", is_local=True, size=900, position=position)))
+        assert (table.job().status, table.job().is_held) == (status, False)
+    assert list(table.state.jobs) == [1]
 
 
 def test_a_start_without_proof_is_held_after_a_restart() -> None:
