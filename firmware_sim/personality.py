@@ -32,6 +32,7 @@ FEATURES = frozenset(
         "park_on_pause",
         "progress",
         "prompts",
+        "rx_overflow",
         "sd",
         "sd_autoreport",
         "soft_reset",
@@ -71,6 +72,7 @@ class Personality:
     keepalive: float = 2.0
     wait_every: float = 0.0
     rx_buffer: int = 1024
+    """Bytes; with the feature `rx_overflow` (a UART without flow control) what comes on top is lost."""
     planner_blocks: int = 16
     ambient: float = 20.0
     home_seconds: float = 15.0

@@ -86,7 +86,12 @@ class Board(CommandLoop):
         return max(due, self._silent_until) if due < math.inf and self._silent_until < math.inf else None
 
     def rx_free(self) -> int | None:
-        """Bytes the receive side still takes before the host should be held off (USB flow control)."""
+        """Bytes the receive side still takes before the host should be held off (USB flow control).
+
+        None: a UART without flow control, which never holds anybody off and loses what does not fit.
+        """
+        if self.personality.has("rx_overflow"):
+            return None
         return max(0, self.personality.rx_buffer - len(self._rx))
 
     def reset(self, now: float) -> None:
@@ -107,10 +112,18 @@ class Board(CommandLoop):
 
     def _take_in(self, data: bytes) -> None:
         """Into the receive buffer; a host that is not held off loses what does not fit."""
-        room = MOST_UNREAD_BYTES - len(self._rx)
-        if len(data) > room:
-            self.note("dropped", source="host", line=f"{len(data) - room} bytes", effect="nobody reads")
-            data = data[:room]
+        overflows = self.personality.has("rx_overflow")
+        limit = self.personality.rx_buffer if overflows else MOST_UNREAD_BYTES
+        while (room := limit - len(self._rx)) < len(data):
+            self._rx.extend(data[:room])
+            data = data[room:]
+            if not overflows or room <= 0 or self.now < self._silent_until:
+                self.note("dropped", source="host", line=f"{len(data)} bytes", effect="nobody reads")
+                return
+            # On a UART the bytes come one by one: what can be read meanwhile makes room for the next.
+            self._work()
+            if self._power is not Power.RUNNING:
+                return
         self._rx.extend(data)
 
     def stay_current(self, now: float) -> None:

@@ -67,18 +67,18 @@ def _residency(m: Machine, heater: Heater) -> Iterator[float]:
             if last_celsius - heater.celsius(m.now) < COOLING_SLOPE_CELSIUS:
                 return
             last_celsius, slope_check = heater.celsius(m.now), m.now + COOLING_SLOPE_SECONDS
-        off = abs(heater.target - heater.celsius(m.now))
-        if near_since is None and off < WINDOW_CELSIUS + 1e-6:
-            near_since = m.now
-        elif near_since is not None and off > HYSTERESIS_CELSIUS:
-            near_since = m.now
         done_at = near_since + heater.constants.residency if near_since is not None else None
         if done_at is not None and m.now >= done_at:
             return
         if m.now >= next_report:
+            # Said before the temperature is looked at: the first line is `W:?` however near it is.
             next_report = m.now + REPORT_SECONDS
             left = "?" if done_at is None else str(int(done_at - m.now))
             m.say(f" {m.temperatures()} W:{left}")
+        off = abs(heater.target - heater.celsius(m.now))
+        if off > HYSTERESIS_CELSIUS if near_since is not None else off < WINDOW_CELSIUS + 1e-6:
+            near_since = m.now
+            done_at = near_since + heater.constants.residency
         look_again = done_at if done_at is not None else _near_at(m, heater)
         yield min(next_report, look_again, slope_check if cooling else math.inf)
 
