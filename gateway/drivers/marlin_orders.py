@@ -36,6 +36,7 @@ MACRO_LINES_MAX = 256
 _ACCEPTED, _REFUSED, _UNCLEAR = OrderResult.ACCEPTED, OrderResult.REFUSED, OrderResult.UNCLEAR
 _NOT_CONNECTED = "The printer is not connected."
 _WAITS = "The printer waits for somebody to press its button."
+_STOPS_LATE = "The printer reads the stop behind the command it is at. Switch it off if that is too late."
 _TOO_MANY = "Too many orders wait for the printer."
 
 
@@ -341,7 +342,9 @@ def emergency_stop(driver: MarlinDriver, order: EmergencyStop) -> None:
     session.link.send_emergency("M112")
     session.pump()
     driver.expect_kill()
-    driver.answer(order.order_id, _ACCEPTED)
+    # The card's lines take every slot of such a firmware's queue, and it reads nothing before one is free.
+    is_late = driver.card.is_printing and not session.link.profile.emergency_parser
+    driver.answer(order.order_id, _ACCEPTED, _STOPS_LATE if is_late else None)
 
 
 def send_gcode(driver: MarlinDriver, order: SendGcode) -> None:

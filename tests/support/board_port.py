@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from firmware_sim.machine.board import Board
@@ -61,6 +62,9 @@ class BoardWire:
         self.opened = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        # A loop may call timers of one instant in any order; a cable does not.
+        self._to_board: deque[bytes] = deque()
+        self._to_host: deque[tuple[BoardPort, bytes]] = deque()
 
     @property
     def now(self) -> float:
@@ -90,17 +94,23 @@ class BoardWire:
 
     def carry(self, data: bytes) -> None:
         """Bytes on their way to the board."""
-        self._loop.call_later(WIRE_SECONDS, self._arrive, self.spoil(data))
+        self._to_board.append(self.spoil(data))
+        self._loop.call_later(WIRE_SECONDS, self._arrive)
 
-    def _arrive(self, data: bytes) -> None:
-        self.board.receive(data, self.now)
+    def _arrive(self) -> None:
+        self.board.receive(self._to_board.popleft(), self.now)
         self.turn()
+
+    def _deliver(self) -> None:
+        port, data = self._to_host.popleft()
+        port.deliver(data)
 
     def turn(self) -> None:
         """Let the board live up to now; call it after doing something to the board from outside."""
         out = self.board.poll(self.now)
         if out and self.port is not None:
-            self._loop.call_later(WIRE_SECONDS, self.port.deliver, out)
+            self._to_host.append((self.port, out))
+            self._loop.call_later(WIRE_SECONDS, self._deliver)
         due = self.board.next_deadline()
         if self._timer is not None:
             self._timer.cancel()
