@@ -125,7 +125,10 @@ class Night:
         assert ends[JobStatus.COMPLETED] <= ledger.count("sd_done"), (
             "completed only what the machine completed"
         )
-        assert ends[JobStatus.CANCELED] <= ledger.count("sd_abort")
+        by_person = sum("while held" in (job.message or "") for job in jobs)
+        assert ends[JobStatus.CANCELED] - by_person <= ledger.count("sd_abort")
+        running = [job for job in jobs if job.status is JobStatus.PRINTING]
+        assert not running or self.town.wires["right"].board.card.printing, "nothing prints that stands"
         assert len(jobs) <= ledger.count("sd_start"), "one print, one job"
         assert all(job.member_id == ANA.member_id for job in jobs)
 
