@@ -73,8 +73,8 @@ def find_by_key(draft: Draft, key: str) -> Job | None:
 def _continued(draft: Draft, printer: Printer, report: PrintReport) -> Job | None:
     """The local job that this report goes on with, though its driver was started anew and gave a new key.
 
-    The same file size and a position not behind the last one: the print that ran before the gateway and the
-    driver were both away. Anything else is another print.
+    The same file size, a position not behind the last one, and a driver that came in the middle: one that saw
+    a print begin knows its name. Anything else is another print.
     """
     for job in draft.jobs.values():
         if (
@@ -82,7 +82,7 @@ def _continued(draft: Draft, printer: Printer, report: PrintReport) -> Job | Non
             and job.is_on_printer
             and job.printer_id == printer.printer_id
             and report.is_local
-            and not report.phase.is_end
+            and report.name is None
             and report.size is not None
             and job.file_size == report.size
             and (report.position or 0) >= (job.position or 0)

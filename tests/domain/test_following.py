@@ -182,11 +182,25 @@ def test_a_local_print_goes_on_under_a_new_key_when_everybody_was_away() -> None
     assert table.job().print_key == "local-2"
 
 
-@pytest.mark.parametrize(("size", "position"), [(901, 400), (900, 200), (None, 400)])
-def test_another_local_print_is_another_job_and_the_old_one_is_held(size: int | None, position: int) -> None:
+def test_the_end_of_a_local_print_seen_by_a_driver_that_came_in_the_middle_is_its_end() -> None:
+    table = Table()
+    table.give(seen(local(name="A.GCO", size=900, position=300)))
+    end = report("local-2", PrintPhase.COMPLETED, is_local=True, size=900, position=900)
+    table.give(DriverAttached("streamer", "new", (seen(ended=(end,)),)))
+    assert (table.job().status, table.job().name) == (S.COMPLETED, "A.GCO")
+    assert not table.state.jobs
+
+
+@pytest.mark.parametrize(
+    ("size", "position", "name"),
+    [(901, 400, None), (900, 200, None), (None, 400, None), (900, 400, "A.GCO")],
+)
+def test_another_local_print_is_another_job_and_the_old_one_is_held(
+    size: int | None, position: int, name: str | None
+) -> None:
     table = Table()
     table.give(seen(local(size=900, position=300)))
-    other = report("local-2", is_local=True, size=size, position=position)
+    other = report("local-2", is_local=True, size=size, position=position, name=name)
     table.give(DriverAttached("streamer", "new", (seen(other),)))
     assert table.job(1).is_held
     assert (table.job(2).status, table.job(2).print_key) == (S.PRINTING, "local-2")
