@@ -50,7 +50,8 @@ SETTLE_SECONDS = 0.5
 BEYOND_MAX = 8
 #: Seconds of idleness a `wait` must contradict before it counts as a sign of a lost ok.
 WAIT_SECONDS = 0.5
-
+#: Questions to a firmware that goes on saying `wait` and answers none of them.
+IDLE_QUESTIONS_MAX = 60
 #: Lines in flight at most, whatever the firmware says: BUFSIZE 32 is the largest in use.
 WINDOW_LINES_MAX = 31
 
@@ -91,6 +92,7 @@ class Link:
         self._probe_number: int | None = None  # of the question asked last, until anything answers
         self._credit: tuple[float, int] | None = None  # when to believe that this question was answered
         self._questions: set[int] = set()  # numbers of questions still in flight
+        self._asked_at = now
         self._beyond = 0
         self._block_free: int | None = None
         self._settle_at: float | None = None
@@ -363,9 +365,13 @@ class Link:
 
     def _hear_wait(self, now: float) -> None:
         """The firmware is idle: if lines are in flight, their oks are lost, or they are."""
-        is_late = now - self._patience.worked_at > WAIT_SECONDS
-        if self.phase is LinkPhase.STREAMING and self._window.in_flight and is_late:
+        is_late = now - max(self._patience.worked_at, self._asked_at) > WAIT_SECONDS
+        if self.phase not in NUMBERED_PHASES or not self._window.in_flight or not is_late:
+            return
+        if self._patience.probed < IDLE_QUESTIONS_MAX:
             self._probe(now)
+        else:
+            self._fail(FailureReason.WENT_SILENT, "wait")
 
     def _hear_words(self, reply: Reply, now: float) -> None:
         if self.phase is LinkPhase.HALTED:
@@ -393,6 +399,7 @@ class Link:
         """Ask what became of the lines in flight, by the next numbered line; never by repeating one."""
         self._patience.probed += 1
         self.probes += 1
+        self._asked_at = now
         self._settle_at = None
         if self.phase is LinkPhase.ASKING:
             self._window.forget_bare()

@@ -257,7 +257,7 @@ class SendWindow:
             len(self._frames[line & _MASK]) for line in range(self.acked + 1, self.sent + 1)
         )
         self._recovering = number
-        self._probe_limit = 0
+        self._probe_limit = self.in_flight + 1  # it was out before: whatever else is unanswered, it may again
         return Verdict.REWOUND
 
     def forget_bare(self) -> None:
