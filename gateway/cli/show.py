@@ -47,12 +47,13 @@ def table(
     *,
     title: str | None = None,
     spare: Sequence[str] = (),
+    screen: Console | None = None,
 ) -> None:
     """One line an item, however narrow the terminal.
 
     What does not fit goes in this order: notes move below the table, `spare` columns are left out, names cut.
     """
-    screen = console()
+    screen = screen or console()
     cells = [[plain(cell) for cell in row] for row in rows]
     shown = list(columns)
     for column in (NOTE, *spare):
@@ -119,7 +120,9 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
 
 def percent(progress: float | None) -> str:
     """Progress for people."""
-    return "" if progress is None else f"{progress:.0%}"
+    if progress is None:
+        return ""
+    return "99%" if 0.99 < progress < 1.0 else f"{progress:.0%}"  # not "100%" while it still prints
 
 
 def instant(moment: datetime | None) -> str:
@@ -136,7 +139,7 @@ def standing(job: Job) -> str:
     return job.verdict or job.status
 
 
-def printers(found: Sequence[Printer]) -> None:
+def printers(found: Sequence[Printer], *, screen: Console | None = None) -> None:
     """The table of printers."""
     table(
         ("ID", "NAME", "STATUS", "PLATE", "JOB", "QUEUED", "OWNER", "LINK", "NOTE"),
@@ -146,10 +149,11 @@ def printers(found: Sequence[Printer]) -> None:
             for p in found
         ),
         spare=("OWNER", "JOB", "QUEUED", "LINK", "PLATE"),
+        screen=screen,
     )  # fmt: skip
 
 
-def jobs(found: Sequence[Job]) -> None:
+def jobs(found: Sequence[Job], *, screen: Console | None = None) -> None:
     """The table of jobs."""
     table(
         ("NUMBER", "NAME", "STATUS", "PROGRESS", "PRINTER", "MEMBER", "LOCAL", "CREATED", "NOTE"),
@@ -159,6 +163,7 @@ def jobs(found: Sequence[Job]) -> None:
             for j in found
         ),
         spare=("CREATED", "MEMBER", "LOCAL", "PRINTER", "PROGRESS"),
+        screen=screen,
     )  # fmt: skip
 
 
