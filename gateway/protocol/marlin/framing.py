@@ -54,7 +54,7 @@ def sendable(text: str, *, line_chars: int = MARLIN_LINE_CHARS) -> bytes:
     """
     if ";" in text:
         text = text[: text.index(";")]
-    text = text.strip()
+    text = text.strip(" \t\r\n")
     if not text:
         raise LineEmpty("there is nothing to send in an empty line or a comment")
     if not (text.isascii() and text.isprintable()):
