@@ -28,6 +28,7 @@ KEYS = [frozenset(chosen) for size in (1, 2, 3) for chosen in combinations((R, W
 NEEDS: dict[str, frozenset[Scope]] = {
     "GET /print/jobs": frozenset({R, W}),
     "GET /print/jobs/{job_id}": frozenset({R, W}),
+    "GET /print/jobs/{job_id}/printable": frozenset({R, W}),
     "POST /print/printers/{printer_id}/jobs": frozenset({R, W}),
     "GET /print/printers": frozenset({R}),
     "GET /print/printers/{printer_id}": frozenset({R}),

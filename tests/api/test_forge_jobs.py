@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 from aiohttp import ClientResponse
+from yarl import URL
 
-from gateway.domain.job import JobStatus, Reason
+from gateway.domain.job import ENDS, ON_PRINTER, WAITING, JobStatus, Reason
 from gateway.domain.member import Member
 from gateway.domain.observations import Activity, PrintPhase
 from gateway.domain.orders import CancelPrint
@@ -41,10 +42,49 @@ async def test_new_job_with_printer_and_file_is_queued(host: Host) -> None:
     assert UUID(receipt["job_id"])
     shown = await (await get(host, f"/print/jobs/{receipt['job_id']}")).json()
     assert shown["job_name"] == "Benchy"
-    assert shown["job_data"] == {"printable_id": file.printable_id}
+    url = f"http://printhost.local:8080/ps/v1/print/jobs/{receipt['job_id']}/printable"
+    assert shown["job_data"] == {"printable_id": file.printable_id, "printable_url": url}
     assert shown["member_id"] == BEN.member_id
     assert shown["local_job"] is False
     assert shown["job_status"]["data"] == {}
+
+
+async def test_the_printable_url_leads_to_the_file(host: Host) -> None:
+    """Byte by byte, with the token one has; for others it does not exist (Forge: GET jobs, example)."""
+    file = await host.put_file(name="Würfel 2.gcode")
+    await post(host, "/print/printers/1/jobs", {"printable_id": file.printable_id})
+    (job,) = (await (await get(host, "/print/jobs")).json())["jobs"]
+    path = URL(job["job_data"]["printable_url"]).path.removeprefix(ROOT)
+    fetched = await get(host, path)
+    assert (fetched.status, await fetched.read()) == (200, GCODE)
+    assert fetched.content_type == "application/octet-stream"
+    assert fetched.headers["Content-Disposition"] == "attachment; filename*=UTF-8''W%C3%BCrfel%202.gcode"
+    part = await get(host, path, Range="bytes=4-9")
+    assert (part.status, await part.read()) == (206, GCODE[4:10])
+    assert (await get(host, path, ANA)).status == 200, "the printer's owner"
+    assert (await get(host, path, EVE)).status == 401
+
+
+@pytest.mark.parametrize("status", JobStatus)
+async def test_the_printable_url_is_there_until_the_printer_has_the_file(
+    host: Host, status: JobStatus
+) -> None:
+    """ "Forge removes received printable files": the running job of the example has none."""
+    over = {"started_at": START, "ended_at": START} if status in ENDS else {}
+    key = {"print_key": "m"} if status in ON_PRINTER else {}
+    await host.put_jobs(a_job(status=status, **over, **key))
+    data = (await (await get(host, f"/print/jobs/{a_job().job_id}")).json())["job_data"]
+    is_waiting = status in WAITING or status is JobStatus.SENT
+    assert ("printable_url" in data) == is_waiting
+
+
+async def test_a_job_without_a_file_has_nothing_to_fetch(host: Host) -> None:
+    receipt = await (await post(host, "/print/printers/1/jobs", {"job_name": "later"})).json()
+    path = f"/print/jobs/{receipt['job_id']}"
+    assert (await (await get(host, path)).json())["job_data"] == {"printable_id": None}
+    assert (await get(host, f"{path}/printable")).status == 422
+    await host.put_jobs(a_job())  # its content, `abab…`, is not there
+    assert (await get(host, f"/print/jobs/{a_job().job_id}/printable")).status == 422
 
 
 async def test_new_job_starts_when_the_plate_is_clear(host: Host) -> None:

@@ -13,6 +13,8 @@ from gateway.api.http.problems import Failure
 from gateway.api.http.services import SERVICES
 from gateway.domain.commands import Refusal
 
+#: The prefixes under which this API's clients knew it; the first is the documented one.
+ROOTS: Final = ("/ps/v1", "/v1", "/api/v1")
 #: The seed's words for 401. One text for a missing key, a missing scope, an unknown and a foreign id.
 UNAUTHORIZED: Final = "Invalid authorization header, or the resource cannot be accessed. Send a valid token."
 NO_SUCH_ENDPOINT: Final = "Endpoint does not exist."

@@ -33,10 +33,11 @@ async def upload_file(call: Call[NoQuery, None]) -> web.StreamResponse:
 FORGE = Dialect(
     name="forge",
     description="Autodesk's Forge 3D Print API v1, as it was until January 2017.",
-    roots=("/ps/v1", "/v1", "/api/v1"),
+    roots=answers.ROOTS,
     operations=(
         jobs.list_jobs,
         jobs.get_job,
+        jobs.get_printable,
         jobs.create_job,
         printers.list_printers,
         printers.get_printer,

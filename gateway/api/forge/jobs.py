@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -16,6 +19,7 @@ from gateway.api.http.answers import encode, reply, reply_if_changed, stream
 from gateway.api.http.finding import usable_printer, visible_job
 from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import (
+    BYTES,
     FORM,
     INTEGER_ID,
     JSON,
@@ -85,16 +89,21 @@ async def _page(call: AnyCall, listing: Listing, rows: int | None, offset: int) 
     )
 
 
+def _root(services: Services) -> str:
+    return services.public_url.rstrip("/") + answers.ROOTS[0]
+
+
 def _job_objects(services: Services, jobs: tuple[Job, ...]) -> list[dict[str, Any]]:
     engine, now = services.engine, services.clock.monotonic()
     printers, presences = engine.state.printers, engine.state.presence
+    root = _root(services)
     words = {printer_id: presence.status(now) for printer_id, presence in presences.items()}
     found = []
     for stored in jobs:
         job = engine.live(stored)
         # A job without a printer has no number to look up; nothing is numbered 0.
         number = job.printer_id or 0
-        found.append(mapping.job_object(job, printers.get(number), words.get(number)))
+        found.append(mapping.job_object(job, printers.get(number), words.get(number), root))
     return found
 
 
@@ -142,9 +151,33 @@ async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     number = job.printer_id or 0
     presence = state.presence.get(number)
     word = None if presence is None else presence.status(call.services.clock.monotonic())
-    return reply_if_changed(
-        call.request, mapping.job_detail(job, state.printers.get(number), word), version=job.version
-    )
+    body = mapping.job_detail(job, state.printers.get(number), word, _root(call.services))
+    return reply_if_changed(call.request, body, version=job.version)
+
+
+@operation(
+    "GET",
+    f"{_PATH}/{{job_id}}/printable",
+    scopes=READ_WRITE,
+    responses={200: BYTES},
+    response_headers={"Content-Disposition": "The file's name."},
+)
+async def get_printable(call: Call[NoQuery, None]) -> web.StreamResponse:
+    """The file of a job, where `printable_url` leads.
+
+    It is the content the job was handed in with, byte by byte. Ranges are answered.
+    """
+    job = await visible_job(call, job_number(call.path("job_id")))
+    if job is None:
+        raise answers.no_access()
+    if job.file_sha256 is None:
+        raise Failure(422, "This job has no file: it was started at the printer, or waits for one.")
+    path = call.services.files.path_of(job.file_sha256)
+    if not await asyncio.get_running_loop().run_in_executor(None, os.path.isfile, path):
+        raise Failure(422, "The file of this job is not kept any more.")
+    name = quote(job.file_name or job.name, safe="", errors="replace")
+    headers = {"Content-Type": BYTES, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return web.FileResponse(path, headers=headers)
 
 
 def job_number(text: str) -> str:

@@ -49,10 +49,13 @@ def shown_time(at: datetime) -> str:
     )
 
 
-def job_object(job: Job, printer: Printer | None, printer_status: PrinterStatus | None) -> dict[str, Any]:
+def job_object(
+    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, root: str | None = None
+) -> dict[str, Any]:
     """One job of a list (Forge: GET jobs, `jobs`). All documented keys, null when never reported.
 
-    `printer_status` is the printer's word now; it is null for a job that never reached a printer.
+    `printer_status` is the printer's word now; it is null for a job that never reached a printer. `root` is
+    the absolute URL of this API, for `printable_url`.
     """
     status = shown_status(job)
     return {
@@ -60,7 +63,7 @@ def job_object(job: Job, printer: Printer | None, printer_status: PrinterStatus 
         "job_name": job.name,
         "printer_id": job.printer_id,
         "job_status": _job_status(job, status, printer, printer_status),
-        "job_data": job_data(job),
+        "job_data": job_data(job, root),
         "job_date_time": shown_time(job.created_at),
         "job_status_time": shown_time(job.status_at),
         "member_id": job.member_id,
@@ -69,9 +72,11 @@ def job_object(job: Job, printer: Printer | None, printer_status: PrinterStatus 
     }
 
 
-def job_detail(job: Job, printer: Printer | None, printer_status: PrinterStatus | None) -> dict[str, Any]:
+def job_detail(
+    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, root: str | None = None
+) -> dict[str, Any]:
     """One job on its own (Forge: GET jobs/:job_id): the list's keys, comment, custom data, `data` always."""
-    found = job_object(job, printer, printer_status)
+    found = job_object(job, printer, printer_status, root)
     found["job_status"].setdefault("job_progress", job.progress)
     found["job_status"].setdefault("data", {})
     return {**found, "job_comment": job.comment, "job_custom_data": job.custom_data}
@@ -82,11 +87,14 @@ def shown_status(job: Job) -> str:
     return job.verdict.value if job.verdict is not None else job.status.value
 
 
-def job_data(job: Job) -> dict[str, Any]:
-    """The file (Forge: `job_data`)."""
+def job_data(job: Job, root: str | None = None) -> dict[str, Any]:
+    """The file (Forge: `job_data`), and where to fetch it until the printer has it."""
     found: dict[str, Any] = {"printable_id": job.printable_id}
-    if job.printable_url is not None and job.status in _BEFORE_RECEIVED:
-        found["printable_url"] = job.printable_url
+    url = job.printable_url
+    if url is None and root is not None and job.file_sha256 is not None:
+        url = f"{root}/print/jobs/{job.job_id}/printable"
+    if url is not None and job.status in _BEFORE_RECEIVED:
+        found["printable_url"] = url
     return found
 
 

@@ -73,7 +73,9 @@ class JobData(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     printable_id: str | None = Field(description="URN of the file; null for a job started at the printer.")
-    printable_url: str | None = None
+    printable_url: str | None = Field(
+        None, description="Where the file is (with the same token), until the printer has it."
+    )
 
 
 class JobObject(BaseModel):
