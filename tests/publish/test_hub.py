@@ -152,3 +152,81 @@ def test_what_is_taken_is_what_was_published(steps: list[int]) -> None:
         assert taken == list(range(published))
 
     asyncio.run(play())
+
+
+async def test_closing_wakes_the_task_that_takes() -> None:
+    """A stream whose client is gone ends though nothing happens."""
+    hub = Hub()
+    listener, other = hub.subscribe(), hub.subscribe()
+    waiting = asyncio.create_task(listener.take())
+    await asyncio.sleep(0)
+    listener.close()
+    heard = await waiting
+    assert (heard.closed, heard.events, hub.listeners) == (True, (), 1)
+    hub.publish([stored(1)], [])
+    assert [event.seq for event in (await other.take()).events] == [1], "the others go on"
+    listener.close()
+    assert (await listener.take()).closed, "it stays closed"
+
+
+async def test_what_was_buffered_is_still_given_after_closing() -> None:
+    hub = Hub()
+    listener = hub.subscribe()
+    hub.publish([stored(1)], [progress(1, 0.5)])
+    listener.close()
+    hub.publish([stored(2)], [])
+    heard = await listener.take()
+    assert ([event.seq for event in heard.events], len(heard.fleeting), heard.closed) == ([1], 1, True)
+
+
+class Deaf:
+    """Events that cannot be read."""
+
+    @property
+    def kind(self) -> str:
+        raise RuntimeError("a bug")
+
+
+async def test_a_listener_that_cannot_be_told_costs_the_others_nothing() -> None:
+    """The engine never hears of it: publishing does not raise."""
+    hub = Hub()
+    listeners = [hub.subscribe() for _ in range(3)]
+    hub.publish([], [Deaf()])  # type: ignore[list-item]
+    assert hub.listeners == 0
+    assert [(await listener.take()).closed for listener in listeners] == [True] * 3
+    hub.publish([stored(1)], [])
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("publish"), st.integers(1, BUFFERED_EVENTS)),
+            st.tuples(st.sampled_from(["take", "join", "leave"]), st.integers(0, 3)),
+        ),
+        max_size=30,
+    )
+)
+def test_any_life_of_listeners_is_complete_or_told(steps: list[tuple[str, int]]) -> None:
+    """Whoever joins, leaves and takes when: each hears all from its joining on, in order, or `overflowed`."""
+
+    async def play() -> None:
+        hub, newest = Hub(), 0
+        alive: list[tuple[object, list[int]]] = []
+        for what, number in steps:
+            if what == "publish":
+                hub.publish([stored(newest + step) for step in range(1, number + 1)], [])
+                newest += number
+            elif what == "join":
+                alive.append((hub.subscribe(), [newest]))
+            elif number < len(alive) and what == "leave":
+                listener, _ = alive.pop(number)
+                listener.close()  # type: ignore[attr-defined]
+            elif number < len(alive) and alive[number][1][-1] < newest:
+                listener, last = alive[number]
+                heard = await listener.take()  # type: ignore[attr-defined]
+                if not heard.overflowed:
+                    assert [event.seq for event in heard.events] == list(range(last[-1] + 1, newest + 1))
+                last.append(newest)
+        assert hub.listeners == len(alive)
+
+    asyncio.run(play())

@@ -87,6 +87,8 @@ class _EventWriter:
             await self._catch_up(newest)
         while self._response.is_connected():
             batch = await subscription.take()
+            if self._is_revoked():
+                return
             if batch.overflowed:
                 await self._catch_up(await self._call.services.queries.last_event_seq())
             await self._send_stored(batch.events)
@@ -132,6 +134,14 @@ class _EventWriter:
 
     async def _send(self, body: dict[str, Any], kind: str, number: str | None) -> None:
         await self._response.send(encode(body).decode(), id=number, event=kind)
+
+    def _is_revoked(self) -> bool:
+        """Whether the key that opened the stream is one no more; its revocation is an event, too."""
+        number = self._call.principal.app_id
+        if number is None:
+            return False
+        key = self._call.services.engine.state.keys.get(number)
+        return key is None or key.revoked_at is not None
 
     def _may_see(self, event: StoredEvent | Event) -> bool:
         return may_see_event(self._call.principal, event, self._call.services.engine.state)
