@@ -108,7 +108,7 @@ async def test_a_panel_that_refuses_is_told(demo: Demo) -> None:
 
 
 async def test_a_queue_that_cannot_be_read_is_told(free_port: int) -> None:
-    with pytest.raises(DemoFailed, match="GET /print/jobs: ") as caught:
+    with pytest.raises(DemoFailed, match="GET /ps/v1/print/jobs: ") as caught:
         await ForgeApp(f"http://127.0.0.1:{free_port}", "token").jobs()
     assert caught.value.child == "gateway"
 
