@@ -16,12 +16,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiohttp import FormData
 
+from gateway.domain.commands import SetPlate
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.member import Scope
-from gateway.domain.observations import Activity
-from tests.api.host import EVE, Host, a_job
-from tests.support.stand import ANA, START, printer, ready
+from gateway.domain.observations import Activity, PrintPhase
+from gateway.domain.orders import StartPrint
+from gateway.domain.printer import Plate
+from tests.api.host import EVE, GCODE, Host, a_job
+from tests.support.stand import ANA, BEN, START, printer, ready, report, seen
 
 DATA = Path(__file__).parent / "forge"
 ROOTS = ("/ps/v1", "/v1", "/api/v1")
@@ -244,3 +248,106 @@ async def test_links_lead_through_all_jobs_once(host: Host) -> None:
         names += [job["job_name"] for job in body["jobs"]]
         link = body["_link_next"]
     assert names == [f"job {number}" for number in range(45)]
+
+
+# ---------------------------------------------------------------- the example, lived
+
+
+def shape(value: Any) -> Any:
+    """Keys and types; links, names and numbers do not matter."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return type(value).__name__
+
+
+async def live_the_example(host: Host) -> None:
+    """The example's three jobs as they come about: uploaded, handed in, and the first one started."""
+    await host.put_printers(printer(1092, "my_test_printer"), printer(1093, "my_other_printer"))
+    headers = await host.bearer(ANA)
+    for name, number in (("my_job", 1092), ("my_job2", 1092), ("my_job3", 1093)):
+        form = FormData()
+        form.add_field("file", GCODE, filename=f"{name}.gcode")
+        uploaded = await host.client.post("/ps/v1/files/upload", data=form, headers=headers)
+        printable = (await uploaded.json())["files"][0]["printable_id"]
+        body = {"printable_id": printable, "job_name": name}
+        made = await host.client.post(f"/ps/v1/print/printers/{number}/jobs", json=body, headers=headers)
+        assert (await made.json())["status"] == "queued"
+        host.clock.advance(60)
+    await host.engine.execute(SetPlate(1092, Plate.CLEAR, "ana"))
+    (start,) = host.drivers.of(StartPrint)
+    assert isinstance(start, StartPrint)
+    await host.observe(seen(report(start.key, PrintPhase.PRINTING, progress=0.1), "my_test_printer"))
+
+
+async def test_the_example_comes_about(host: Host) -> None:
+    """Every key of the example (lines 142 to 207) is there with its type, made by nothing but requests."""
+    await live_the_example(host)
+    body = await (await host.client.get("/ps/v1/print/jobs", headers=await host.bearer(ANA))).json()
+    assert list(differences(shape(EXAMPLE), shape(body))) == []
+    running, second, third = body["jobs"]
+    assert (running["job_status"]["printer_status"], running["status"]) == ("printing", "printing")
+    assert "printable_url" not in running["job_data"]
+    assert second["job_status"]["job_status"] == third["job_status"]["job_status"] == "queued"
+    assert [job["job_name"] for job in body["jobs"]] == ["my_job", "my_job2", "my_job3"]
+
+
+async def test_the_order_of_the_keys_is_the_examples(host: Host) -> None:
+    """No program needs it, every reader does."""
+    await live_the_example(host)
+    text = await (await host.client.get("/ps/v1/print/jobs", headers=await host.bearer(ANA))).text()
+    body = json.loads(text)
+
+    def in_order(expected: Any, found: Any) -> bool:
+        if isinstance(expected, dict):
+            known = [key for key in found if key in expected]
+            return known == list(expected) and all(in_order(expected[key], found[key]) for key in expected)
+        if isinstance(expected, list):
+            return all(in_order(one, other) for one, other in zip(expected, found, strict=True))
+        return True
+
+    assert in_order(EXAMPLE, body)
+
+
+async def test_a_print_to_its_end_as_the_list_shows_it(host: Host) -> None:
+    """Each answer between the start and the end has the words of the firmware workflow."""
+    await live_the_example(host)
+    (start,) = host.drivers.of(StartPrint)
+    key = start.key  # type: ignore[attr-defined]
+    headers, seen_words = await host.bearer(ANA), []
+
+    async def look() -> None:
+        body = await (await host.client.get("/ps/v1/print/jobs?limit=1", headers=headers)).json()
+        (job,) = body["jobs"]
+        assert job["status"] == job["job_status"]["job_status"]
+        seen_words.append(
+            (job["status"], job["job_status"]["printer_status"], "printable_url" in job["job_data"])
+        )
+
+    await look()
+    await host.observe(seen(report(key, PrintPhase.PAUSED, progress=0.5), "my_test_printer"))
+    await look()
+    await host.observe(seen(report(key, PrintPhase.PRINTING, progress=0.6), "my_test_printer"))
+    await look()
+    await host.observe(seen(name="my_test_printer", ended=(report(key, PrintPhase.COMPLETED),)))
+    await look()
+    host.clock.advance(3600)  # the printer is switched off: that is no word about this job
+    await look()
+    assert seen_words == [
+        ("printing", "printing", False), ("paused", "paused", False), ("printing", "printing", False),
+        ("completed", "ready", False), ("completed", "ready", False),
+    ]  # fmt: skip
+
+
+async def test_a_local_job_is_the_owners(host: Host) -> None:
+    """ "Non-Forge jobs ... are integrated into the Forge job queue and assigned to the printer owner"."""
+    local = report("local-1", PrintPhase.PRINTING, is_local=True, name="from the card", progress=0.2)
+    await host.observe(seen(local))
+    mine = await (await host.client.get("/ps/v1/print/jobs", headers=await host.bearer(ANA))).json()
+    (job,) = mine["jobs"]
+    assert (job["local_job"], job["member_id"], job["printer_id"]) == (True, ANA.member_id, 1)
+    assert job["job_data"] == {"printable_id": None}
+    assert UUID(job["job_id"])
+    others = await (await host.client.get("/ps/v1/print/jobs", headers=await host.bearer(BEN))).json()
+    assert others["jobs"] == []
