@@ -7,6 +7,9 @@ The suite in `tests/contract/` holds every driver to the sentences below.
 * A print nobody ordered is reported with a key of the driver's own (`local-<uuid4>`), never judged.
 * The end of a print is repeated in every snapshot until it is acknowledged.
 * "Paused", "canceled", "completed" are said when the machine did it, not when it was asked.
+* A print that a death of the host or a pulled cable interrupted goes on from the line the machine has, no line
+  lost and none doubled, in the stage it was in (a paused one paused, a cancelled one to its end); or it is held,
+  with the reason, and nothing of it is sent.
 """
 
 from __future__ import annotations
@@ -45,7 +48,18 @@ class LineKind(IntEnum):
 
     JOB = 1  # a line of the print file
     SIDE = 2  # a line between the job's: temperature report, adjustment, script
-    HANDSHAKE = 3
+    HANDSHAKE = 3  # before the print: what the firmware has when nothing of the print arrived
+
+
+class RecordedStage(IntEnum):
+    """What a driver host was about to make of the print when it was last heard of."""
+
+    STREAMING = 1  # line after line, to the end of the file and its end script
+    PAUSED = 2  # or about to be
+    CANCELED_BY_USER = 3  # being cancelled; the machine had not done all of it
+    CANCELED_AT_DEVICE = 4
+    FAILED = 5  # being switched off, because it failed
+    HELD = 6  # a person was asked to look; it never goes on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class OpenRecord:
     last_number: int  # number of the last line handed to the port
     last_offset: int  # offset in the file just behind that line
     last_line: int  # printable lines of the file handed to the port (1-based count)
+    stage: RecordedStage = RecordedStage.STREAMING
 
 
 class LineRecord(Protocol):
@@ -73,6 +88,9 @@ class LineRecord(Protocol):
 
     def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
         """Line `number` goes to the port next; `offset`: file position behind it, `line`: its ordinal."""
+
+    def enter(self, stage: RecordedStage) -> None:
+        """The print is in this stage from now on; a memory store, made before anything is sent for it."""
 
     def close(self) -> None:
         """The print is over (its end has been observed)."""

@@ -7,8 +7,9 @@ when it ends, the driver opens the next one with growing waits.
 
 After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
 
-A print that a former host left unfinished (its line record is open) is reported as held, and nothing that
-moves, heats or touches the firmware's line number is sent until somebody cancels it.
+A print that a former host left unfinished (its line record is open) is reported as held while
+`marlin_recovery` asks the firmware where it stands; it goes on, or stays held until somebody cancels it. Until
+then nothing that moves, heats or touches the firmware's line number is sent.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from gateway.domain.observations import (
     OrderAnswered,
     OrderResult,
     PrinterObserved,
-    PrintPhase,
     PrintReport,
 )
 from gateway.domain.orders import (
@@ -34,15 +34,16 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers import marlin_hearing, marlin_orders
-from gateway.drivers.contract import LineRecord, OpenRecord, Sink
+from gateway.drivers import marlin_hearing, marlin_orders, marlin_recovery
+from gateway.drivers.contract import LineRecord, Sink
 from gateway.drivers.marlin_print import HostPrint
+from gateway.drivers.marlin_recovery import Recovery
 from gateway.drivers.marlin_reports import MachineView
 from gateway.drivers.marlin_scripts import Script, ScriptQueue
 from gateway.drivers.marlin_sd import CardWatch
 from gateway.drivers.marlin_session import Clock, Session
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.link_states import LinkPhase
+from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase
 from gateway.protocol.marlin.profile import Profile, profile_named
 from gateway.transport.port import PortOpener, PortUnavailable
 
@@ -58,11 +59,6 @@ REFRESH_SECONDS = 5.0
 ENDED_MAX = 64
 #: Seconds to the next M112 while the firmware has not said that it halted.
 KILL_AGAIN_SECONDS = 1.0
-
-_HELD = (
-    "The program that streamed this print was stopped in mid-print. Look at the printer: it stands where its"
-    " last line left it, with its heaters on. Cancel the print here to switch them off."
-)
 
 
 class MarlinDriver:
@@ -111,7 +107,8 @@ class MarlinDriver:
         self._reported_at = -REFRESH_SECONDS
         self.is_changed = False
         self._phase_reported: tuple[object, ...] = ()
-        self._unfinished(record.unfinished())
+        self.recovery: Recovery | None = None
+        marlin_recovery.take_over(self, marlin_recovery.DIED)
 
     # -- contract.Driver ----------------------------------------------------------------------------------
 
@@ -128,6 +125,8 @@ class MarlinDriver:
         finally:
             if self.print is not None:
                 self.print.let_go()
+            if self.recovery is not None:
+                self.recovery.let_go()
 
     async def _stay_connected(self) -> None:
         wait = RECONNECT_FIRST
@@ -190,6 +189,11 @@ class MarlinDriver:
             return None
         return self.session.link
 
+    def wake(self) -> None:
+        """Take a turn: something is done that no byte and no timer tells of."""
+        if self.session is not None and not self.session.is_over:
+            self.session.turn()
+
     def why_unavailable(self) -> str:
         """Why the link takes no lines, for people."""
         if self.is_halted:
@@ -210,21 +214,6 @@ class MarlinDriver:
     def answer(self, order_id: str, result: OrderResult, message: str | None = None) -> None:
         """Answer an order; each exactly once."""
         self._sink(OrderAnswered(self._printer, order_id, result, message))
-
-    def _unfinished(self, left: OpenRecord | None) -> None:
-        if left is not None:
-            self.held = PrintReport(
-                key=left.key,
-                phase=PrintPhase.HELD,
-                is_local=False,
-                name=left.name,
-                size=left.size,
-                position=left.last_offset,
-                line=left.last_line,
-                progress=left.last_offset / left.size if left.size else None,
-                reason="printer-stopped",
-                message=_HELD,
-            )
 
     def finish(self, report: PrintReport) -> None:
         """Keep the end of a print until it is acknowledged."""
@@ -253,6 +242,9 @@ class MarlinDriver:
         session.turn()
         try:
             return await self._until_over(session)
+        except asyncio.CancelledError:
+            await session.flushed()
+            raise
         finally:
             self.session = None
             session.close()
@@ -284,6 +276,8 @@ class MarlinDriver:
             if session.link is not link or session.is_over:
                 break
         link = session.link
+        if self.recovery is not None and link.is_ready:
+            marlin_recovery.turn(self, self.recovery, link, now)
         if link.is_ready:
             self._feed(link, now)
         self._kill_again(link, now)
@@ -307,7 +301,7 @@ class MarlinDriver:
         else:
             if now - self.asked_at >= self._report_seconds:
                 self._ask(link, now)
-            if link.phase is not LinkPhase.ASKING:
+            if link.phase in NUMBERED_PHASES:
                 self.scripts.feed(link)
 
     def _ask(self, link: Link, now: float) -> None:
@@ -317,7 +311,7 @@ class MarlinDriver:
             if link.is_idle:
                 link.ask("M105")
             return
-        if not self.scripts.is_empty:
+        if not self.scripts.is_empty or self.recovery is not None:
             return
         wanted: tuple[str, ...] = ()
         if not self.view.reports_temperatures or now - (link.heard_at or 0.0) >= self._report_seconds * 2:

@@ -6,7 +6,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from gateway.domain.observations import LinkState, PrintPhase
-from gateway.drivers import marlin_orders
+from gateway.drivers import marlin_orders, marlin_recovery
+from gateway.drivers.contract import RecordedStage
 from gateway.drivers.marlin_print import STANDSTILL, HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE
@@ -14,7 +15,13 @@ from gateway.drivers.marlin_session import Session
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.framing import bare
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.link_events import LinkFailed, LinkReady
+from gateway.protocol.marlin.link_events import (
+    LinkEvent,
+    LinkFailed,
+    LinkReady,
+    PositionTold,
+    PositionUnknown,
+)
 from gateway.protocol.marlin.responses import (
     Action,
     Busy,
@@ -39,7 +46,7 @@ _FATAL_FOR_PRINT = frozenset(
 )
 
 
-def hear(driver: MarlinDriver, event: Reply | LinkReady | LinkFailed, link: Link, now: float) -> None:
+def hear(driver: MarlinDriver, event: LinkEvent, link: Link, now: float) -> None:
     """One thing that the firmware said, or that became of the link."""
     if isinstance(event, LinkReady):
         driver.view.came_up(event)
@@ -47,7 +54,12 @@ def hear(driver: MarlinDriver, event: Reply | LinkReady | LinkFailed, link: Link
         driver.asked_at = now
         if driver.held is None and not event.is_numbered:
             link.begin_numbering(now)  # it was given up while the handshake went on
+        if driver.recovery is not None:
+            marlin_recovery.link_ready(driver, driver.recovery, event, link, now)
         driver.report(now=True)
+    elif isinstance(event, PositionTold | PositionUnknown):
+        if driver.recovery is not None:
+            marlin_recovery.told(driver, driver.recovery, event)
     elif isinstance(event, LinkFailed):
         _link_failed(driver, event)
     else:
@@ -59,6 +71,8 @@ def hear(driver: MarlinDriver, event: Reply | LinkReady | LinkFailed, link: Link
         elif driver.print is not None:
             _hear_in_print(driver, event, driver.print, link)
         else:
+            if driver.recovery is not None:
+                marlin_recovery.hear(driver, driver.recovery, event)
             _hear_card(driver, event)
 
 
@@ -141,10 +155,10 @@ def connection_lost(driver: MarlinDriver, reason: str) -> None:
         driver.print.close(
             PrintPhase.HELD,
             "printer-stopped",
-            f"The connection to the printer was lost in mid-print ({reason}). Look at the printer,"
-            " then cancel the print here.",
+            None,
         )
         print_over(driver, driver.print)
+        marlin_recovery.take_over(driver, f"The connection to the printer was lost in mid-print ({reason}).")
 
 
 def _link_failed(driver: MarlinDriver, failed: LinkFailed) -> None:
@@ -165,7 +179,11 @@ def _link_failed(driver: MarlinDriver, failed: LinkFailed) -> None:
             ABORTED if ends else "printer-stopped",
             failed.message,
         )
+        if not ends:
+            driver.record.enter(RecordedStage.HELD)
         print_over(driver, driver.print)
+    if driver.recovery is not None and (reason.is_halt or reason.is_reset):
+        marlin_recovery.hold(driver, failed.message.rstrip("."))
     driver.view.message = failed.detail or failed.message
     if reason.is_halt:
         driver.is_halted = True

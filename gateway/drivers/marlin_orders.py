@@ -19,12 +19,13 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers.marlin_print import STANDSTILL, HostPrint
+from gateway.drivers import marlin_recovery
+from gateway.drivers.contract import LineKind
+from gateway.drivers.marlin_print import STANDSTILL, HostPrint, Place
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import BY_USER
 from gateway.gcode.lines import printable
 from gateway.protocol.marlin.framing import LineNotSendable, numbered
-from gateway.protocol.marlin.link_states import LinkPhase
 from gateway.protocol.marlin.responses import NotSdPrinting, Reply, UnknownCommand
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def start(driver: MarlinDriver, order: StartPrint) -> None:
         file.close()
         driver.answer(order.order_id, _REFUSED, f"The print cannot be recorded: {error}.")
         return
-    driver.print = HostPrint(order, file, driver.record, link.profile)
+    begin = Place(link.last_number, 0, 0)
+    driver.record.sent(*begin, LineKind.HANDSHAKE)
+    driver.print = HostPrint(order, file, driver.record, link.profile, begin)
     session.turn()
     if session.is_over:
         driver.answer(order.order_id, _UNCLEAR, "The connection was lost while the print was being started.")
@@ -211,10 +214,15 @@ def acknowledge(driver: MarlinDriver, order: Acknowledge) -> None:
         driver.trim()
     elif held is not None and held.key == order.key:
         driver.finished_keys[order.key] = None
+        marlin_recovery.give_up(driver)
         driver.record.close()
         driver.held = None
-        if driver.link is not None and driver.link.phase is LinkPhase.ASKING:
+        if driver.link is not None:
             driver.link.begin_numbering(driver.clock())
+    elif driver.print is not None and driver.print.key == order.key:
+        # It was held when the person decided about it, and goes on by now: it ends, as that person expects.
+        if driver.link is not None:
+            driver.print.end(driver.link, PrintPhase.CANCELED, BY_USER)
     elif driver.card.give_up(order.key):
         driver.finished_keys[order.key] = None
     driver.report(now=True)
@@ -235,8 +243,8 @@ def _cancel_held(driver: MarlinDriver, order_id: str) -> None:
 
     if driver.scripts.add(Script((*link.profile.heaters_off, STANDSTILL[0]), ended, is_proven=True)):
         driver.breaks_wait = True  # the lines that were left in the firmware may be waiting for heat
-        if link.phase is LinkPhase.ASKING:
-            link.begin_numbering(driver.clock())
+        marlin_recovery.give_up(driver)
+        link.begin_numbering(driver.clock())
         driver.answer(order_id, _ACCEPTED)
     else:
         driver.answer(order_id, _REFUSED, _TOO_MANY)
@@ -338,6 +346,7 @@ def emergency_stop(driver: MarlinDriver, order: EmergencyStop) -> None:
         return
     if driver.print is not None:
         driver.print.freeze()
+    marlin_recovery.give_up(driver)
     driver.scripts.clear("The emergency stop came first.")
     session.link.send_emergency("M112")
     session.pump()

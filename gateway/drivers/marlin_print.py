@@ -21,11 +21,11 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
-from gateway.drivers.contract import LineKind, LineRecord
+from gateway.drivers.contract import LineKind, LineRecord, RecordedStage
 from gateway.gcode.lines import GcodeLine, LineOverlong, printable_lines
 from gateway.protocol.marlin.framing import LineNotSendable
 from gateway.protocol.marlin.link import Link
@@ -33,6 +33,11 @@ from gateway.protocol.marlin.profile import Profile
 
 #: Answered when every planned move is done, and what proves that it was.
 STANDSTILL = ("M400", "M105")
+_RECORDED_END = {
+    "job-canceled-by-user": RecordedStage.CANCELED_BY_USER,
+    "job-canceled-at-device": RecordedStage.CANCELED_AT_DEVICE,
+}
+_FAILED_BEFORE = "The print had failed when the program that streamed it was stopped; it was ended safely."
 
 
 class Stage(Enum):
@@ -47,11 +52,26 @@ class Stage(Enum):
     ENDED = auto()
 
 
+class Place(NamedTuple):
+    """Behind what a print begins or goes on: number of a line, and what had been handed over by then."""
+
+    number: int
+    offset: int  # bytes of the file
+    line: int  # printable lines of the file
+
+
 class HostPrint:
     """One print, from its first line to its end."""
 
-    def __init__(self, order: StartPrint, file: BinaryIO, record: LineRecord, profile: Profile) -> None:
-        """Begins streaming with the next `feed`. The file is closed at the end."""
+    def __init__(
+        self,
+        order: StartPrint,
+        file: BinaryIO | None,
+        record: LineRecord,
+        profile: Profile,
+        behind: Place,
+    ) -> None:
+        """Begins streaming with the next `feed`. The file is closed at the end; none: nothing of it is sent."""
         self.key = order.key
         self.order = order
         self.stage = Stage.STREAMING
@@ -59,14 +79,15 @@ class HostPrint:
         self.reason: str | None = None
         self.message: str | None = None
         self._file = file
-        self._lines: Iterator[GcodeLine] = printable_lines(file)
+        self._lines: Iterator[GcodeLine] = iter(())
+        if file is not None:
+            self._lines = printable_lines(file, start=behind.offset, start_ordinal=behind.line)
         self._record = record
         self._profile = profile
         self._side: deque[str] = deque()
         self._flying: deque[tuple[int, int, int, LineKind]] = deque()
-        self._position = self._line = 0  # of the last line answered
-        self._fed_position = self._fed_line = 0  # of the last line handed over
-        self._recorded = 0
+        self._recorded, self._position, self._line = behind  # the last two: of the last line answered
+        self._fed_position, self._fed_line = self._position, self._line  # of the last line handed over
         self._target = 0  # number of the marker that ends the present stage
         self._end_phase = PrintPhase.COMPLETED
         self._quick_stops = 0
@@ -85,6 +106,7 @@ class HostPrint:
         """Stop feeding; PAUSED follows when the machine stands. False: not in this stage."""
         if self.stage is not Stage.STREAMING:
             return self.stage in (Stage.PAUSING, Stage.PAUSED)
+        self._record.enter(RecordedStage.PAUSED)
         self._begin(Stage.PAUSING, STANDSTILL)
         return True
 
@@ -92,8 +114,9 @@ class HostPrint:
         """Go on with the next line. False: it is not paused."""
         if self.stage not in (Stage.PAUSING, Stage.PAUSED):
             return False
+        self._record.enter(RecordedStage.STREAMING)
         self.stage = Stage.STREAMING
-        if self.phase is PrintPhase.PAUSED:
+        if self.phase in (PrintPhase.PAUSED, PrintPhase.HELD):
             self.phase = PrintPhase.PRINTING
         self.message = None
         return True
@@ -127,6 +150,7 @@ class HostPrint:
         if self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED):
             return
         self._end_phase, self.reason, self.message = phase, reason, message
+        self._record.enter(_RECORDED_END.get(reason, RecordedStage.FAILED))
         self._side.clear()
         self._last_of_job = link.last_number
         self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
@@ -150,6 +174,7 @@ class HostPrint:
     def freeze(self) -> None:
         """No line more: an emergency stop is on its way."""
         if self.stage is not Stage.ENDED:
+            self._record.enter(RecordedStage.HELD)
             self._side.clear()
             self.stage = Stage.FROZEN
 
@@ -157,13 +182,27 @@ class HostPrint:
         """The end was observed elsewhere (the link failed)."""
         self.stage = Stage.ENDED
         self.phase, self.reason, self.message = phase, reason, message
-        self._file.close()
+        self.let_go()
         if phase.is_end:
             self._record.close()
 
     def let_go(self) -> None:
         """The driver host stops: close the file, leave the record to the successor."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def take_up(self, link: Link, stage: RecordedStage) -> None:
+        """Go on where a former host was; every line up to the one given at the beginning has arrived."""
+        if self._line:
+            self.phase = PrintPhase.PRINTING
+        if stage is RecordedStage.PAUSED:
+            self.phase = PrintPhase.HELD  # until it is known to stand
+            self.pause()
+        elif stage is RecordedStage.FAILED:
+            self.end(link, PrintPhase.FAILED, "aborted-by-system", _FAILED_BEFORE)
+        elif stage is not RecordedStage.STREAMING:
+            reasons = [reason for reason, recorded in _RECORDED_END.items() if recorded is stage]
+            self.end(link, PrintPhase.CANCELED, reasons[0])
 
     def add_heartbeat(self) -> None:
         """Put a numbered M105 between the lines: it proves all lines before it."""
@@ -174,12 +213,12 @@ class HostPrint:
 
     def feed(self, link: Link) -> None:
         """Hand over lines while the link wants them; each is recorded before it can reach the port."""
+        self._record_foreign(link)
         while link.wants_line:
             if self._side:
                 self._submit_side(link)
             elif self.stage is not Stage.STREAMING or not self._submit_next(link):
                 break
-        self._record_foreign(link)
 
     def _submit_side(self, link: Link) -> None:
         number = link.submit(self._side.popleft())
@@ -205,6 +244,7 @@ class HostPrint:
         return True
 
     def _file_ended(self, link: Link) -> None:
+        assert self._file is not None
         size = os.fstat(self._file.fileno()).st_size
         if size != self.order.size:
             self._give_up(link, f"The file was changed: it has {size} bytes instead of {self.order.size}.")
@@ -215,21 +255,15 @@ class HostPrint:
         self.end(link, PrintPhase.FAILED, "aborted-by-system", message)
 
     def _note(self, number: int, kind: LineKind) -> None:
-        if number > self._recorded + 1 and self._recorded:
-            self._record_gap(number - 1)
         self._recorded = number
         self._record.sent(number, self._fed_position, self._fed_line, kind)
         self._flying.append((number, self._fed_position, self._fed_line, kind))
 
     def _record_foreign(self, link: Link) -> None:
-        if self._recorded and link.last_number > self._recorded:
-            self._record_gap(link.last_number)
-
-    def _record_gap(self, last: int) -> None:
-        """Numbers the link used for its own questions."""
-        for number in range(self._recorded + 1, last + 1):
+        """Numbers the link used for its own questions, since the last line and before the next."""
+        for number in range(self._recorded + 1, link.last_number + 1):
             self._record.sent(number, self._fed_position, self._fed_line, LineKind.SIDE)
-        self._recorded = last
+        self._recorded = link.last_number
 
     def _begin(self, stage: Stage, script: tuple[str, ...]) -> None:
         self.stage = stage

@@ -9,13 +9,15 @@ Layout, native byte order (the file never leaves its host):
     0      magic 8s, version, ring entries, entry bytes (u32)
     24     state u32: 0 closed, 1 open
     28     crc32 u32 over the description below
-    32     description: lengths of key, sha256, path, name (u32), size of the file (u64), the texts as UTF-8
+    32     stage u32: a RecordedStage
+    40     description: lengths of key, sha256, path, name (u32), size of the file (u64), the texts as UTF-8
     8192   ring of 256 entries: sequence, number, offset, line, kind, sequence again (u64)
 
 Torn stores. The process can die between any two bytes of a store. An entry is therefore its own proof:
 pack_into stores its fields in order, so the second copy of the sequence equals the first only when all
 between them is there. The newest whole entry is the truth; a half-written one describes a line that had not
 gone to the port yet (`sent` comes before the write), so losing it is right. No separate index is published.
+The stage is one aligned word, stored at once: it is the old one or the new one.
 `open` works on a closed record: state to closed, ring and description rewritten, state to open; dying in
 between leaves a closed record, and no line had been sent.
 """
@@ -35,21 +37,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.drivers.contract import LineKind, OpenRecord
+from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 
 MAGIC = b"PGLINES\n"
-VERSION = 1
+VERSION = 2
 #: Lines remembered. A window is at most a few dozen lines and a Resend goes back no further than that.
 RING_ENTRIES = 256
 #: Bytes for the print's description: a Linux path (4096) and three names fit.
-DESCRIPTION_BYTES = 8192 - 32
+DESCRIPTION_BYTES = 8192 - 40
 #: Bytes of a file name on Linux (255) less room for our suffixes.
 MAX_FILE_NAME_BYTES = 200
 
 _HEAD = struct.Struct("@8sIII4x")
 _STATE_AT = 24
 _CRC_AT = 28
-_DESCRIPTION_AT = 32
+_STAGE_AT = 32
+_DESCRIPTION_AT = 40
 _RING_AT = 8192
 _ENTRY = struct.Struct("@QQQQQQ")
 _ENTRY_BYTES = _ENTRY.size
@@ -59,6 +62,7 @@ FILE_BYTES = _RING_AT + RING_ENTRIES * _ENTRY_BYTES
 
 _CLOSED, _OPEN = 0, 1
 _KINDS = frozenset(int(kind) for kind in LineKind)
+_STAGES = frozenset(int(stage) for stage in RecordedStage)
 
 
 class LineRecordError(Exception):
@@ -154,6 +158,7 @@ class MappedLineRecord:
         self._map[_DESCRIPTION_AT:_RING_AT] = body.ljust(DESCRIPTION_BYTES, b"\0")
         _FLAG.pack_into(self._map, _CRC_AT, zlib.crc32(self._map[_DESCRIPTION_AT:_RING_AT]))
         self._sequence = 0
+        self.enter(RecordedStage.STREAMING)
         self._set_state(_OPEN)
 
     def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
@@ -161,6 +166,10 @@ class MappedLineRecord:
         sequence = self._sequence = self._sequence + 1
         at = _RING_AT + sequence % RING_ENTRIES * _ENTRY_BYTES
         _ENTRY.pack_into(self._map, at, sequence, number, offset, line, kind, sequence)
+
+    def enter(self, stage: RecordedStage) -> None:
+        """The print is in this stage from now on. One store."""
+        _FLAG.pack_into(self._map, _STAGE_AT, stage)
 
     def close(self) -> None:
         """The print is over. The lines stay readable by `find` until the next `open`."""
@@ -182,6 +191,7 @@ class MappedLineRecord:
             last_number=newest[1],
             last_offset=newest[2],
             last_line=newest[3],
+            stage=RecordedStage(_FLAG.unpack_from(self._map, _STAGE_AT)[0]),
         )
 
     def find(self, number: int) -> tuple[int, int, LineKind] | None:
@@ -280,6 +290,9 @@ def _check(mapped: mmap.mmap) -> None:
     (crc,) = _FLAG.unpack_from(mapped, _CRC_AT)
     if crc != zlib.crc32(mapped[_DESCRIPTION_AT:_RING_AT]):
         raise LineRecordUnreadable("its description of the print is damaged")
+    (stage,) = _FLAG.unpack_from(mapped, _STAGE_AT)
+    if stage not in _STAGES:
+        raise LineRecordUnreadable(f"its stage is {stage}")
     _description(mapped)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers.contract import LineKind, OpenRecord
+from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 from gateway.drivers.marlin import MarlinDriver
 from tests.support.board_port import BoardWire
 
@@ -59,7 +60,11 @@ class MemoryRecord:
         assert self.left is not None
         self.entries.append((number, offset, line, kind))
         left = self.left
-        self.left = OpenRecord(left.key, left.path, left.sha256, left.size, left.name, number, offset, line)
+        self.left = replace(left, last_number=number, last_offset=offset, last_line=line)
+
+    def enter(self, stage: RecordedStage) -> None:
+        assert self.left is not None
+        self.left = replace(self.left, stage=stage)
 
     def close(self) -> None:
         self.is_open = False

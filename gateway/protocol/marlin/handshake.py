@@ -36,18 +36,25 @@ NUMBER_TRIES = 7
 #: Oks without a name before the firmware counts as unknown, and M115s asked by then: the lines that somebody
 #: else left in the firmware are answered first, a window full of them at once.
 NAMELESS_OKS = 3
+#: The same while somebody else's print is in the firmware: slow moves are answered for a long time.
+NAMELESS_OKS_IN_MID_PRINT = 9
+#: Seconds to the next M115 after a refused line: half a one, and the M115 behind it was dropped too.
+AFTER_REFUSAL_SECONDS = 0.2
 
 
 class Handshake:
     """What the firmware has said of itself so far, and the clock of the questions."""
 
-    def __init__(self, now: float, *, override: Profile | None, report_seconds: int) -> None:
+    def __init__(
+        self, now: float, *, override: Profile | None, report_seconds: int, is_mid_print: bool = False
+    ) -> None:
         self.firmware = "unknown"
         self.machine: str | None = None
         self.capabilities: dict[str, bool] = {}
         self.deadline: float = now
         self._override = override
         self._report_seconds = report_seconds
+        self._nameless_max = NAMELESS_OKS_IN_MID_PRINT if is_mid_print else NAMELESS_OKS
         self._limit = now + IDENTIFY_SECONDS
         self._is_named = False
         self._understood = False
@@ -94,6 +101,10 @@ class Handshake:
         self._limit = max(self._limit, now + IDENTIFY_SECONDS)
         self.deadline = max(self.deadline, now + ASK_SECONDS)
 
+    def hear_refusal(self, now: float) -> None:
+        """A line was refused, and what had been read behind it is gone."""
+        self.deadline = min(self.deadline, now + AFTER_REFUSAL_SECONDS)
+
     def hear(self, reply: Reply) -> bool:
         """Learn from a reply. True when the firmware is identified."""
         match reply:
@@ -103,7 +114,7 @@ class Handshake:
                 if len(self.capabilities) < 256:  # a firmware names about 40
                     self.capabilities[reply.name] = reply.is_on
             case UnknownCommand() if "M115" in reply.command:
-                self._nameless_oks = self._asked = NAMELESS_OKS
+                self._nameless_oks = self._asked = self._nameless_max
             case Temperature():
                 self._understood = True  # somebody asked it for reports; it will answer when it has time
             case Ok():
@@ -117,7 +128,7 @@ class Handshake:
         if ok.firmware is not None:
             self.firmware, self.machine, self._is_named = ok.firmware.name, ok.firmware.machine, True
         self._nameless_oks += 1
-        return self._is_named or min(self._nameless_oks, self._asked) >= NAMELESS_OKS
+        return self._is_named or min(self._nameless_oks, self._asked) >= self._nameless_max
 
     def profile(self) -> Profile:
         """The profile of this firmware, corrected by its capabilities."""

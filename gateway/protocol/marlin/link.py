@@ -15,11 +15,18 @@ ok is worth.
 from __future__ import annotations
 
 from gateway.protocol.marlin import framing
+from gateway.protocol.marlin.asking import Locator
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.handshake import Handshake
 from gateway.protocol.marlin.incoming import EventQueue, LineReader
 from gateway.protocol.marlin.link_events import LinkEvent, LinkFailed, LinkNotReady, LinkReady
-from gateway.protocol.marlin.link_states import NUMBERED_PHASES, TRANSITIONS, LinkPhase, Signal
+from gateway.protocol.marlin.link_states import (
+    LOCATING_PHASES,
+    NUMBERED_PHASES,
+    TRANSITIONS,
+    LinkPhase,
+    Signal,
+)
 from gateway.protocol.marlin.patience import Patience
 from gateway.protocol.marlin.profile import Profile, profile_named
 from gateway.protocol.marlin.responses import (
@@ -56,6 +63,7 @@ IDLE_QUESTIONS_MAX = 60
 WINDOW_LINES_MAX = 31
 
 _UNNUMBERED = framing.EMERGENCY_COMMANDS | {"M105", "M115"}
+_SENDING_PHASES = NUMBERED_PHASES | {LinkPhase.NUMBERING, LinkPhase.PROVING}
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
 
 
@@ -81,7 +89,9 @@ class Link:
         self.resends = 0
         self.probes = 0
         self._may_number = may_number
-        self._handshake = Handshake(now, override=profile, report_seconds=report_seconds)
+        self._handshake = Handshake(
+            now, override=profile, report_seconds=report_seconds, is_mid_print=not may_number
+        )
         self._profile = profile or profile_named("unknown")
         self._window = SendWindow(lines=self._profile.window_lines, receive_bytes=self._profile.receive_bytes)
         self._out: list[bytes] = []
@@ -91,6 +101,7 @@ class Link:
         self._patience = Patience(self._profile, now)
         self._probe_number: int | None = None  # of the question asked last, until anything answers
         self._credit: tuple[float, int] | None = None  # when to believe that this question was answered
+        self.locator = Locator(self._window, self._signal, self._events.put)
         self._questions: set[int] = set()  # numbers of questions still in flight
         self._asked_at = now
         self._beyond = 0
@@ -189,7 +200,7 @@ class Link:
 
     def begin_numbering(self, now: float) -> None:
         """Give up the firmware's line number: the unfinished print will not be continued."""
-        if self.phase is LinkPhase.ASKING:
+        if self.phase is LinkPhase.ASKING or self.phase in LOCATING_PHASES:
             self._is_ready = False
             self._signal(Signal.NUMBERING_WANTED)
             self._number(now)
@@ -210,7 +221,7 @@ class Link:
             out, self._out = self._out, []
             return b"".join(out)
         window = self._window
-        if window.sent < window.last and self.phase in NUMBERED_PHASES | {LinkPhase.NUMBERING}:
+        if window.sent < window.last and self.phase in _SENDING_PHASES:
             was_idle = window.in_flight == 0
             frames = window.frames_to_send()
             if frames:
@@ -228,6 +239,8 @@ class Link:
             return None
         if self.phase is LinkPhase.IDENTIFYING or self.phase is LinkPhase.NUMBERING:
             return self._handshake.deadline
+        if self.phase in LOCATING_PHASES:
+            return self.locator.deadline
         if self._window.in_flight == 0:
             return None
         due = self._patience.due()
@@ -242,6 +255,8 @@ class Link:
             return
         if self.phase is LinkPhase.IDENTIFYING or self.phase is LinkPhase.NUMBERING:
             self._handshake_due(now)
+        elif self.phase in LOCATING_PHASES:
+            self._out.append(self.locator.due(now))
         elif now >= self._patience.ends_at():
             self._fail(FailureReason.WENT_SILENT, self._last_words)
         elif self._settle_at is not None and now >= self._settle_at:
@@ -264,6 +279,8 @@ class Link:
     def _hear(self, reply: Reply, now: float) -> None:
         if self.failure is not None:
             return
+        if self.phase in LOCATING_PHASES and self.locator.hear(reply, now):
+            self._become_ready(is_numbered=True)
         if isinstance(reply, Ok):
             self._hear_ok(reply, now)
             return
@@ -296,6 +313,10 @@ class Link:
         if self.phase is LinkPhase.IDENTIFYING:
             if self._handshake.hear(ok):
                 self._identified(now)
+            elif not self._may_number:
+                self._handshake.hear_busy(now)  # it works off the lines of a former streamer
+        elif self.phase in LOCATING_PHASES:
+            return
         elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
             if not ok.number and ok.temperatures is None:
                 self._prove_numbering(now)
@@ -331,6 +352,8 @@ class Link:
         last, self._refused_after = self._refused_after, None
         if self.phase is LinkPhase.NUMBERING:
             return  # the handshake's own timer numbers anew
+        if self.phase is LinkPhase.IDENTIFYING:
+            self._handshake.hear_refusal(now)
         if self.phase not in NUMBERED_PHASES:
             return
         self.resends += 1

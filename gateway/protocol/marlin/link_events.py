@@ -34,7 +34,21 @@ class LinkFailed:
         return f"{self.reason.message} ({self.detail})" if self.detail else self.reason.message
 
 
-LinkEvent = Reply | LinkReady | LinkFailed
+@dataclass(frozen=True, slots=True)
+class PositionTold:
+    """The firmware has accepted the lines up to `last_line`; it waits for `Link.go_on`."""
+
+    last_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionUnknown:
+    """The firmware did not tell which line it accepted last; `message` is for people."""
+
+    message: str
+
+
+LinkEvent = Reply | LinkReady | LinkFailed | PositionTold | PositionUnknown
 
 
 class LinkNotReady(RuntimeError):

@@ -5,7 +5,14 @@ and again every few seconds, because a board that was reset by the opening of it
 while. Once the firmware has named itself the link is either NUMBERING (`M110 N0` and a numbered M105 that
 proves it) or, while a print of a former streamer is unfinished on the machine, ASKING: then the firmware's
 line number is the only witness of what it has printed and must not be touched, so only un-numbered questions
-go out until somebody decides (`NUMBERING_WANTED`).
+go out until the driver decides: the print is given up (`NUMBERING_WANTED`), or it shall go on
+(`POSITION_WANTED`).
+
+LOCATING asks the firmware for the last line it accepted (`asking` tells how). When it has told, and the
+driver has found that line in its record, PROVING sends one numbered M105 behind it: its own kind of answer
+proves the number, and that everything read before has been dealt with; then the link is STREAMING as if
+nothing had happened. Refused or unanswered, the link is LOCATING again. A firmware that will not tell leaves
+the link ASKING.
 
 STREAMING is the normal state: lines fly, oks come back. A Resend takes the link to RECOVERING: one single
 line flies until it is answered. Silence takes it to PROBING: a next numbered line (M105) asks what became of
@@ -33,6 +40,8 @@ class LinkPhase(Enum):
     HALTED = auto()
     IDENTIFYING = auto()
     ASKING = auto()
+    LOCATING = auto()
+    PROVING = auto()
     NUMBERING = auto()
     STREAMING = auto()
     RECOVERING = auto()
@@ -47,6 +56,9 @@ class Signal(Enum):
     IDENTIFIED = auto()  # the firmware named itself
     IDENTIFIED_IN_MID_PRINT = auto()  # the same, and its line number must not be touched
     NUMBERING_WANTED = auto()
+    POSITION_WANTED = auto()
+    POSITION_TAKEN = auto()  # the driver goes on behind the line that the firmware named
+    POSITION_UNKNOWN = auto()  # nobody can tell where the print stands
     ANSWERED = auto()  # an ok for something in flight
     REFUSED = auto()  # a Resend that rewinds
     SILENCE = auto()  # longer than a working firmware keeps quiet
@@ -61,6 +73,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.HALTED,
         _S.IDENTIFIED_IN_MID_PRINT: _P.HALTED,
         _S.NUMBERING_WANTED: _P.HALTED,
+        _S.POSITION_WANTED: _P.HALTED,
+        _S.POSITION_TAKEN: _P.HALTED,
+        _S.POSITION_UNKNOWN: _P.HALTED,
         _S.ANSWERED: _P.HALTED,
         _S.REFUSED: _P.HALTED,
         _S.SILENCE: _P.HALTED,
@@ -71,6 +86,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.NUMBERING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.ASKING,
         _S.NUMBERING_WANTED: _P.IDENTIFYING,
+        _S.POSITION_WANTED: _P.IDENTIFYING,
+        _S.POSITION_TAKEN: _P.IDENTIFYING,
+        _S.POSITION_UNKNOWN: _P.IDENTIFYING,
         _S.ANSWERED: _P.IDENTIFYING,
         _S.REFUSED: _P.IDENTIFYING,
         _S.SILENCE: _P.IDENTIFYING,
@@ -81,9 +99,38 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.ASKING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.ASKING,
         _S.NUMBERING_WANTED: _P.NUMBERING,
+        _S.POSITION_WANTED: _P.LOCATING,
+        _S.POSITION_TAKEN: _P.ASKING,
+        _S.POSITION_UNKNOWN: _P.ASKING,
         _S.ANSWERED: _P.ASKING,
         _S.REFUSED: _P.ASKING,
         _S.SILENCE: _P.ASKING,
+        _S.GAVE_UP: _P.FAILED,
+    },
+    _P.LOCATING: {
+        _S.STARTED: _P.FAILED,
+        _S.IDENTIFIED: _P.LOCATING,
+        _S.IDENTIFIED_IN_MID_PRINT: _P.LOCATING,
+        _S.NUMBERING_WANTED: _P.NUMBERING,
+        _S.POSITION_WANTED: _P.LOCATING,
+        _S.POSITION_TAKEN: _P.PROVING,
+        _S.POSITION_UNKNOWN: _P.ASKING,
+        _S.ANSWERED: _P.LOCATING,
+        _S.REFUSED: _P.LOCATING,
+        _S.SILENCE: _P.LOCATING,
+        _S.GAVE_UP: _P.FAILED,
+    },
+    _P.PROVING: {
+        _S.STARTED: _P.FAILED,
+        _S.IDENTIFIED: _P.PROVING,
+        _S.IDENTIFIED_IN_MID_PRINT: _P.PROVING,
+        _S.NUMBERING_WANTED: _P.NUMBERING,
+        _S.POSITION_WANTED: _P.PROVING,
+        _S.POSITION_TAKEN: _P.PROVING,
+        _S.POSITION_UNKNOWN: _P.ASKING,
+        _S.ANSWERED: _P.STREAMING,
+        _S.REFUSED: _P.LOCATING,
+        _S.SILENCE: _P.LOCATING,
         _S.GAVE_UP: _P.FAILED,
     },
     _P.NUMBERING: {
@@ -91,6 +138,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.NUMBERING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.NUMBERING,
         _S.NUMBERING_WANTED: _P.NUMBERING,
+        _S.POSITION_WANTED: _P.NUMBERING,
+        _S.POSITION_TAKEN: _P.NUMBERING,
+        _S.POSITION_UNKNOWN: _P.NUMBERING,
         _S.ANSWERED: _P.STREAMING,
         _S.REFUSED: _P.NUMBERING,
         _S.SILENCE: _P.NUMBERING,
@@ -101,6 +151,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.STREAMING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.STREAMING,
         _S.NUMBERING_WANTED: _P.STREAMING,
+        _S.POSITION_WANTED: _P.STREAMING,
+        _S.POSITION_TAKEN: _P.STREAMING,
+        _S.POSITION_UNKNOWN: _P.STREAMING,
         _S.ANSWERED: _P.STREAMING,
         _S.REFUSED: _P.RECOVERING,
         _S.SILENCE: _P.PROBING,
@@ -111,6 +164,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.RECOVERING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.RECOVERING,
         _S.NUMBERING_WANTED: _P.RECOVERING,
+        _S.POSITION_WANTED: _P.RECOVERING,
+        _S.POSITION_TAKEN: _P.RECOVERING,
+        _S.POSITION_UNKNOWN: _P.RECOVERING,
         _S.ANSWERED: _P.STREAMING,
         _S.REFUSED: _P.RECOVERING,
         _S.SILENCE: _P.PROBING,
@@ -121,6 +177,9 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.IDENTIFIED: _P.PROBING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.PROBING,
         _S.NUMBERING_WANTED: _P.PROBING,
+        _S.POSITION_WANTED: _P.PROBING,
+        _S.POSITION_TAKEN: _P.PROBING,
+        _S.POSITION_UNKNOWN: _P.PROBING,
         _S.ANSWERED: _P.STREAMING,
         _S.REFUSED: _P.RECOVERING,
         _S.SILENCE: _P.PROBING,
@@ -131,3 +190,5 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
 
 #: Phases in which numbered lines of the application may be handed over.
 NUMBERED_PHASES = frozenset({_P.STREAMING, _P.RECOVERING, _P.PROBING})
+#: Phases in which the firmware is asked where an unfinished print stands.
+LOCATING_PHASES = frozenset({_P.LOCATING, _P.PROVING})

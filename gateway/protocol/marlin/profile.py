@@ -32,6 +32,7 @@ class Profile:
     receive_bytes: int  # never more bytes without an answer
     line_chars: int  # characters in one frame, without newline
     numbered: bool  # numbers and checksums are understood
+    counts_lines: bool  # a number out of turn is refused with `Last Line:`; else it is ignored (Klipper)
     temperature_in_ok: bool  # M105 is answered inside its ok
     emergency_parser: bool  # assumed when no Cap line says
     sd_card: bool  # assumed when no Cap line says
