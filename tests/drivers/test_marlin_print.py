@@ -45,7 +45,10 @@ async def test_every_line_is_recorded_before_it_goes_out(gcode: Path) -> None:
         await stand.phase(PrintPhase.COMPLETED)
         written = bytes(stand.wire.port.written)[before:].decode()  # type: ignore[union-attr]
         numbers = [int(line[1:].split()[0]) for line in written.splitlines() if line.startswith("N")]
-        recorded = [entry[0] for entry in stand.record.entries]
+        begin, *lines = stand.record.entries
+        assert begin[1:] == (0, 0, LineKind.HANDSHAKE), "what the firmware has before the first line"
+        recorded = [entry[0] for entry in lines]
+        assert recorded[0] == begin[0] + 1
         assert numbers[: len(recorded)] == recorded
         job = [entry for entry in stand.record.entries if entry[3] is LineKind.JOB]
         assert [entry[2] for entry in job] == list(range(1, 204))
@@ -226,14 +229,27 @@ async def test_the_cable_is_pulled_in_mid_print(gcode: Path, moves: list[str]) -
         report = await stand.phase(PrintPhase.HELD)
         assert "lost" in (report.message or "")
         assert (await stand.cancel()).result is OrderResult.REFUSED
-        stand.wire.plug()
-        await stand.ready()
-        number = stand.board.last_line_number
-        began = stand.wire.now
-        await stand.until(lambda: stand.wire.now > began + 30)
-        assert stand.board.last_line_number == number, "the firmware's line number is the only witness"
-        assert stand.moves() == moves[: len(stand.moves())]
         assert stand.record.is_open
+        stand.wire.plug()
+        await stand.phase(PrintPhase.COMPLETED)
+        assert stand.moves() == moves
+        assert not stand.record.is_open
+
+
+@on_virtual_time
+async def test_a_cable_that_resets_the_board_holds_the_print(gcode: Path, moves: list[str]) -> None:
+    async with MarlinStand("marlin-stock") as stand:
+        await stand.ready()
+        await stand.start(gcode)
+        await stand.until(lambda: len(stand.moves()) > 20)
+        stand.wire.unplug()
+        stand.wire.resets_on_open = True
+        stand.wire.plug()
+        await stand.until(lambda: "reset" in ((stand.driver.held and stand.driver.held.message) or ""))
+        await stand.ready()
+        began, done = stand.wire.now, stand.moves()
+        await stand.until(lambda: stand.wire.now > began + 300)
+        assert stand.moves() == done == moves[: len(done)]
         await stand.cancel()
         await stand.phase(PrintPhase.CANCELED)
         assert not stand.record.is_open
@@ -275,6 +291,7 @@ async def test_stopping_the_driver_leaves_the_machine_and_the_record(gcode: Path
     async with MarlinStand(record=stand.record, wire=stand.wire) as successor:
         report = await successor.phase(PrintPhase.HELD)
         assert report.key == "mark-1"
+        assert "goes on" in (report.message or "")
 
 
 @on_virtual_time

@@ -176,15 +176,35 @@ async def test_an_end_that_nobody_heard_is_told_when_the_gateway_is_back(tmp_pat
         assert town.moves("mk3") == MOVES
 
 
-async def test_the_streamer_dies_in_mid_print_and_the_job_is_held_not_sent_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("personality", ["marlin-full", "marlin-stock", "marlin-sd", "marlin-bare"])
+async def test_the_streamer_dies_in_mid_print_and_the_print_goes_on(tmp_path: Path, personality: str) -> None:
+    async with Town(tmp_path, {"mk3": personality}) as town:
+        await town.ready("mk3")
+        job = await town.submit(PART, "mk3")
+        await printing(town, job.job_id)
+        for _ in range(2):
+            await town.kill_streamer()
+            await asyncio.sleep(30)
+            moved = town.moves("mk3")
+            assert moved == MOVES[: len(moved)]
+            assert len(moved) < len(MOVES)
+            town.start_streamer()
+            await asyncio.sleep(1.0)
+            assert len(town.moves("mk3")) > len(moved)
+        done = await town.until_status(job.job_id, "completed", "failed", "canceled")
+        assert (done.status, done.attempts, done.message) == (JobStatus.COMPLETED, 1, None)
+        assert town.moves("mk3") == MOVES
+
+
+async def test_the_streamer_dies_and_the_board_is_reset_so_the_job_is_held(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
         await town.ready("mk3")
         job = await town.submit(PART, "mk3")
         await printing(town, job.job_id)
         await town.kill_streamer()
+        town.wires["mk3"].board.reset(town.wires["mk3"].now)
         await asyncio.sleep(30)
         moved = town.moves("mk3")
-        assert moved == MOVES[: len(moved)]
         town.start_streamer()
         held = await town.until_status(job.job_id, "paused", seconds=120)
         assert held.is_held
@@ -201,6 +221,7 @@ async def test_a_held_job_that_a_person_resolved_makes_room_for_the_next(tmp_pat
         job = await town.submit(PART, "mk3")
         await printing(town, job.job_id)
         await town.kill_streamer()
+        town.wires["mk3"].board.reset(town.wires["mk3"].now)
         await asyncio.sleep(30)
         town.start_streamer()
         await town.until_status(job.job_id, "paused", seconds=120)

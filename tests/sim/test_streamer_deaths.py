@@ -22,7 +22,7 @@ MOVES = [f"G1 X{10 + n % 40} Y{10 + n // 40} F{(3000, 6000, 1200)[n % 3]}" for n
 AFTER = ["G4 P300", "M106 S0", "M104 S1", "G1 X0 F2400"]
 LINES = [*BEFORE, *MOVES, *AFTER]
 #: Ours, between and behind the lines of the file.
-OURS = {"M105", "M115", "M400", "M104 S0", "M140 S0", "M107", "M84", "M155 S2", "M27", "M27 S2", "M110 N0"}
+OURS = {"M105", "M115", "M400", "M104 S0", "M140 S0", "M107", "M84", "M155 S2", "M27", "M27 S2", "M110 N0", "M410", "M108"}
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ class Handshake:
         self._understood = False
         self._nameless_oks = self._asked = 0
         self._tries = 0
+        self._owes_ok_of_refusal = False
         self._commands: Iterator[str] | None = None
 
     def asked(self, now: float) -> None:
@@ -103,7 +104,14 @@ class Handshake:
 
     def hear_refusal(self, now: float) -> None:
         """A line was refused, and what had been read behind it is gone."""
+        self._owes_ok_of_refusal = True
         self.deadline = min(self.deadline, now + AFTER_REFUSAL_SECONDS)
+
+    def hear_leftover_ok(self, now: float) -> None:
+        """An ok for a line of a former host: it works off what that one left."""
+        if not self._owes_ok_of_refusal:
+            self.hear_busy(now)
+        self._owes_ok_of_refusal = False
 
     def hear(self, reply: Reply) -> bool:
         """Learn from a reply. True when the firmware is identified."""

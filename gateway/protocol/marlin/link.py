@@ -314,7 +314,7 @@ class Link:
             if self._handshake.hear(ok):
                 self._identified(now)
             elif not self._may_number:
-                self._handshake.hear_busy(now)  # it works off the lines of a former streamer
+                self._handshake.hear_leftover_ok(now)
         elif self.phase in LOCATING_PHASES:
             return
         elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
