@@ -7,9 +7,9 @@ The suite in `tests/contract/` holds every driver to the sentences below.
 * A print nobody ordered is reported with a key of the driver's own (`local-<uuid4>`), never judged.
 * The end of a print is repeated in every snapshot until it is acknowledged.
 * "Paused", "canceled", "completed" are said when the machine did it, not when it was asked.
-* A print that a death of the host or a pulled cable interrupted goes on from the line the machine has, no line
-  lost and none doubled, in the stage it was in (a paused one paused, a cancelled one to its end); or it is held,
-  with the reason, and nothing of it is sent.
+* A print that a death of the host or a pulled cable interrupted goes on from the line the machine has, no
+  line lost and none doubled, in the stage it was in (a paused one paused, a cancelled one to its end); or it
+  is held, with the reason, and nothing of it is sent.
 """
 
 from __future__ import annotations

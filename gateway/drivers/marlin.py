@@ -8,8 +8,8 @@ when it ends, the driver opens the next one with growing waits.
 After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
 
 A print that a former host left unfinished (its line record is open) is reported as held while
-`marlin_recovery` asks the firmware where it stands; it goes on, or stays held until somebody cancels it. Until
-then nothing that moves, heats or touches the firmware's line number is sent.
+`marlin_recovery` asks the firmware where it stands; it goes on, or stays held until somebody cancels it.
+Until then nothing that moves, heats or touches the firmware's line number is sent.
 """
 
 from __future__ import annotations

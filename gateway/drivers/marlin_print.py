@@ -71,7 +71,7 @@ class HostPrint:
         profile: Profile,
         behind: Place,
     ) -> None:
-        """Begins streaming with the next `feed`. The file is closed at the end; none: nothing of it is sent."""
+        """Begins streaming with the next `feed`. The file is closed at the end; None: it is only ended."""
         self.key = order.key
         self.order = order
         self.stage = Stage.STREAMING

@@ -2,15 +2,15 @@
 
     the host died, or the port went away  ->  Recovery: the print is reported HELD, "asking ..."
         the link names its firmware       ->  it is asked for its last line; the file is hashed meanwhile
-        it tells line L                   ->  L is in the record: an M105 as line L + 1, recorded before it goes
-        that is answered                  ->  the print goes on behind the last line of the file at or before L
+        it tells line L                   ->  L is in the record: M105 as line L + 1, recorded before it goes
+        that is answered                  ->  the print goes on behind the last line of the file up to L
 
-The stage is the recorded one: a paused print comes back paused, a cancelled one is cancelled to its end. Lines
-of our own at the end of a stage (M400, markers, heaters off, the end script) are sent again: doing them twice
-does no harm, and which of them arrived does not matter.
+The stage is the recorded one: a paused print comes back paused, a cancelled one is cancelled to its end.
+Lines of our own at the end of a stage (M400, markers, heaters off, the end script) are sent again: doing them
+twice does no harm, and which of them arrived does not matter.
 
-Everything else is *held*, recorded as held, and never tried again by itself: a board that was reset (it says so,
-or names a line nobody recorded), a firmware that will not tell, a file that is not the recorded one. The file
+Everything else is *held*, recorded as held, and never tried again by itself: a board that was reset (it says
+so, or names a line nobody recorded), a firmware that will not tell, a file that is not the recorded one. The file
 is hashed, not just looked at: going on with another file's lines in a hot machine is the worst that could
 happen here. The hash is taken in a thread, of the very descriptor that is read on from afterwards.
 """

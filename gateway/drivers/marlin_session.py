@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 
 #: Seconds a timer fires late on purpose: rounding must never make it fire just before its deadline.
 LATE_SECONDS = 0.001
-#: Seconds that the rest of a line gets to leave when the driver host stops: a window takes 0.05 at 115200 baud.
+#: Seconds that the rest of a line gets to leave when the driver host stops; a window takes 0.05 at most.
 FLUSH_SECONDS = 1.0
 _FLUSH_STEP_SECONDS = 0.01
 
@@ -92,8 +92,9 @@ class Session:
     async def flushed(self) -> None:
         """Nothing more is begun; what was handed to the port leaves it, so that no line ends half-way."""
         self.end("closed")
-        until = self._clock() + FLUSH_SECONDS
-        while self.port is not None and self.port.unsent and self._clock() < until:
+        for _ in range(int(FLUSH_SECONDS / _FLUSH_STEP_SECONDS)):
+            if self.port is None or not self.port.unsent:
+                return
             await asyncio.sleep(_FLUSH_STEP_SECONDS)
 
     def close(self) -> None:

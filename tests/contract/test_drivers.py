@@ -205,3 +205,56 @@ async def test_no_order_raises(make_stand: MakeStand, tmp_path: Path) -> None:
         folder = stand.start_order(tmp_path / "none", "k", size=0)
         assert (await stand.give(folder)).result is OrderResult.REFUSED
         assert (await stand.gcode("M117 caf\u00e9 \x00")).result is OrderResult.REFUSED
+
+
+@pytest.mark.parametrize("is_cable", [False, True])
+@on_virtual_time
+async def test_an_interrupted_print_goes_on_in_its_stage(
+    make_stand: MakeStand, print_file: Path, is_cable: bool
+) -> None:
+    async def interrupted(stand: MarlinStand) -> MarlinStand:
+        if is_cable:
+            stand.wire.unplug()
+            await pass_time(3)
+            stand.wire.plug()
+            return stand
+        await stand.__aexit__()
+        return await MarlinStand(record=stand.record, wire=stand.wire).__aenter__()
+
+    stand = await make_stand().__aenter__()
+    await stand.ready()
+    await stand.start(print_file)
+    await stand.until(lambda: len(stand.moves()) > 30)
+    stand = await interrupted(stand)
+    await stand.phase(PrintPhase.HELD)
+    await stand.phase(PrintPhase.PRINTING)
+    await stand.until(lambda: len(stand.moves()) > 60)
+    await stand.pause()
+    stand = await interrupted(stand)
+    await stand.phase(PrintPhase.PAUSED)
+    stood = stand.moves()
+    await pass_time(60)
+    assert stand.moves() == stood
+    await stand.resume()
+    await stand.phase(PrintPhase.COMPLETED)
+    assert stand.moves() == [line for line in print_file.read_text().splitlines() if line.startswith("G1")]
+    await stand.__aexit__()
+
+
+@on_virtual_time
+async def test_an_interrupted_print_on_a_reset_board_is_held(make_stand: MakeStand, print_file: Path) -> None:
+    stand = make_stand()
+    async with stand:
+        await stand.ready()
+        await stand.start(print_file)
+        await stand.until(lambda: len(stand.moves()) > 30)
+        stand.wire.unplug()
+        stand.board.reset(stand.wire.now)
+        await pass_time(10)
+        stood = stand.moves()
+        stand.wire.plug()
+        await stand.ready()
+        await pass_time(60)
+        report = await stand.phase(PrintPhase.HELD)
+        assert "reset" in (report.message or "")
+        assert stand.moves() == stood

@@ -269,6 +269,7 @@ async def test_an_unfinished_record_is_held_and_nothing_touched(gcode: Path) -> 
         assert "cancel" in (shot.current.message or "").lower()
         assert shot.temperatures
         assert set(stand.ledger.executed("host")) <= {"M105", "M115"}
+        assert "reset" in (shot.current.message or "")
         assert (await stand.start(gcode)).result is OrderResult.REFUSED
         assert (await stand.resume("mark-0")).result is OrderResult.REFUSED
         assert (await stand.cancel("mark-0")).result is OrderResult.ACCEPTED

@@ -1,4 +1,4 @@
-"""The driver host dies in mid-print: the print goes on from the line the machine has, or is held with a reason.
+"""The driver host dies in mid-print: the print goes on from the line the machine has, or is held and says why.
 
 Judged by the machine's ledger: every line of the file executed once and in order, whatever happened and when.
 """
@@ -22,7 +22,21 @@ MOVES = [f"G1 X{10 + n % 40} Y{10 + n // 40} F{(3000, 6000, 1200)[n % 3]}" for n
 AFTER = ["G4 P300", "M106 S0", "M104 S1", "G1 X0 F2400"]
 LINES = [*BEFORE, *MOVES, *AFTER]
 #: Ours, between and behind the lines of the file.
-OURS = {"M105", "M115", "M400", "M104 S0", "M140 S0", "M107", "M84", "M155 S2", "M27", "M27 S2", "M110 N0", "M410", "M108"}
+OURS = {
+    "M105",
+    "M115",
+    "M400",
+    "M104 S0",
+    "M140 S0",
+    "M107",
+    "M84",
+    "M155 S2",
+    "M27",
+    "M27 S2",
+    "M110 N0",
+    "M410",
+    "M108",
+}
 
 
 @pytest.fixture
@@ -103,6 +117,12 @@ async def run_course(folder: Path, gcode: Path, personality: str, seed: int) -> 
 @on_virtual_time
 async def test_a_death_at_any_moment(personality: str, seed: int, tmp_path: Path, gcode: Path) -> None:
     await run_course(tmp_path, gcode, personality, seed)
+
+
+@on_virtual_time
+async def test_half_an_emergency_command_is_no_other_command(tmp_path: Path, gcode: Path) -> None:
+    """Seed 1241: of "M108", two bytes were left; a newline behind them makes M1, which waits for a person."""
+    await run_course(tmp_path, gcode, "marlin-full", 1241)
 
 
 @pytest.mark.soak

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drivers.contract import LineKind, LineRecord, OpenRecord
+from gateway.drivers.contract import LineKind, LineRecord, OpenRecord, RecordedStage
 from gateway.streamer.line_record import (
     FILE_BYTES,
     RING_ENTRIES,
@@ -357,3 +357,40 @@ def test_different_printers_have_different_files(names: list[str]) -> None:
 def test_names_that_make_no_file_name_are_refused(name: str) -> None:
     with pytest.raises(LineRecordError, match="printer name"):
         file_name_of(name)
+
+
+@pytest.mark.parametrize("stage", RecordedStage)
+def test_the_stage_outlives_the_process(path: Path, stage: RecordedStage) -> None:
+    with record_at(path) as record:
+        begin(record)
+        fill(record, 3)
+        record.enter(stage)
+    with record_at(path) as record:
+        left = record.unfinished()
+        assert left is not None
+        assert left.stage is stage
+        record.close()
+        begin(record, "attempt-8")
+        again = record.unfinished()
+        assert again is not None
+        assert again.stage is RecordedStage.STREAMING, "a new print begins anew"
+
+
+def test_a_damaged_stage_is_unreadable(path: Path) -> None:
+    with record_at(path) as record:
+        begin(record)
+    content = bytearray(path.read_bytes())
+    content[32] = 99
+    path.write_bytes(content)
+    with pytest.raises(LineRecordUnreadable, match="stage"):
+        MappedLineRecord(path)
+
+
+def test_a_record_of_the_version_before_is_unreadable(path: Path) -> None:
+    with record_at(path) as record:
+        begin(record)
+    content = bytearray(path.read_bytes())
+    content[8] = 1
+    path.write_bytes(content)
+    with pytest.raises(LineRecordUnreadable, match="version 1"):
+        MappedLineRecord(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.profile import Profile, profile_for
 from gateway.protocol.marlin.responses import (
@@ -40,6 +41,8 @@ NAMELESS_OKS = 3
 NAMELESS_OKS_IN_MID_PRINT = 9
 #: Seconds to the next M115 after a refused line: half a one, and the M115 behind it was dropped too.
 AFTER_REFUSAL_SECONDS = 0.2
+#: No command and no checksum ends like this.
+SPOILS_HALF_A_LINE = b"9999"
 
 
 class Handshake:
@@ -54,6 +57,7 @@ class Handshake:
         self.deadline: float = now
         self._override = override
         self._report_seconds = report_seconds
+        self._is_mid_print = is_mid_print
         self._nameless_max = NAMELESS_OKS_IN_MID_PRINT if is_mid_print else NAMELESS_OKS
         self._limit = now + IDENTIFY_SECONDS
         self._is_named = False
@@ -62,6 +66,15 @@ class Handshake:
         self._tries = 0
         self._owes_ok_of_refusal = False
         self._commands: Iterator[str] | None = None
+
+    def question(self) -> bytes:
+        """The M115 to send now, with the end of whatever half line may be in the receive buffer.
+
+        In mid-print that half may be an emergency command: a newline alone would make "M1" (wait for a
+        person) of "M108". With digits it is unknown, and a numbered half is refused as ever.
+        """
+        spoils = SPOILS_HALF_A_LINE if self._is_mid_print and not self._asked else b""
+        return spoils + b"\n" + framing.bare("M115")
 
     def asked(self, now: float) -> None:
         """M115 went out."""
@@ -121,7 +134,7 @@ class Handshake:
             case Capability():
                 if len(self.capabilities) < 256:  # a firmware names about 40
                     self.capabilities[reply.name] = reply.is_on
-            case UnknownCommand() if "M115" in reply.command:
+            case UnknownCommand() if reply.command.split(maxsplit=1)[:1] == ["M115"]:
                 self._nameless_oks = self._asked = self._nameless_max
             case Temperature():
                 self._understood = True  # somebody asked it for reports; it will answer when it has time

@@ -447,7 +447,7 @@ class Link:
         elif self.phase is LinkPhase.NUMBERING:
             self._number(now)
         else:
-            self._out.append(b"\n" + framing.bare("M115"))
+            self._out.append(self._handshake.question())
             self._handshake.asked(now)
 
     def _identified(self, now: float) -> None:
