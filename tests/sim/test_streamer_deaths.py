@@ -1,4 +1,4 @@
-"""The driver host dies in mid-print: the print goes on from the line the machine has, or is held and says why.
+"""The driver host dies in mid-print: the print goes on from the line the machine has, or it is held.
 
 Judged by the machine's ledger: every line of the file executed once and in order, whatever happened and when.
 """

@@ -20,13 +20,7 @@ from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.handshake import Handshake
 from gateway.protocol.marlin.incoming import EventQueue, LineReader
 from gateway.protocol.marlin.link_events import LinkEvent, LinkFailed, LinkNotReady, LinkReady
-from gateway.protocol.marlin.link_states import (
-    LOCATING_PHASES,
-    NUMBERED_PHASES,
-    TRANSITIONS,
-    LinkPhase,
-    Signal,
-)
+from gateway.protocol.marlin.link_states import NUMBERED_PHASES, TRANSITIONS, LinkPhase, Signal
 from gateway.protocol.marlin.patience import Patience
 from gateway.protocol.marlin.profile import Profile, profile_named
 from gateway.protocol.marlin.responses import (
@@ -63,7 +57,6 @@ IDLE_QUESTIONS_MAX = 60
 WINDOW_LINES_MAX = 31
 
 _UNNUMBERED = framing.EMERGENCY_COMMANDS | {"M105", "M115"}
-_SENDING_PHASES = NUMBERED_PHASES | {LinkPhase.NUMBERING, LinkPhase.PROVING}
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
 
 
@@ -200,7 +193,7 @@ class Link:
 
     def begin_numbering(self, now: float) -> None:
         """Give up the firmware's line number: the unfinished print will not be continued."""
-        if self.phase is LinkPhase.ASKING or self.phase in LOCATING_PHASES:
+        if self.phase is LinkPhase.ASKING or self.phase.is_locating:
             self._is_ready = False
             self._signal(Signal.NUMBERING_WANTED)
             self._number(now)
@@ -221,7 +214,7 @@ class Link:
             out, self._out = self._out, []
             return b"".join(out)
         window = self._window
-        if window.sent < window.last and self.phase in _SENDING_PHASES:
+        if window.sent < window.last and self.phase.is_sending:
             was_idle = window.in_flight == 0
             frames = window.frames_to_send()
             if frames:
@@ -239,7 +232,7 @@ class Link:
             return None
         if self.phase is LinkPhase.IDENTIFYING or self.phase is LinkPhase.NUMBERING:
             return self._handshake.deadline
-        if self.phase in LOCATING_PHASES:
+        if self.phase.is_locating:
             return self.locator.deadline
         if self._window.in_flight == 0:
             return None
@@ -255,7 +248,7 @@ class Link:
             return
         if self.phase is LinkPhase.IDENTIFYING or self.phase is LinkPhase.NUMBERING:
             self._handshake_due(now)
-        elif self.phase in LOCATING_PHASES:
+        elif self.phase.is_locating:
             self._out.append(self.locator.due(now))
         elif now >= self._patience.ends_at():
             self._fail(FailureReason.WENT_SILENT, self._last_words)
@@ -279,7 +272,7 @@ class Link:
     def _hear(self, reply: Reply, now: float) -> None:
         if self.failure is not None:
             return
-        if self.phase in LOCATING_PHASES and self.locator.hear(reply, now):
+        if self.phase.is_locating and self.locator.hear(reply, now):
             self._become_ready(is_numbered=True)
         if isinstance(reply, Ok):
             self._hear_ok(reply, now)
@@ -315,12 +308,10 @@ class Link:
                 self._identified(now)
             elif not self._may_number:
                 self._handshake.hear_leftover_ok(now)
-        elif self.phase in LOCATING_PHASES:
-            return
         elif self.phase is LinkPhase.NUMBERING and self._window.last == 0:
             if not ok.number and ok.temperatures is None:
                 self._prove_numbering(now)
-        elif self._window.count_ok(ok):
+        elif not self.phase.is_locating and self._window.count_ok(ok):
             self._answered(now)
             if probe is not None and ok.temperatures is not None and self._patience.has_keepalive:
                 # The answer to an older question, come late? Then more follows, or a `busy`. If not: its own.

@@ -48,6 +48,16 @@ class LinkPhase(Enum):
     PROBING = auto()
     FAILED = auto()
 
+    @property
+    def is_locating(self) -> bool:
+        """Whether the firmware is being asked where an unfinished print stands."""
+        return self in (LinkPhase.LOCATING, LinkPhase.PROVING)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether numbered lines go out, the application's or our own."""
+        return self in NUMBERED_PHASES or self in (LinkPhase.NUMBERING, LinkPhase.PROVING)
+
 
 class Signal(Enum):
     """What can happen to a link."""
@@ -190,5 +200,3 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
 
 #: Phases in which numbered lines of the application may be handed over.
 NUMBERED_PHASES = frozenset({_P.STREAMING, _P.RECOVERING, _P.PROBING})
-#: Phases in which the firmware is asked where an unfinished print stands.
-LOCATING_PHASES = frozenset({_P.LOCATING, _P.PROVING})
