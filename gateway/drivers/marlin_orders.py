@@ -219,7 +219,7 @@ def acknowledge(driver: MarlinDriver, order: Acknowledge) -> None:
         driver.held = None
         if driver.link is not None:
             driver.link.begin_numbering(driver.clock())
-    elif driver.print is not None and driver.print.key == order.key:
+    elif driver.print is not None and driver.print.key == order.key and driver.print.is_taken_up:
         # It was held when the person decided about it, and goes on by now: it ends, as that person expects.
         if driver.link is not None:
             driver.print.end(driver.link, PrintPhase.CANCELED, BY_USER)

@@ -78,6 +78,7 @@ class HostPrint:
         self.phase = PrintPhase.STARTING
         self.reason: str | None = None
         self.message: str | None = None
+        self.is_taken_up = False  # it was held before
         self._file = file
         self._lines: Iterator[GcodeLine] = iter(())
         if file is not None:
@@ -193,6 +194,7 @@ class HostPrint:
 
     def take_up(self, link: Link, stage: RecordedStage) -> None:
         """Go on where a former host was; every line up to the one given at the beginning has arrived."""
+        self.is_taken_up = True
         if self._line:
             self.phase = PrintPhase.PRINTING
         if stage is RecordedStage.PAUSED:

@@ -11,8 +11,8 @@ twice does no harm, and which of them arrived does not matter.
 
 Everything else is *held*, recorded as held, and never tried again by itself: a board that was reset (it says
 so, or names a line nobody recorded), a firmware that will not tell, a file that is not the recorded one. The
-file is hashed, not just looked at: going on with another file's lines in a hot machine would be the worst here.
-The hash is taken in a thread, of the very descriptor that is read on from afterwards.
+file is hashed, not just looked at: going on with another file's lines in a hot machine is the worst that
+could happen. The hash is taken in a thread, of the very descriptor that is read on from afterwards.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ async def test_the_successor_of_a_killed_host_knows_the_firmware_whatever_was_un
     async with MarlinStand(record=stand.record, wire=stand.wire) as successor:
         await successor.ready()
         assert (successor.driver.snapshot().firmware or "").startswith("Marlin")
-        await asyncio.sleep(10)
+        await asyncio.sleep(1)
         assert successor.driver.link is not None
         assert successor.driver.link.profile.name == "marlin"
         assert (await successor.cancel()).result is OrderResult.ACCEPTED
@@ -265,7 +265,7 @@ async def test_odd_files_are_printed_to_their_last_line(
 
 @pytest.mark.parametrize("personality", EVERYONE)
 @on_virtual_time
-async def test_unplugged_a_print_is_held_and_no_line_is_sent_again(
+async def test_unplugged_three_times_a_print_goes_on_and_no_line_is_sent_again(
     personality: str, gcode: Path, moves: list[str]
 ) -> None:
     async with MarlinStand(personality) as stand:
@@ -276,16 +276,15 @@ async def test_unplugged_a_print_is_held_and_no_line_is_sent_again(
             await asyncio.sleep(20)
             stand.wire.plug()
             await stand.ready()
-            await asyncio.sleep(20)
-        done = stand.moves()
-        assert done == moves[: len(done)]
-        assert (await stand.pause()).result is OrderResult.REFUSED
-        assert (await stand.resume()).result is OrderResult.REFUSED
-        assert (await stand.gcode("G28")).result is OrderResult.REFUSED
-        assert (await stand.start(gcode, "mark-2")).result is OrderResult.REFUSED
-        assert (await stand.cancel()).result is OrderResult.ACCEPTED
-        await stand.phase(PrintPhase.CANCELED)
-        assert stand.moves() == done
+            assert (await stand.pause()).result is OrderResult.REFUSED
+            assert (await stand.resume()).result is OrderResult.REFUSED
+            assert (await stand.gcode("G28")).result is OrderResult.REFUSED
+            assert (await stand.start(gcode, "mark-2")).result is OrderResult.REFUSED
+            await stand.phase(PrintPhase.PRINTING)
+            done = stand.moves()
+            assert done == moves[: len(done)]
+        await stand.phase(PrintPhase.COMPLETED)
+        assert stand.moves() == moves
         assert stand.board.is_idle
 
 
@@ -366,10 +365,8 @@ async def test_a_held_print_canceled_twice_leaves_the_next_one_alone(gcode: Path
         await stand.phase(PrintPhase.HELD)
         stand.wire.plug()
         await stand.ready()
-        await asyncio.sleep(30)
-        assert stand.driver.snapshot().ended == ()
-        assert (await stand.phase(PrintPhase.HELD, 0)).key == "mark-1"
-        assert stand.record.is_open
+        assert (await stand.phase(PrintPhase.COMPLETED)).key == "mark-1"
+        assert stand.driver.current() is None
 
 
 async def printing_next(stand: MarlinStand, path: Path) -> None:

@@ -26,24 +26,6 @@ def test_the_gateway_is_killed_in_mid_print_and_nothing_is_lost(tmp_path: Path) 
         assert is_whole(house.executed("mk3"), SMALL)
 
 
-def test_the_streamer_is_killed_in_mid_print_and_the_job_is_held(tmp_path: Path) -> None:
-    with House(tmp_path, {"mk3": "marlin-full"}) as house:
-        house.ready("mk3")
-        job_id = house.submit("mk3", SMALL)
-        house.until(lambda: house.count("mk3") > 200)
-        house.kill("streamer")
-        house.start("streamer")
-        house.until(lambda: house.job(job_id)["is_held"])
-        executed = [line for line in house.executed("mk3") if line.startswith("G1")]
-        wanted = [line for line in lines_of(SMALL) if line.startswith("G1")]
-        assert executed == wanted[: len(executed)], "no line lost or doubled so far"
-        assert len(executed) < len(wanted), "and none sent again"
-        resolved = house.cli("jobs", "cancel", job_id)
-        assert resolved.returncode in (0, 3), resolved.stderr
-        house.until(lambda: house.job(job_id)["status"] == "canceled")
-        assert "M104 S0" in house.executed("mk3")[-8:], "heaters off"
-
-
 def test_a_print_started_at_the_panel_is_adopted_and_the_queue_waits(tmp_path: Path) -> None:
     with House(tmp_path, {"mini": "marlin-sd"}) as house:
         shutil.copy(SMALL, tmp_path / "sd" / "clip.gco")
