@@ -12,6 +12,8 @@ import pytest
 from gateway.domain.observations import OrderResult, PrintPhase, PrintReport
 from gateway.drivers.contract import RecordedStage
 from gateway.protocol.marlin.asking import FAR_NUMBER
+from gateway.transport.port import Port, PortListener
+from tests.support.board_port import BoardPort
 from tests.support.marlin_stand import on_virtual_time
 from tests.support.mortal import MortalStand
 
@@ -357,3 +359,52 @@ async def test_what_was_held_stays_held_after_the_next_death(
         await stand.rise()
         await stand.ready()
         await held_for_good(stand, "Look at the printer")
+
+
+# ---------------------------------------------------------------- it is stopped
+
+
+class SlowPort(BoardPort):
+    """A port that takes its bytes with delay, like a kernel whose buffer is full."""
+
+    waiting = 0
+
+    @property
+    def unsent(self) -> int:
+        return self.waiting
+
+    def write(self, data: bytes) -> None:
+        self.waiting += len(data)
+        asyncio.get_running_loop().call_later(0.3, self._leave, data)
+
+    def _leave(self, data: bytes) -> None:
+        self.waiting -= len(data)
+        super().write(data)
+
+
+@on_virtual_time
+async def test_stopped_it_ends_the_line_it_is_at(tmp_path: Path, gcode: Path) -> None:
+    stand = MortalStand(tmp_path, "marlin-stock")
+    open_port = stand.wire.open
+
+    async def slowly(listener: PortListener) -> Port:
+        await open_port(listener)
+        port = stand.wire.port = SlowPort(stand.wire, listener)
+        return port
+
+    stand.driver._open_port = slowly
+    async with stand:
+        await streaming(stand, gcode, 20)
+        port = stand.wire.port
+        assert isinstance(port, SlowPort)
+        await stand.until(lambda: port.unsent > 0)
+        began = stand.wire.now
+        await stand.kill()
+        assert stand.wire.now - began < 2.0
+        assert bytes(port.written).endswith(b"\n")
+        numbers = [int(line[1:].split()[0]) for line in bytes(port.written).splitlines() if line[:1] == b"N"]
+        await asyncio.sleep(20)
+        assert stand.board.last_line_number == numbers[-1], "what was begun has arrived"
+        await stand.rise()
+        assert (await stand.settled()).phase is PrintPhase.COMPLETED
+        assert stand.moves() == MOVES
