@@ -14,6 +14,7 @@ The suite in `tests/contract/` holds every driver to the sentences below.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -75,6 +76,7 @@ class OpenRecord:
     last_offset: int  # offset in the file just behind that line
     last_line: int  # printable lines of the file handed to the port (1-based count)
     stage: RecordedStage = RecordedStage.STREAMING
+    alive_at: float = math.inf  # monotonic seconds when the print was fed last; infinite: it still is
 
 
 class LineRecord(Protocol):
@@ -91,6 +93,9 @@ class LineRecord(Protocol):
 
     def enter(self, stage: RecordedStage) -> None:
         """The print is in this stage from now on; a memory store, made before anything is sent for it."""
+
+    def alive(self, at: float) -> None:
+        """The print was fed, or watched, at monotonic `at`; a memory store."""
 
     def close(self) -> None:
         """The print is over (its end has been observed)."""

@@ -293,6 +293,7 @@ class MarlinDriver:
                 self.asked_at = now
                 streamed.add_heartbeat()
             streamed.feed(link)
+            self.record.alive(now)
             self.is_changed = True
             if streamed.is_over:
                 marlin_hearing.print_over(self, streamed)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import stat
 from collections.abc import Callable
@@ -37,6 +38,11 @@ from gateway.protocol.marlin.responses import Action, Reply, Start
 if TYPE_CHECKING:
     from gateway.drivers.marlin import MarlinDriver
 
+#: Seconds a print may have been left alone and still go on by itself. A restart or an upgrade takes ten, a
+#: cable put back at once as many. After 120 s Marlin lets go of its motors (DEFAULT_STEPPER_TIMEOUT_SEC), the
+#: part has cooled under a hot nozzle, and somebody may have a hand in the machine.
+ALONE_SECONDS_MAX = 60.0
+
 DIED = "The program that streamed this print was stopped in mid-print."
 _ASKING = " Asking the printer where it stands; the print goes on from there."
 _LOOK = (
@@ -46,6 +52,10 @@ _LOOK = (
 _WAS_RESET = "the printer was reset, so its position is lost"
 _NOT_OURS = (
     "the printer's last line is {last_line}, which is not one of this print: it was reset, or used by others"
+)
+_LEFT_ALONE = (
+    f"the printer was left alone for more than {ALONE_SECONDS_MAX:.0f} seconds: its motors may have let go,"
+    " or somebody may have a hand in it"
 )
 
 _ENDING = frozenset({RecordedStage.CANCELED_BY_USER, RecordedStage.CANCELED_AT_DEVICE, RecordedStage.FAILED})
@@ -217,6 +227,9 @@ def turn(driver: MarlinDriver, recovery: Recovery, link: Link, now: float) -> No
 
 def _prove(driver: MarlinDriver, recovery: Recovery, last_line: int, link: Link, now: float) -> None:
     left = driver.record.unfinished()
+    if left is not None and recovery.needs_file and not _was_watched(left, now):
+        hold(driver, _LEFT_ALONE)
+        return
     # Beyond the newest entry the ring may still hold numbers of an earlier life: they never arrived.
     found = driver.record.find(last_line) if left is not None and last_line <= left.last_number else None
     if found is None:
@@ -226,6 +239,11 @@ def _prove(driver: MarlinDriver, recovery: Recovery, last_line: int, link: Link,
     number = link.locator.go_on(now)
     driver.record.sent(number, offset, line, LineKind.SIDE)
     recovery.place = Place(number, offset, line)
+
+
+def _was_watched(left: OpenRecord, now: float) -> bool:
+    """Whether the gap is short. A clock that went back means that the host was started anew meanwhile."""
+    return left.alive_at == math.inf or 0.0 <= now - left.alive_at <= ALONE_SECONDS_MAX
 
 
 def _go_on(driver: MarlinDriver, recovery: Recovery, link: Link) -> None:

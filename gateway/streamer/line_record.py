@@ -10,7 +10,8 @@ Layout, native byte order (the file never leaves its host):
     24     state u32: 0 closed, 1 open
     28     crc32 u32 over the description below
     32     stage u32: a RecordedStage
-    40     description: lengths of key, sha256, path, name (u32), size of the file (u64), the texts as UTF-8
+    40     seconds (double) on the monotonic clock when the print was fed last
+    48     description: lengths of key, sha256, path, name (u32), size of the file (u64), the texts as UTF-8
     8192   ring of 256 entries: sequence, number, offset, line, kind, sequence again (u64)
 
 Torn stores. The process can die between any two bytes of a store. An entry is therefore its own proof:
@@ -44,7 +45,7 @@ VERSION = 2
 #: Lines remembered. A window is at most a few dozen lines and a Resend goes back no further than that.
 RING_ENTRIES = 256
 #: Bytes for the print's description: a Linux path (4096) and three names fit.
-DESCRIPTION_BYTES = 8192 - 40
+DESCRIPTION_BYTES = 8192 - 48
 #: Bytes of a file name on Linux (255) less room for our suffixes.
 MAX_FILE_NAME_BYTES = 200
 
@@ -52,11 +53,13 @@ _HEAD = struct.Struct("@8sIII4x")
 _STATE_AT = 24
 _CRC_AT = 28
 _STAGE_AT = 32
-_DESCRIPTION_AT = 40
+_ALIVE_AT = 40
+_DESCRIPTION_AT = 48
 _RING_AT = 8192
 _ENTRY = struct.Struct("@QQQQQQ")
 _ENTRY_BYTES = _ENTRY.size
 _FLAG = struct.Struct("@I")
+_SECONDS = struct.Struct("@d")
 _LENGTHS = struct.Struct("@IIIIQ")  # key, sha256, path, name (bytes); size of the print file
 FILE_BYTES = _RING_AT + RING_ENTRIES * _ENTRY_BYTES
 
@@ -159,6 +162,7 @@ class MappedLineRecord:
         _FLAG.pack_into(self._map, _CRC_AT, zlib.crc32(self._map[_DESCRIPTION_AT:_RING_AT]))
         self._sequence = 0
         self.enter(RecordedStage.STREAMING)
+        self.alive(0.0)
         self._set_state(_OPEN)
 
     def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
@@ -170,6 +174,10 @@ class MappedLineRecord:
     def enter(self, stage: RecordedStage) -> None:
         """The print is in this stage from now on. One store."""
         _FLAG.pack_into(self._map, _STAGE_AT, stage)
+
+    def alive(self, at: float) -> None:
+        """Somebody fed this print at monotonic `at`: all processes of a boot share that clock. One store."""
+        _SECONDS.pack_into(self._map, _ALIVE_AT, at)
 
     def close(self) -> None:
         """The print is over. The lines stay readable by `find` until the next `open`."""
@@ -192,6 +200,7 @@ class MappedLineRecord:
             last_offset=newest[2],
             last_line=newest[3],
             stage=RecordedStage(_FLAG.unpack_from(self._map, _STAGE_AT)[0]),
+            alive_at=_SECONDS.unpack_from(self._map, _ALIVE_AT)[0],
         )
 
     def find(self, number: int) -> tuple[int, int, LineKind] | None:

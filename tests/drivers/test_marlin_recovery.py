@@ -11,7 +11,9 @@ import pytest
 
 from gateway.domain.observations import OrderResult, PrintPhase, PrintReport
 from gateway.drivers.contract import RecordedStage
+from gateway.drivers.marlin_recovery import ALONE_SECONDS_MAX
 from gateway.protocol.marlin.asking import FAR_NUMBER
+from gateway.streamer.line_record import MappedLineRecord
 from gateway.transport.port import Port, PortListener
 from tests.support.board_port import BoardPort
 from tests.support.marlin_stand import on_virtual_time
@@ -74,6 +76,46 @@ async def test_how_long_the_machine_stands(personality: str, tmp_path: Path, gco
         assert list(dict.fromkeys(said)) == [PrintPhase.STARTING, PrintPhase.PRINTING, PrintPhase.HELD]
         assert (await stand.settled()).phase is PrintPhase.COMPLETED
         assert stand.moves() == MOVES
+
+
+@pytest.mark.parametrize(("over", "goes_on"), [(-5.0, True), (5.0, False)])
+@on_virtual_time
+async def test_what_was_left_alone_too_long_is_for_a_person(
+    over: float, goes_on: bool, tmp_path: Path, gcode: Path
+) -> None:
+    async with MortalStand(tmp_path) as stand:
+        await streaming(stand, gcode)
+        await stand.kill()
+        await asyncio.sleep(ALONE_SECONDS_MAX + over)
+        await stand.rise()
+        if goes_on:
+            assert (await stand.settled()).phase is PrintPhase.COMPLETED
+            assert stand.moves() == MOVES
+        else:
+            await held_for_good(stand, "left alone", "hand in it")
+
+
+@on_virtual_time
+async def test_a_cable_pulled_for_an_hour_moves_nothing_when_it_is_back(tmp_path: Path, gcode: Path) -> None:
+    async with MortalStand(tmp_path) as stand:
+        await streaming(stand, gcode)
+        stand.wire.unplug()
+        await asyncio.sleep(3600)
+        stand.wire.plug()
+        await held_for_good(stand, "left alone")
+
+
+@on_virtual_time
+async def test_a_clock_that_began_anew_says_nothing_about_the_gap(tmp_path: Path, gcode: Path) -> None:
+    async with MortalStand(tmp_path) as stand:
+        await streaming(stand, gcode)
+        stand.record.alive(stand.wire.now + 5000.0)
+        await stand.kill()
+        stand.record = MappedLineRecord(stand.records)  # type: ignore[assignment]
+        stand.record.alive(stand.wire.now + 5000.0)
+        stand.record.release()  # type: ignore[attr-defined]
+        await stand.rise()
+        await held_for_good(stand, "left alone")
 
 
 @pytest.mark.parametrize("half", range(1, 24))

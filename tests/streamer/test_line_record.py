@@ -72,6 +72,7 @@ def test_what_was_left_open_is_told_by_the_next_process(path: Path) -> None:
         begin(record)
         fill(record, 1000)
         record.sent(1001, 30000, 1000, LineKind.SIDE)
+        record.alive(77.25)
     with record_at(path) as record:
         assert record.unfinished() == OpenRecord(
             key="attempt-7",
@@ -82,6 +83,7 @@ def test_what_was_left_open_is_told_by_the_next_process(path: Path) -> None:
             last_number=1001,
             last_offset=30000,
             last_line=1000,
+            alive_at=77.25,
         )
         assert record.find(1001) == (30000, 1000, LineKind.SIDE)
         assert record.find(1000) == (30000, 1000, LineKind.JOB)

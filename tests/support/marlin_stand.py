@@ -66,6 +66,10 @@ class MemoryRecord:
         assert self.left is not None
         self.left = replace(self.left, stage=stage)
 
+    def alive(self, at: float) -> None:
+        assert self.left is not None
+        self.left = replace(self.left, alive_at=at)
+
     def close(self) -> None:
         self.is_open = False
 
