@@ -105,16 +105,33 @@ def demo(
 
 
 @app.command("check-config")
-def check_config(config: ConfigPath = None) -> None:
+def check_config(
+    config: ConfigPath = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Read the configuration as the service would, and say everything that is wrong with it."""
     settings = _load(config)
+    store = _without_password(settings.store.url)
+    if json:
+        from json import dumps
+
+        printers = [printer.model_dump(mode="json") for printer in settings.printers]
+        told = {"url": settings.server.url, "store": store, "printers": printers}
+        print(dumps({**told, "notes": list(settings.warnings())}, indent=2))
+        return
     for note in settings.warnings():
         print(f"note: {note}")
     for printer in settings.printers:
         where = f"{printer.driver} at {printer.port}, {printer.baud} baud"
         print(f"printer {printer.name}: {where}, owner {printer.owner}")
-    print(f"serves {settings.server.url}; store {settings.store.url}")
+    print(f"serves {settings.server.url}; store {store}")
     print("the configuration is good")
+
+
+def _without_password(url: str) -> str:
+    import re
+
+    return re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from tests.api.host import Host, a_job
 from tests.support.stand import ANA
 
 load_all_checks()
-#: Requests per operation, so that the whole takes seconds: 30 operations.
-EXAMPLES = 10
+#: Requests per operation, so that the whole takes seconds: 31 operations.
+EXAMPLES = 6
 #: Whether sensible input is refused for its meaning (an unknown file, a key used twice) no schema can say.
 NOT_CHECKED = ["positive_data_acceptance"]
 #: Clients of that time sent parameters nobody documented (`sort`, `member_id`): there they are ignored.

@@ -187,7 +187,7 @@ async def test_bytes_that_are_no_form(host: Host, body: bytes) -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,24 @@ def test_a_good_configuration_is_told_back(run_alone: Run, config: Path) -> None
     assert printer == "printer mk3: marlin at /dev/ttyACM0, 115200 baud, owner ana"
     assert serves.startswith("serves http://127.0.0.1:8080; store sqlite:///")
     assert verdict == "the configuration is good"
+
+
+def test_a_good_configuration_as_json(run_alone: Run, config: Path) -> None:
+    told = json.loads(run_alone("check-config", "--config", str(config), "--json").stdout)
+    assert [(printer["name"], printer["baud"], printer["owner"]) for printer in told["printers"]] == [
+        ("mk3", 115200, "ana")
+    ]
+    assert told["url"] == "http://127.0.0.1:8080"
+    assert "plate_clear" in told["notes"][0]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_password_is_not_told_back(run_alone: Run, config: Path, form: tuple[str, ...]) -> None:
+    """What is on a screen is soon in a bug report."""
+    config.write_text('[store]\nurl = "postgresql+psycopg://ana:s3cr3t@p@db.example/gateway"\n')
+    result = run_alone("check-config", "--config", str(config), *form)
+    assert "s3cr3t" not in result.stdout + result.stderr
+    assert result.exit_code == 2 or "ana:***@db.example/gateway" in result.stdout
 
 
 @pytest.mark.parametrize("command", [("check-config",), ("serve",), ("streamer",), ("db", "check")])
