@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import platform
@@ -57,6 +58,19 @@ SOCKET_MODE = 0o666
 SHUTDOWN_SECONDS = 3.0
 
 
+class AddressUnavailable(Exception):
+    """The gateway cannot listen where it should. The text says what to do."""
+
+    def __init__(self, listen: str, failure: OSError) -> None:
+        if failure.errno == errno.EADDRINUSE:
+            why = "another program listens there: stop it, or change `listen` under [server]"
+        elif failure.errno == errno.EACCES:
+            why = "ports below 1024 are for root: choose a higher one for `listen` under [server]"
+        else:
+            why = f"{os.strerror(failure.errno or 0).lower()}: check `listen` under [server]"
+        super().__init__(f"{listen} cannot be listened at: {why}")
+
+
 def serve(config: Config) -> int:
     """The gateway process: engine, store, HTTP. Blocks; returns the exit code."""
     _log_to_stderr()
@@ -72,7 +86,7 @@ def streamer(config: Config) -> int:
 def _run(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     try:
         return asyncio.run(work())
-    except (StoreUnavailable, SocketUnavailable, LineRecordError) as failure:
+    except (StoreUnavailable, SocketUnavailable, LineRecordError, AddressUnavailable) as failure:
         print(f"print-gateway: {failure}", file=sys.stderr)
     except OSError as failure:
         print(f"print-gateway: {failure.strerror or failure}: {failure.filename or ''}", file=sys.stderr)
@@ -136,7 +150,10 @@ async def _serve(config: Config) -> int:
 
 
 async def _listen(runner: web.AppRunner, config: Config) -> None:
-    await web.TCPSite(runner, config.server.host, config.server.port).start()
+    try:
+        await web.TCPSite(runner, config.server.host, config.server.port).start()
+    except OSError as failure:
+        raise AddressUnavailable(config.server.listen, failure) from failure
     await web.UnixSite(runner, config.server.socket).start()
     os.chmod(config.server.socket, SOCKET_MODE)
     log.info("listening at http://%s and %s", config.server.listen, config.server.socket)

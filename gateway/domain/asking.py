@@ -127,7 +127,7 @@ def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
     if job.is_held and _is_unknown_to_driver(draft, printer, job):
         message = f"canceled while held; the plate of {printer.name} stays occupied until someone has looked"
         following.close(draft, printer, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
-        following.occupy(draft, printer, f"print {job.name!r}")
+        following.occupy(draft, printer, f"job {job.work_id}")
         return _done(draft, _give(draft, printer, job, "cancel", asked.member_id))
     command = _give(draft, printer, job, "cancel", asked.member_id)
     draft.safety_orders.append(CancelPrint(printer.name, command.task_id, _key(job)))
@@ -155,7 +155,7 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
     ended = following.close(
         draft, printer, job, asked.outcome, frozenset(), f"resolved by {name}", _RESULTS[asked.outcome]
     )
-    following.occupy(draft, printer, f"print {job.name!r}")
+    following.occupy(draft, printer, f"job {job.work_id}")
     draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), _key(job)))
     return ended
 
@@ -245,7 +245,7 @@ def _job(draft: Draft, job_id: str, printer_id: int | None) -> Job:
     """The job, not over, on that printer if one is named."""
     job = next((job for job in draft.jobs.values() if job.job_id == job_id), None)
     if job is None:
-        raise CommandRefused(Refusal.CONFLICT, "this job is over already")
+        raise CommandRefused(Refusal.CONFLICT, "this job is over already; nothing is left to do with it")
     if printer_id is not None and job.printer_id != printer_id:
         raise CommandRefused(Refusal.INVALID, "this job is not on that printer")
     return job

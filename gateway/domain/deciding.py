@@ -72,7 +72,7 @@ def _intend(draft: Draft, printer: Printer, job: Job) -> None:
     number = job.attempts + 1
     following.move(draft, replace(job, print_key=mark, attempts=number), JobStatus.SENT, frozenset(), None)
     draft.put_attempt(Attempt(job.work_id, number, printer.printer_id, mark, draft.moment.wall))
-    following.occupy(draft, printer, f"start of {job.name!r}")
+    following.occupy(draft, printer, f"start of job {job.work_id}")
     draft.orders.append(
         StartPrint(
             printer=printer.name,
@@ -102,12 +102,7 @@ def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) ->
 
 
 def _tell_change(draft: Draft, printer: Printer, before: Presence, after: Presence) -> None:
-    if (before.link, before.link_reason, before.activity, before.message) == (
-        after.link,
-        after.link_reason,
-        after.activity,
-        after.message,
-    ):
+    if _told(before) == _told(after):
         return
     draft.events.append(
         PrinterChanged(
@@ -122,6 +117,12 @@ def _tell_change(draft: Draft, printer: Printer, before: Presence, after: Presen
             message=after.link_reason if after.link is not LinkState.UP else after.message,
         )
     )
+
+
+def _told(presence: Presence) -> tuple[object, ...]:
+    """What is worth an event. Each try to reach an absent printer is not: that would be a write each time."""
+    is_up = presence.link is LinkState.UP
+    return is_up, None if is_up else presence.link_reason, presence.activity, presence.message
 
 
 def _attached(draft: Draft, attached: DriverAttached) -> None:

@@ -152,7 +152,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
 
 def _advance(draft: Draft, printer: Printer, job: Job, report: PrintReport) -> None:
     """A print that is not over."""
-    occupy(draft, printer, f"print {job.name!r}")
+    occupy(draft, printer, f"job {job.work_id}")
     status, reasons = _running_place(job, report)
     if (status, reasons, report.message) == (job.status, job.reasons, job.message):
         return
@@ -187,7 +187,7 @@ def _end(draft: Draft, printer: Printer, job: Job, report: PrintReport) -> None:
     if report.phase is PrintPhase.COMPLETED:
         job = replace(job, progress=1.0, position=job.file_size if job.file_size else job.position)
     close(draft, printer, job, status, _end_reasons(job, report), report.message, result)
-    occupy(draft, printer, f"print {job.name!r}")
+    occupy(draft, printer, f"job {job.work_id}")
     _acknowledge(draft, printer, report.key)
 
 

@@ -83,10 +83,11 @@ class Presence:
 
 def presence_from(seen: PrinterObserved, before: Presence, now: float) -> Presence:
     """What a snapshot makes known, at monotonic `now`."""
+    is_trying = seen.link is LinkState.CONNECTING  # why it was down stays the reason until it is up
     heard = before.heard_at if seen.silent_for is None else now - seen.silent_for
     return Presence(
         link=seen.link,
-        link_reason=seen.link_reason,
+        link_reason=seen.link_reason or (before.link_reason if is_trying else None),
         activity=seen.activity,
         message=seen.message,
         firmware=seen.firmware or before.firmware,

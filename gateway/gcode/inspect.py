@@ -52,10 +52,11 @@ class Inspection:
     layers: int | None = None
 
 
+#: PrusaSlicer's .bgcode begins so.
+_BINARY_GCODE = b"GCDE"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive (a 3MF project, perhaps)"),
     (b"\x1f\x8b", "a gzip archive"),
-    (b"GCDE", "binary G-code"),
     (b"solid ", "an STL model"),
     (b"<!DOCTYPE", "a web page"),
     (b"<html", "a web page"),
@@ -129,6 +130,8 @@ def _refuse_foreign(head: bytes) -> None:
     for magic, what in _MAGIC:
         if head[: len(magic)].lower() == magic.lower():
             raise NotGcode(f"The file is {what}, not G-code. Slice the model and upload the G-code.")
+    if head[: len(_BINARY_GCODE)] == _BINARY_GCODE:
+        raise NotGcode("The file is binary G-code. Export it as plain text: the slicer has a switch for it.")
     if b"\0" in head:
         raise NotGcode("The file is binary, not G-code. Slice the model and upload the G-code.")
 

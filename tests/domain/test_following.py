@@ -296,3 +296,24 @@ def test_silence_for_a_minute_is_offline() -> None:
     now = table.clock.monotonic()
     assert table.state.presence[1].status(now + 59) is PrinterStatus.READY
     assert table.state.presence[1].status(now + 61) is PrinterStatus.OFFLINE
+
+
+def test_an_unplugged_printer_is_one_event_however_often_it_is_tried() -> None:
+    table = Table()
+    down = PrinterObserved("mk3", LinkState.DOWN, link_reason="unplugged")
+    kinds: list[str] = []
+    for snapshot in (down, connecting(), down, connecting(), down):
+        table.give(snapshot)
+        kinds += table.kinds()
+    assert kinds == ["printer-changed"]
+    assert table.state.presence[1].link_reason == "unplugged"
+    table.give(seen())
+    assert (table.kinds(), table.state.presence[1].link_reason) == (["printer-changed"], None)
+
+
+def test_what_happens_on_a_plate_names_no_job_to_those_who_may_not_see_it() -> None:
+    table = Table()
+    started(table)
+    table.give(a_submission("a secret"))
+    said = [event.details() for event in table.draft.events if event.kind == "plate-changed"]
+    assert "secret" not in str(said)

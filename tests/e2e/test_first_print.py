@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,20 @@ def test_a_port_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
         house.kill("mk3")
         (tmp_path / "mk3.tty").unlink()
         house.until(lambda: "plugged in" in str(house.printer("mk3").get("link_reason")))
+
+
+def test_an_http_port_in_use_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with House(tmp_path, {"mk3": "marlin-full"}) as house:
+            house.until(house.is_up)
+            house.kill("gateway")
+            config = tmp_path / "config.toml"
+            config.write_text(config.read_text().replace("127.0.0.1:0", address))
+            house.start("gateway")
+            assert house.processes.pop("gateway").wait(20) == 1
+            said = house.log("gateway").strip().splitlines()[-1]
+            assert address in said
+            assert "another program listens there" in said

@@ -68,8 +68,10 @@ def test_the_record_is_never_behind_the_port(tmp_path: Path, seed: int) -> None:
         # Recorded before it is sent: at most the one line that was recorded and not yet sent.
         assert sent <= left.last_number <= sent + 1
         assert left.last_offset == left.last_number * 31
-        for number in range(max(1, left.last_number - 255), left.last_number + 1):
-            assert record.find(number) == (number * 31, number, LineKind.JOB)
+        oldest = left.last_number - 255  # its slot is the one that the next line was being written to
+        for number in range(max(1, oldest), left.last_number + 1):
+            found = record.find(number)
+            assert found == (number * 31, number, LineKind.JOB) or (number == oldest and found is None)
         assert record.find(left.last_number + 1) is None
         record.release()
         first = left.last_number + 1
