@@ -29,6 +29,14 @@ async def printing(town: Town, job_id: str, progress: float = 0.2) -> Job:
     return await town.job(job_id)
 
 
+async def printing_from_card(town: Town, progress: float) -> Job:
+    """Somebody starts the card's file at the machine; its local job, once it has come so far."""
+    await town.ready("mini")
+    town.at_panel("mini", "start", "CLIP.GCO")
+    local = await town.local_job()
+    return await printing(town, local.job_id, progress)
+
+
 @pytest.mark.parametrize("personality", ["marlin-full", "marlin-stock", "marlin-sd", "marlin-bare"])
 async def test_a_file_is_printed_line_by_line_once_and_in_order(tmp_path: Path, personality: str) -> None:
     async with Town(tmp_path, {"mk3": personality}) as town:
@@ -109,10 +117,7 @@ async def test_a_print_started_at_the_panel_becomes_a_local_job(tmp_path: Path, 
 @pytest.mark.parametrize("personality", ["marlin-full", "marlin-sd"])
 async def test_a_cancel_at_the_panel_is_one(tmp_path: Path, personality: str) -> None:
     async with Town(tmp_path, {"mini": personality}, sd_files=CARD) as town:
-        await town.ready("mini")
-        town.at_panel("mini", "start", "CLIP.GCO")
-        local = await town.local_job()
-        await printing(town, local.job_id, 0.3)
+        local = await printing_from_card(town, 0.3)
         town.at_panel("mini", "cancel")
         done = await town.until_status(local.job_id, "completed", "failed", "canceled", seconds=60)
         assert (done.status, done.reasons) == (JobStatus.CANCELED, {Reason.CANCELED_AT_DEVICE})
@@ -120,10 +125,7 @@ async def test_a_cancel_at_the_panel_is_one(tmp_path: Path, personality: str) ->
 
 async def test_a_pause_at_the_panel_is_seen_when_the_firmware_says_so(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mini": "marlin-sd"}, sd_files=CARD) as town:
-        await town.ready("mini")
-        town.at_panel("mini", "start", "CLIP.GCO")
-        local = await town.local_job()
-        await printing(town, local.job_id, 0.3)
+        local = await printing_from_card(town, 0.3)
         town.at_panel("mini", "pause")
         await town.until_status(local.job_id, "paused", seconds=60)
         town.at_panel("mini", "resume")
@@ -237,10 +239,7 @@ async def test_a_held_job_that_a_person_resolved_makes_room_for_the_next(tmp_pat
 
 async def test_both_die_and_an_end_that_was_missed_is_held_for_a_person(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mini": "marlin-sd"}, sd_files=CARD) as town:
-        await town.ready("mini")
-        town.at_panel("mini", "start", "CLIP.GCO")
-        local = await town.local_job()
-        await printing(town, local.job_id, 0.1)
+        local = await printing_from_card(town, 0.1)
         await town.kill_gateway()
         await town.kill_streamer()
         await asyncio.sleep(3600)
@@ -255,10 +254,7 @@ async def test_both_die_and_an_end_that_was_missed_is_held_for_a_person(tmp_path
 async def test_both_die_and_a_card_print_that_goes_on_stays_the_same_job(tmp_path: Path) -> None:
     long = {"CLIP.GCO": "\n".join(["G28", *(CARD_MOVES * 5), ""]).encode()}
     async with Town(tmp_path, {"mini": "marlin-sd"}, sd_files=long) as town:
-        await town.ready("mini")
-        town.at_panel("mini", "start", "CLIP.GCO")
-        local = await town.local_job()
-        await printing(town, local.job_id, 0.1)
+        local = await printing_from_card(town, 0.1)
         await town.kill_gateway()
         await town.kill_streamer()
         await asyncio.sleep(3)

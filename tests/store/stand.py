@@ -12,6 +12,7 @@ from gateway.domain.job import Attempt, Job, JobStatus
 from gateway.domain.member import Key, Member, Organization, Scope
 from gateway.domain.printer import Printer
 from gateway.domain.state import Draft, Moment, State
+from tests.support.stand import CountingIds as Ids
 
 START = datetime(2016, 5, 18, 5, 42, 2, 250_000, tzinfo=UTC)
 ANA = Member("FPEJMQHAG3NXE", "ana", 1, email="ana@example.com", created_at=START)
@@ -21,25 +22,6 @@ SHOP = Organization(2, "shop", "0123456789abcdef01234567")
 MK3 = Printer(1, "mk3", "marlin", ANA.member_id, 1, link="/dev/serial/by-id/usb")
 X1 = Printer(2, "x1", "bambu", CLEO.member_id, 2, enabled=False)
 KEY = Key("abcdefghijkl", ANA.member_id, "slicer", frozenset({Scope.DATA_READ, Scope.ADMIN}), "0" * 64, START)
-
-
-class Ids:
-    """Chance that can be read."""
-
-    def __init__(self) -> None:
-        self.given = 0
-
-    def uuid(self) -> str:
-        self.given += 1
-        return f"00000000-0000-4000-8000-{self.given:012d}"
-
-    def member_id(self) -> str:
-        self.given += 1
-        return f"M{self.given:012d}"
-
-    def hex(self, digits: int) -> str:
-        self.given += 1
-        return f"{self.given:0{digits}x}"
 
 
 class SetClock:
