@@ -74,7 +74,8 @@ def _continued(draft: Draft, printer: Printer, report: PrintReport) -> Job | Non
     """The local job that this report goes on with, though its driver was started anew and gave a new key.
 
     The same file size, a position not behind the last one, and a driver that came in the middle: one that saw
-    a print begin knows its name. Anything else is another print.
+    a print begin knows its name. One that heard only the end does not even know the size. Anything else is
+    another print.
     """
     for job in draft.jobs.values():
         if (
@@ -83,12 +84,16 @@ def _continued(draft: Draft, printer: Printer, report: PrintReport) -> Job | Non
             and job.printer_id == printer.printer_id
             and report.is_local
             and report.name is None
-            and report.size is not None
-            and job.file_size == report.size
-            and (report.position or 0) >= (job.position or 0)
+            and _fits(job, report)
         ):
             return draft.put_job(replace(job, print_key=report.key))
     return None
+
+
+def _fits(job: Job, report: PrintReport) -> bool:
+    if report.size is None:
+        return report.phase.is_end
+    return job.file_size == report.size and (report.position or 0) >= (job.position or 0)
 
 
 def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:

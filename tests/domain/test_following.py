@@ -182,10 +182,13 @@ def test_a_local_print_goes_on_under_a_new_key_when_everybody_was_away() -> None
     assert table.job().print_key == "local-2"
 
 
-def test_the_end_of_a_local_print_seen_by_a_driver_that_came_in_the_middle_is_its_end() -> None:
+@pytest.mark.parametrize(("size", "position"), [(900, 900), (None, None)])
+def test_the_end_of_a_local_print_seen_by_a_driver_that_came_in_the_middle_is_its_end(
+    size: int | None, position: int | None
+) -> None:
     table = Table()
     table.give(seen(local(name="A.GCO", size=900, position=300)))
-    end = report("local-2", PrintPhase.COMPLETED, is_local=True, size=900, position=900)
+    end = report("local-2", PrintPhase.COMPLETED, is_local=True, size=size, position=position)
     table.give(DriverAttached("streamer", "new", (seen(ended=(end,)),)))
     assert (table.job().status, table.job().name) == (S.COMPLETED, "A.GCO")
     assert not table.state.jobs
