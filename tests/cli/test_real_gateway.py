@@ -65,7 +65,8 @@ def test_from_a_file_to_a_waiting_job_to_its_cancellation(gateway: RealGateway, 
     assert gateway.run("jobs", "cancel", "1").stdout == 'job 1 "bracket": cancel accepted\n'
     assert "status   canceled" in gateway.run("jobs", "show", "1").stdout
     again = gateway.run("jobs", "cancel", "1")
-    assert (again.exit_code, again.stderr) == (1, "print-gateway: this job is over already; nothing is left to do with it\n")
+    said = "print-gateway: this job is over already; nothing is left to do with it\n"
+    assert (again.exit_code, again.stderr) == (1, said)
 
 
 @pytest.mark.parametrize(
