@@ -38,7 +38,7 @@ from gateway.domain.observations import (
     PrinterObserved,
 )
 from gateway.domain.orders import StartPrint
-from gateway.domain.printer import Presence, Printer, presence_from
+from gateway.domain.printer import Presence, Printer, presence_from, printer_named
 from gateway.domain.state import Draft
 
 Input = Command | Observation
@@ -87,7 +87,7 @@ def _intend(draft: Draft, printer: Printer, job: Job) -> None:
 
 
 def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) -> None:
-    printer = _named(draft, seen.printer)
+    printer = printer_named(draft.printers, seen.printer)
     if printer is None:
         return  # the driver host has an older or newer configuration; its printer is not ours yet
     before = draft.presence.get(printer.printer_id, Presence())
@@ -146,13 +146,9 @@ SERIAL_DRIVERS = frozenset({"marlin"})
 
 
 def _answered(draft: Draft, answer: OrderAnswered) -> None:
-    printer = _named(draft, answer.printer)
+    printer = printer_named(draft.printers, answer.printer)
     if printer is not None:
         following.answered(draft, printer, answer)
-
-
-def _named(draft: Draft, name: str) -> Printer | None:
-    return next((printer for printer in draft.printers.values() if printer.name == name), None)
 
 
 _OBSERVATIONS: dict[type, Callable[[Draft, Any], None]] = {

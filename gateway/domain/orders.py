@@ -80,4 +80,3 @@ class Acknowledge:
 
 
 Order = StartPrint | PausePrint | ResumePrint | CancelPrint | EmergencyStop | SendGcode | Acknowledge
-SAFETY_ORDERS = (PausePrint, CancelPrint, EmergencyStop)  # sent before the commit, journaled after

@@ -60,6 +60,11 @@ class Printer:
     version: int = 1
 
 
+def printer_named(printers: Mapping[int, Printer], name: str) -> Printer | None:
+    """The printer with that name in the configuration; a few dozen at most, so no index."""
+    return next((printer for printer in printers.values() if printer.name == name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Presence:
     """What is known of a printer now. Memory only: after a restart it is unknown until a driver speaks."""

@@ -18,7 +18,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.orders import Order
-from gateway.domain.printer import Presence, Printer
+from gateway.domain.printer import Presence, Printer, printer_named
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,13 +46,9 @@ class State:
     refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
     last_work_id: int = 0
 
-    def job_by_public_id(self, job_id: str) -> Job | None:
-        """The job, if it is not over."""
-        return next((job for job in self.jobs.values() if job.job_id == job_id), None)
-
     def printer_named(self, name: str) -> Printer | None:
         """The printer with that name in the configuration."""
-        return next((printer for printer in self.printers.values() if printer.name == name), None)
+        return printer_named(self.printers, name)
 
 
 class Overlay(MutableMapping[K, V], Generic[K, V]):

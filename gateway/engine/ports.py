@@ -6,7 +6,7 @@ arguments too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -170,7 +170,3 @@ class Publisher(Protocol):
 
     def publish(self, events: Sequence[StoredEvent], fleeting: Sequence[Event]) -> None:
         """Never blocks, never raises."""
-
-
-#: A stream of events as an API wants it.
-EventStream = AsyncIterator[StoredEvent]

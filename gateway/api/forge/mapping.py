@@ -57,7 +57,7 @@ def job_object(
     `printer_status` is the printer's word now; it is null for a job that never reached a printer. `root` is
     the absolute URL of this API, for `printable_url`.
     """
-    status = shown_status(job)
+    status = job.shown_status
     return {
         "job_id": job.job_id,
         "job_name": job.name,
@@ -80,11 +80,6 @@ def job_detail(
     found["job_status"].setdefault("job_progress", job.progress)
     found["job_status"].setdefault("data", {})
     return {**found, "job_comment": job.comment, "job_custom_data": job.custom_data}
-
-
-def shown_status(job: Job) -> str:
-    """Forge's one word: an app's verdict hides how the print ended on the machine."""
-    return job.verdict.value if job.verdict is not None else job.status.value
 
 
 def job_data(job: Job, root: str | None = None) -> dict[str, Any]:
@@ -145,7 +140,7 @@ def _job_status(
 
 def receipt(job: Job) -> dict[str, Any]:
     """The answer to a new job (Forge: POST printers/:printer_id/jobs)."""
-    return {"printer_id": job.printer_id, "job_id": job.job_id, "status": shown_status(job)}
+    return {"printer_id": job.printer_id, "job_id": job.job_id, "status": job.shown_status}
 
 
 def printer_object(printer: Printer, presence: Presence, now: float, member_id: str) -> dict[str, Any]:
@@ -174,7 +169,7 @@ def printer_state(printer: Printer, presence: Presence, now: float, job: Job | N
     if job is not None:
         state |= {
             "job_id": job.job_id,
-            "job_status": shown_status(job),
+            "job_status": job.shown_status,
             "job_progress": job.progress,
             "data": {"job_id": job.job_id, "job_name": job.name, **_temperature(presence)},
         }
@@ -214,7 +209,7 @@ def command_object(
         "data": {"state": _COMMAND_STATE[command.state]},
     }
     if job is not None:
-        found |= {"job_id": job.job_id, "job_status": shown_status(job), "job_progress": job.progress}
+        found |= {"job_id": job.job_id, "job_status": job.shown_status, "job_progress": job.progress}
     if command.state is TaskState.FAILED:
         found |= {"error_code": 400, "error_message": command.message or "the printer refused"}
     return found
