@@ -31,8 +31,8 @@ DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
 SOCKET_PATH_BYTES = 107
 #: Bytes of one upload: the largest sliced files seen are about 300 MB; twice that still fits on a small card.
 MAX_UPLOAD_BYTES = 600_000_000
-#: Serial printers one streamer process keeps fed at full speed.
-PRINTERS_PER_STREAMER = 16
+#: Printers of one gateway: one streamer process feeds all of them (streamer.host.MAX_PRINTERS).
+MAX_PRINTERS = 64
 ENV_PREFIX = "PRINT_GATEWAY_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -208,11 +208,6 @@ class Config(BaseSettings):
             )
         if not self.printers:
             notes.append("no [[printers]]: the gateway will run, but there is nothing to print on")
-        if len(self.printers) > PRINTERS_PER_STREAMER:
-            notes.append(
-                f"{len(self.printers)} printers: one streamer keeps {PRINTERS_PER_STREAMER} of them fed "
-                "at full speed; more than that may print with pauses"
-            )
         return notes
 
 
@@ -233,6 +228,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         for details in error.errors(include_url=False):
             problems[_sentence(details, merged)] = None
     problems |= dict.fromkeys(_repeated(merged.get("printers")))
+    problems |= dict.fromkeys(_too_many(merged.get("printers")))
     if problems or config is None:
         raise ConfigError(source, list(problems))
     return config
@@ -300,6 +296,14 @@ def _merge(base: dict[str, Any], stronger: Mapping[str, Any]) -> None:
             _merge(base[key], value)
         else:
             base[key] = value
+
+
+def _too_many(printers: object) -> Iterator[str]:
+    if isinstance(printers, list) and len(printers) > MAX_PRINTERS:
+        yield (
+            f"[[printers]]: there are {len(printers)}, and {MAX_PRINTERS} are possible; run a second gateway "
+            "for the others, with other paths in [server], [store] and [streamer] of its configuration"
+        )
 
 
 def _repeated(printers: object) -> Iterator[str]:

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -43,7 +44,7 @@ from gateway.store.migrate import upgrade
 from gateway.store.queries import Queries
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
-from gateway.streamer.host import StreamerHost
+from gateway.streamer.host import MAX_PRINTERS, StreamerHost
 from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
 from gateway.streamer.server import SocketUnavailable, StreamerServer
@@ -161,6 +162,9 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 async def _stream(config: Config) -> int:
     service = Service(Notifier())
+    # A thread for each printer: a USB driver that hangs at one port must not keep the others shut.
+    threads = ThreadPoolExecutor(MAX_PRINTERS, thread_name_prefix="port")
+    asyncio.get_running_loop().set_default_executor(threads)
     drivers, warnings = _drivers(config)
     host = StreamerHost(
         platform.node(), str(uuid.uuid4()), drivers, chance=random.Random(), warnings=warnings

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import PRINTERS_PER_STREAMER, Config, ConfigError, PrinterConfig, load
+from gateway.config import MAX_PRINTERS, Config, ConfigError, PrinterConfig, load
 from gateway.protocol.marlin.profile import PROFILE_NAMES
+from gateway.streamer import host
 
 PRINTER = '[[printers]]\nname = "mk3"\ndriver = "marlin"\nport = "/dev/ttyACM0"\nowner = "ana"\n'
 EMPTY: dict[str, str] = {}
@@ -63,6 +64,16 @@ def test_everything_can_be_set(path: Path) -> None:
     )  # fmt: skip
     assert config.printers[1].port == "tcp://192.0.2.7:23"
     assert config.printers[1].baud == 115200
+
+
+def test_one_gateway_has_so_many_printers_and_no_more(path: Path) -> None:
+    def text(count: int) -> str:
+        return "".join(PRINTER.replace("mk3", f"p{n}").replace("ttyACM0", f"ttyACM{n}") for n in range(count))
+
+    path.write_text(text(MAX_PRINTERS))
+    assert len(load(path, EMPTY).printers) == MAX_PRINTERS == host.MAX_PRINTERS
+    (said,) = problems(path, text(MAX_PRINTERS + 1))
+    assert said.startswith("[[printers]]: there are 65, and 64 are possible; run a second gateway")
 
 
 def test_it_is_frozen() -> None:
@@ -213,8 +224,6 @@ def test_what_will_disappoint_is_said() -> None:
         return PrinterConfig(name=f"p{number}", driver="marlin", port=f"/dev/p{number}", owner="ana")
 
     assert "nothing to print on" in Config().warnings()[0]
-    crowd = Config(printers=tuple(made(number) for number in range(PRINTERS_PER_STREAMER + 1)))
-    assert "17 printers: one streamer keeps 16 of them fed" in crowd.warnings()[0]
     auto = Config(printers=(made(1).model_copy(update={"plate_clear": "auto"}),))
     assert "no ejection macro yet" in auto.warnings()[0]
     everywhere = Config(server={"listen": "0.0.0.0:80"})  # type: ignore[arg-type]

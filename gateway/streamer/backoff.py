@@ -10,7 +10,7 @@ from random import Random
 class Backoff:
     """Waits that grow by `factor` from `first` to `limit` seconds, each shifted by up to `jitter` of itself.
 
-    The jitter keeps 16 drivers that failed together from trying together for ever.
+    The jitter keeps 64 drivers that failed together from trying together for ever.
     """
 
     first: float = 0.2

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from gateway.streamer.messages import MAX_MESSAGE_BYTES, BadMessage, Message, decode, encode
 
-#: Bytes in the out-buffer from which the other side counts as slow: a few full snapshots.
-HIGH_WATER_BYTES = 64 * 1024
+#: Bytes in the out-buffer from which the other side counts as slow: a few snapshots of 64 printers.
+HIGH_WATER_BYTES = 256 * 1024
 #: The same for the memory channel, in messages.
 HIGH_WATER_MESSAGES = 64
 

@@ -35,8 +35,8 @@ MAX_UNANSWERED = 64
 #: Answered orders remembered per printer, so that an order that comes twice is not done twice.
 MAX_REMEMBERED = 256
 #: Ends of prints in one snapshot, oldest first: the others follow when these are acknowledged. It keeps a
-#: snapshot of 16 printers below messages.MAX_MESSAGE_BYTES however long the gateway was away.
-MAX_ENDED = 64
+#: snapshot of 64 printers below messages.MAX_MESSAGE_BYTES however long the gateway was away.
+MAX_ENDED = 16
 #: Seconds a driver must have run for its next death to count as a first one.
 HEALTHY_SECONDS = 60.0
 #: Seconds a cancelled driver gets to end its line and close its port; the streamer must be gone after 2.

@@ -27,9 +27,10 @@ from gateway.domain.observations import OrderAnswered, PrinterObserved
 
 #: Raised with every change that the other side would misunderstand.
 PROTOCOL_VERSION = 1
-#: Bytes of one line. A snapshot of 16 printers is about 10 KiB, a macro a few; unacknowledged ends of a long
-#: absence add 0.5 KiB each. Beyond this the other side is broken.
-MAX_MESSAGE_BYTES = 1024 * 1024
+#: Bytes of one line. A snapshot of 64 printers is about 40 KiB, a macro a few; unacknowledged ends of a long
+#: absence add 0.5 KiB each, 2.4 KiB with the longest file name there can be, and 16 a printer at most.
+#: Beyond this the other side is broken.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 class BadMessage(Exception):

@@ -19,7 +19,7 @@ from gateway.streamer.messages import Answered, Message, Observed, Snapshot
 
 #: Messages a second and printer that tell nothing but progress and temperatures: what a person can follow.
 PROGRESS_PER_SECOND = 2
-#: Answers waiting for one gateway: 16 printers with a few orders each, 10 times over.
+#: Answers waiting for one gateway: 64 printers with a few orders each, several times over.
 MAX_ANSWERS = 1024
 
 

@@ -116,7 +116,7 @@ async def test_closing_wakes_a_sender_that_waits(pair: Pair) -> None:
 async def test_too_long_is_refused_before_it_is_sent(pair: Pair) -> None:
     async with pair() as (one, other):
         with pytest.raises(BadMessage):
-            one.send(order_message(SendGcode("mk3", "o1", ("G1",) * 400_000)))
+            one.send(order_message(SendGcode("mk3", "o1", ("G1",) * 900_000)))
         one.send(Drain())
         assert await other.receive() == Drain()
 

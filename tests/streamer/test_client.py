@@ -285,7 +285,7 @@ def test_an_order_too_long_to_write_is_refused_and_the_connection_lives() -> Non
     async def story() -> None:
         async with Rig() as rig:
             client, engine = await rig.gateway()
-            client.submit(SendGcode("mk3", "o1", ("G1 X10 Y10",) * 200_000))
+            client.submit(SendGcode("mk3", "o1", ("G1 X10 Y10",) * 400_000))
             client.submit(start("mk3", "o2"))
             await settle()
             assert {a.order_id: a.result for a in engine.answers} == {"o1": "refused", "o2": "accepted"}

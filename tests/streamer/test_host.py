@@ -63,13 +63,13 @@ async def answer_of(channel: MemoryChannel) -> OrderAnswered:
     return (await next_of(channel, Answered)).answer  # type: ignore[no-any-return]
 
 
-def test_sixteen_printers_are_possible_and_no_more() -> None:
+def test_sixty_four_printers_are_possible_and_no_more() -> None:
     def host(count: int) -> StreamerHost:
         drivers = {f"p{n}": lambda n=n: FakeDriver(f"p{n}") for n in range(count)}
         return StreamerHost("h", "i", drivers, chance=Random(0))
 
     host(MAX_PRINTERS)
-    with pytest.raises(ValueError, match="17 printers for one streamer; 16 are possible"):
+    with pytest.raises(ValueError, match="65 printers for one streamer; 64 are possible"):
         host(MAX_PRINTERS + 1)
 
 
@@ -281,6 +281,29 @@ def test_very_many_ends_are_told_in_portions() -> None:
             ends = tuple(PrintReport(f"a{n}", PrintPhase.COMPLETED, True) for n in range(200))
             rig.driver().show(ended=ends)
             assert rig.host.snapshot()[0].ended == ends[:MAX_ENDED]
+
+    virtually(story())
+
+
+def test_a_full_house_that_nobody_asked_for_long_is_told_and_obeys() -> None:
+    async def story() -> None:
+        names = [f"p{n}" for n in range(MAX_PRINTERS)]
+        async with Rig(*names) as rig:
+            for name in names:
+                ends = tuple(PrintReport(f"{name}-{n}", PrintPhase.COMPLETED, True) for n in range(64))
+                rig.driver(name).show(ended=ends)
+            channel = await attach(rig)
+            first = await channel.receive()
+            assert isinstance(first, Snapshot)
+            assert [(shown.printer, len(shown.ended)) for shown in first.printers] == [
+                (name, MAX_ENDED) for name in names
+            ]
+            for name in names:
+                rig.driver(name).printing()
+                channel.send(order_message(EmergencyStop(name, f"stop {name}")))
+            answers = [await answer_of(channel) for _ in names]
+            assert sorted(answer.printer for answer in answers) == sorted(names)
+            assert all(rig.driver(name).orders == [EmergencyStop(name, f"stop {name}")] for name in names)
 
     virtually(story())
 

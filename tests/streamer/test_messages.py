@@ -20,6 +20,8 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Order, SendGcode, StartPrint
 from gateway.streamer import messages
+from gateway.streamer.host import MAX_PRINTERS
+from gateway.streamer.hosted import MAX_ENDED
 from gateway.streamer.messages import (
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
@@ -169,15 +171,16 @@ def test_no_bytes_crash_the_reader(line: bytes) -> None:
 
 
 def test_what_the_other_side_would_not_take_is_not_written() -> None:
-    order = orders.SendGcode("mk3", "o1", ("G1 X1",) * 200_000)
+    order = orders.SendGcode("mk3", "o1", ("G1 X1",) * 600_000)
     with pytest.raises(BadMessage, match="send_gcode of"):
         encode(order_message(order))
 
 
 def test_a_full_streamer_fits_in_a_message() -> None:
-    report = PrintReport("k" * 40, observations.PrintPhase.COMPLETED, True, "n" * 100, message="m" * 200)
-    printer = PrinterObserved("p" * 63, LinkState.UP, current=report, ended=(report,) * 64)
-    assert len(encode(Snapshot(printers=(printer,) * 16))) < MAX_MESSAGE_BYTES
+    """With the longest names a file system has, in the costliest spelling JSON has (six bytes for one)."""
+    report = PrintReport("k" * 40, observations.PrintPhase.COMPLETED, True, "\udc80" * 255, message="m" * 500)
+    printer = PrinterObserved("p" * 63, LinkState.UP, current=report, ended=(report,) * MAX_ENDED)
+    assert len(encode(Snapshot(printers=(printer,) * MAX_PRINTERS))) < MAX_MESSAGE_BYTES
 
 
 def test_unknown_fields_are_for_the_future() -> None:
