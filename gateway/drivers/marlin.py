@@ -17,51 +17,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from gateway.domain.observations import (
-    LinkState,
-    OrderAnswered,
-    OrderResult,
-    PrinterObserved,
-    PrintReport,
-)
-from gateway.domain.orders import (
-    Acknowledge,
-    CancelPrint,
-    EmergencyStop,
-    Order,
-    PausePrint,
-    ResumePrint,
-    SendGcode,
-    StartPrint,
-)
+from gateway.domain.observations import LinkState
+from gateway.domain.orders import Order
 from gateway.drivers import marlin_hearing, marlin_orders, marlin_recovery
 from gateway.drivers.contract import LineRecord, Sink
-from gateway.drivers.marlin_print import HostPrint
-from gateway.drivers.marlin_recovery import Recovery
-from gateway.drivers.marlin_reports import MachineView
-from gateway.drivers.marlin_scripts import Script, ScriptQueue
-from gateway.drivers.marlin_sd import CardWatch
+from gateway.drivers.marlin_core import KILL_AGAIN_SECONDS, REFRESH_SECONDS, REPORT_SECONDS, DriverCore
+from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_session import Clock, Session
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase
-from gateway.protocol.marlin.profile import Profile, profile_named
+from gateway.protocol.marlin.profile import Profile
 from gateway.transport.port import PortOpener, PortUnavailable
 
 #: Seconds before the first and at most before any new try to open the port: a replugged cable is back within
 #: two seconds, a printer that is switched off for the night costs six tries a minute.
 RECONNECT_FIRST = 0.5
 RECONNECT_LIMIT = 10.0
-#: Seconds between two reports of a print's progress; a change of phase is reported at once.
-REPORT_SECONDS = 0.5
-#: Seconds after which a snapshot is repeated although nothing changed, for `silent_for`.
-REFRESH_SECONDS = 5.0
-#: Ended prints kept until they are acknowledged, and acknowledged keys kept against a repeated start.
-ENDED_MAX = 64
-#: Seconds to the next M112 while the firmware has not said that it halted.
-KILL_AGAIN_SECONDS = 1.0
 
 
-class MarlinDriver:
+class MarlinDriver(DriverCore):
     """Implements `contract.Driver` for Marlin and its relatives."""
 
     def __init__(
@@ -82,40 +56,19 @@ class MarlinDriver:
         temperature and card reports asked of the firmware, and of polling where it has none. `heartbeat`:
         seconds between the numbered questions that prove the lines of a print.
         """
-        self._printer = printer
+        super().__init__(
+            printer,
+            record,
+            monotonic=monotonic,
+            new_id=new_id,
+            profile=profile,
+            report_seconds=report_seconds,
+        )
         self._open_port = open_port
-        self.record = record
-        self.clock = monotonic
-        self._profile = profile_named(profile) if isinstance(profile, str) else profile
-        self._report_seconds = report_seconds
         self._heartbeat = heartbeat
-        self._sink: Sink = lambda _: None
-        self.session: Session | None = None
-        self.view = MachineView(printer)
-        self.scripts = ScriptQueue()
-        self.card = CardWatch(lambda: f"local-{new_id()}")
-        self.print: HostPrint | None = None
-        self.held: PrintReport | None = None
-        self.ended: dict[str, PrintReport] = {}
-        self.finished_keys: dict[str, None] = {}
-        self.is_halted = False
-        self.card_cancel_pending = False
-        self.breaks_wait = False  # a wait for a person is in the way of an order
-        self.kill_at: float | None = None
-        self.asked_at = 0.0
-        self.broke_at = 0.0
-        self._reported_at = -REFRESH_SECONDS
-        self.is_changed = False
-        self._phase_reported: tuple[object, ...] = ()
-        self.recovery: Recovery | None = None
         marlin_recovery.take_over(self, marlin_recovery.DIED)
 
     # -- contract.Driver ----------------------------------------------------------------------------------
-
-    @property
-    def printer(self) -> str:
-        """The printer's name in the configuration."""
-        return self._printer
 
     async def run(self, sink: Sink) -> None:
         """Connect, observe, reconnect; until cancelled. Cancelling leaves the machine as it is."""
@@ -142,90 +95,9 @@ class MarlinDriver:
 
     def submit(self, order: Order) -> None:
         """Take an order; the answer goes to the sink."""
-        match order:
-            case StartPrint():
-                marlin_orders.start(self, order)
-            case PausePrint():
-                marlin_orders.pause(self, order)
-            case ResumePrint():
-                marlin_orders.resume(self, order)
-            case CancelPrint():
-                marlin_orders.cancel(self, order)
-            case EmergencyStop():
-                marlin_orders.emergency_stop(self, order)
-            case SendGcode():
-                marlin_orders.send_gcode(self, order)
-            case Acknowledge():
-                marlin_orders.acknowledge(self, order)
+        marlin_orders.take(self, order)
         if self.session is not None:
             self.session.turn()
-
-    def snapshot(self) -> PrinterObserved:
-        """All that is known now."""
-        link = self.session.link if self.session else None
-        heard_at = link.heard_at if link else None
-        if heard_at is not None:
-            self.view.heard_at = heard_at
-        return self.view.observed(
-            self.clock(),
-            current=self.current(),
-            ended=tuple(self.ended.values()),
-            is_halted=self.is_halted,
-            is_macro_running=self.scripts.is_macro_running,
-        )
-
-    # -- what is on the machine ---------------------------------------------------------------------------
-
-    def current(self) -> PrintReport | None:
-        """The print on the machine, if any."""
-        if self.print is not None:
-            return self.print.report()
-        return self.held or self.card.report
-
-    @property
-    def link(self) -> Link | None:
-        """The link, once it takes lines."""
-        if self.session is None or self.session.is_over or not self.session.link.is_ready:
-            return None
-        return self.session.link
-
-    def wake(self) -> None:
-        """Take a turn: something is done that no byte and no timer tells of."""
-        if self.session is not None and not self.session.is_over:
-            self.session.turn()
-
-    def why_unavailable(self) -> str:
-        """Why the link takes no lines, for people."""
-        if self.is_halted:
-            return f"The printer has stopped itself ({self.view.message}). Look at it, then reset it."
-        return self.view.link_reason or "The printer is not connected."
-
-    def expect_kill(self) -> None:
-        """M112 went out; it goes out again until the firmware says that it halted."""
-        if not self.is_halted:
-            self.kill_at = self.clock() + KILL_AGAIN_SECONDS
-
-    def take_ended_from_card(self) -> None:
-        """Keep the end of a print from the card, if it came."""
-        ended = self.card.take_ended()
-        if ended is not None:
-            self.finish(ended)
-
-    def answer(self, order_id: str, result: OrderResult, message: str | None = None) -> None:
-        """Answer an order; each exactly once."""
-        self._sink(OrderAnswered(self._printer, order_id, result, message))
-
-    def finish(self, report: PrintReport) -> None:
-        """Keep the end of a print until it is acknowledged."""
-        self.ended[report.key] = report
-        self.view.stands()
-        self.trim()
-        self.report(now=True)
-
-    def trim(self) -> None:
-        for kept in (self.ended, self.finished_keys):
-            while len(kept) > ENDED_MAX:
-                del kept[next(iter(kept))]
 
     # -- one connection -----------------------------------------------------------------------------------
 
@@ -254,15 +126,6 @@ class MarlinDriver:
         if session.link.failure is None:
             marlin_hearing.connection_lost(self, reason)
         return reason
-
-    def new_link(self, *, is_halted: bool = False) -> Link:
-        return Link(
-            self.clock(),
-            profile=self._profile,
-            may_number=self.held is None,
-            is_halted=is_halted,
-            report_seconds=self._report_seconds,
-        )
 
     def _turn(self) -> None:
         """React to whatever happened, hand over lines, send, report."""
@@ -341,13 +204,3 @@ class MarlinDriver:
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = now + KILL_AGAIN_SECONDS
             link.send_emergency("M112")
-
-    # -- reports ------------------------------------------------------------------------------------------
-
-    def report(self, *, now: bool = False) -> None:
-        """Send a snapshot: at once, or when the last one is old enough."""
-        at = self.clock()
-        age = at - self._reported_at
-        if now or (self.is_changed and age >= REPORT_SECONDS) or age >= REFRESH_SECONDS:
-            self._reported_at, self.is_changed = at, False
-            self._sink(self.snapshot())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 
 from gateway.domain.observations import LinkState, PrintPhase
-from gateway.drivers import marlin_orders, marlin_recovery
+from gateway.drivers import marlin_card_orders, marlin_recovery
 from gateway.drivers.contract import RecordedStage
+from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_print import STANDSTILL, HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE
@@ -31,9 +31,6 @@ from gateway.protocol.marlin.responses import (
     UnknownCommand,
 )
 
-if TYPE_CHECKING:
-    from gateway.drivers.marlin import MarlinDriver
-
 #: Seconds between two M108 while a cancelled print waits for heat or a person.
 BREAK_AGAIN_SECONDS = 1.0
 
@@ -46,7 +43,7 @@ _FATAL_FOR_PRINT = frozenset(
 )
 
 
-def hear(driver: MarlinDriver, event: LinkEvent, link: Link, now: float) -> None:
+def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
     """One thing that the firmware said, or that became of the link."""
     if isinstance(event, LinkReady):
         driver.view.came_up(event)
@@ -76,7 +73,7 @@ def hear(driver: MarlinDriver, event: LinkEvent, link: Link, now: float) -> None
             _hear_card(driver, event)
 
 
-def _hear_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint, link: Link) -> None:
+def _hear_in_print(driver: DriverCore, reply: Reply, streamed: HostPrint, link: Link) -> None:
     if isinstance(reply, Action):
         if reply.name in ("pause", "paused"):
             streamed.pause()
@@ -93,7 +90,7 @@ def _hear_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint, link
         _hear_card_in_print(driver, reply, streamed)
 
 
-def _hear_card_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint) -> None:
+def _hear_card_in_print(driver: DriverCore, reply: Reply, streamed: HostPrint) -> None:
     """Somebody at the printer starts a file of its card in the middle: the machine can run only one."""
     driver.card.hear(reply)
     if driver.card.is_printing:
@@ -101,10 +98,10 @@ def _hear_card_in_print(driver: MarlinDriver, reply: Reply, streamed: HostPrint)
         print_over(driver, streamed)
 
 
-def _hear_card(driver: MarlinDriver, reply: Reply) -> None:
+def _hear_card(driver: DriverCore, reply: Reply) -> None:
     before = driver.card.report
     driver.card.hear(reply)
-    marlin_orders.card_answered(driver, reply)
+    marlin_card_orders.answered(driver, reply)
     driver.take_ended_from_card()
     if driver.card.may_be_finishing and not driver.scripts.is_macro_running:
         driver.scripts.add(
@@ -114,13 +111,13 @@ def _hear_card(driver: MarlinDriver, reply: Reply) -> None:
         driver.report(now=True)
 
 
-def _card_stands(driver: MarlinDriver) -> None:
+def _card_stands(driver: DriverCore) -> None:
     driver.card.stands_at_end()
     driver.take_ended_from_card()
     driver.report(now=True)
 
 
-def _hear_waiting(driver: MarlinDriver, reply: Temperature | Busy, link: Link, now: float) -> None:
+def _hear_waiting(driver: DriverCore, reply: Temperature | Busy, link: Link, now: float) -> None:
     waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
     if driver.print is not None and isinstance(reply, Busy) and waits:
         before = driver.print.phase
@@ -136,7 +133,7 @@ def _hear_waiting(driver: MarlinDriver, reply: Temperature | Busy, link: Link, n
         link.send_emergency(link.profile.break_wait)
 
 
-def print_over(driver: MarlinDriver, streamed: HostPrint) -> None:
+def print_over(driver: DriverCore, streamed: HostPrint) -> None:
     """The streamed print has left the driver's hands: it ended, or is held for a person."""
     driver.print = None
     report = streamed.report()
@@ -147,7 +144,7 @@ def print_over(driver: MarlinDriver, streamed: HostPrint) -> None:
         driver.finish(report)
 
 
-def connection_lost(driver: MarlinDriver, reason: str) -> None:
+def connection_lost(driver: DriverCore, reason: str) -> None:
     """The port went away: nobody knows what the machine makes of the lines it has."""
     driver.kill_at, driver.card_cancel_pending, driver.breaks_wait = None, False, False
     driver.scripts.clear(reason)
@@ -161,7 +158,7 @@ def connection_lost(driver: MarlinDriver, reason: str) -> None:
         marlin_recovery.take_over(driver, f"The connection to the printer was lost in mid-print ({reason}).")
 
 
-def _link_failed(driver: MarlinDriver, failed: LinkFailed) -> None:
+def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     session = driver.session
     assert session is not None
     if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
@@ -198,7 +195,7 @@ def _link_failed(driver: MarlinDriver, failed: LinkFailed) -> None:
         session.end(failed.message)
 
 
-def _switch_heaters_off(driver: MarlinDriver, session: Session, reason: FailureReason) -> None:
+def _switch_heaters_off(driver: DriverCore, session: Session, reason: FailureReason) -> None:
     """The link is given up with the machine alive: what needs no line number still reaches it."""
     if reason in _FATAL_FOR_PRINT and session.port is not None:
         commands = session.link.profile.heaters_off

@@ -17,26 +17,18 @@ could happen. The hash is taken in a thread, of the very descriptor that is read
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import math
-import os
-import stat
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
+from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_print import HostPrint, Place
+from gateway.drivers.marlin_unfinished import Recovery
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkReady, PositionTold, PositionUnknown
 from gateway.protocol.marlin.responses import Action, Reply, Start
-
-if TYPE_CHECKING:
-    from gateway.drivers.marlin import MarlinDriver
 
 #: Seconds a print may have been left alone and still go on by itself. A restart or an upgrade takes ten, a
 #: cable put back at once as many. After 120 s Marlin lets go of its motors (DEFAULT_STEPPER_TIMEOUT_SEC), the
@@ -58,93 +50,8 @@ _LEFT_ALONE = (
     " or somebody may have a hand in it"
 )
 
-_ENDING = frozenset({RecordedStage.CANCELED_BY_USER, RecordedStage.CANCELED_AT_DEVICE, RecordedStage.FAILED})
-_PIECE_BYTES = 1 << 20
 
-
-class FileChanged(Exception):
-    """The recorded print file cannot be gone on with. The text says why, for people."""
-
-
-def open_unchanged(path: str, size: int, sha256: str, is_wanted: Callable[[], bool]) -> BinaryIO:
-    """The file, open, if it is still the one described. Raises FileChanged. Blocks: run it in a thread."""
-    try:
-        file = open(path, "rb")
-    except (OSError, ValueError) as error:
-        raise FileChanged(f"its file cannot be read: {getattr(error, 'strerror', error)}") from error
-    try:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-            raise FileChanged(f"its file has {found.st_size} bytes instead of {size}")
-        digest = hashlib.sha256()
-        while is_wanted() and (piece := file.read(_PIECE_BYTES)):
-            digest.update(piece)
-        if digest.hexdigest() != sha256:
-            raise FileChanged("its file was replaced by another one")
-    except OSError as error:
-        file.close()
-        raise FileChanged(f"its file cannot be read: {error.strerror}") from error
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-class Recovery:
-    """One unfinished print on its way back, over as many connections as it takes."""
-
-    def __init__(self, left: OpenRecord) -> None:
-        self.left = left
-        self.stage = left.stage
-        self.told: int | None = None  # the line that the firmware named on this connection
-        self.place: Place | None = None  # where the print goes on, once that is decided
-        self.file: BinaryIO | None = None
-        self.trouble: str | None = None
-        self._is_checking = False
-        self._is_over = False
-
-    @property
-    def needs_file(self) -> bool:
-        """Whether lines of the file are still to be sent."""
-        return self.stage not in _ENDING
-
-    def check_file(self, checked: Callable[[], None]) -> None:
-        """Open and hash the file in a thread, once; `checked` is called when that is done."""
-        if self._is_checking or not self.needs_file:
-            return
-        self._is_checking = True
-        left = self.left
-        work = partial(open_unchanged, left.path, left.size, left.sha256, lambda: not self._is_over)
-        future = asyncio.get_running_loop().run_in_executor(None, work)
-        future.add_done_callback(lambda done: self._checked(done, checked))
-
-    def _checked(self, done: asyncio.Future[BinaryIO], checked: Callable[[], None]) -> None:
-        if done.cancelled():
-            return
-        error = done.exception()
-        if error is not None:
-            self.trouble = str(error)
-        elif self._is_over:
-            done.result().close()
-        else:
-            self.file = done.result()
-        if not self._is_over:
-            checked()
-
-    def take_file(self) -> BinaryIO | None:
-        """The file, which is the print's from now on."""
-        file, self.file = self.file, None
-        return file
-
-    def let_go(self) -> None:
-        """It came to its end, or the driver's run did."""
-        self._is_over = True
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-
-
-def take_over(driver: MarlinDriver, why: str) -> None:
+def take_over(driver: DriverCore, why: str) -> None:
     """Look into the record: what it tells is held, and on its way back if it may go on."""
     left = driver.record.unfinished()
     if left is None:
@@ -171,7 +78,7 @@ def _report(left: OpenRecord, message: str) -> PrintReport:
     )
 
 
-def give_up(driver: MarlinDriver) -> None:
+def give_up(driver: DriverCore) -> None:
     """A person decides about the held print: nothing brings it back any more."""
     if driver.held is not None:
         driver.record.enter(RecordedStage.HELD)
@@ -180,7 +87,7 @@ def give_up(driver: MarlinDriver) -> None:
         driver.recovery = None
 
 
-def hold(driver: MarlinDriver, why: str) -> None:
+def hold(driver: DriverCore, why: str) -> None:
     """It cannot go on: a person must look."""
     recovery = driver.recovery
     assert recovery is not None
@@ -193,7 +100,7 @@ def hold(driver: MarlinDriver, why: str) -> None:
     driver.report(now=True)
 
 
-def link_ready(driver: MarlinDriver, recovery: Recovery, ready: LinkReady, link: Link, now: float) -> None:
+def link_ready(driver: DriverCore, recovery: Recovery, ready: LinkReady, link: Link, now: float) -> None:
     """The firmware has named itself; or it has proven the line behind which the print goes on."""
     if ready.is_numbered:
         _go_on(driver, recovery, link)
@@ -205,7 +112,7 @@ def link_ready(driver: MarlinDriver, recovery: Recovery, ready: LinkReady, link:
         link.locator.start(now)
 
 
-def told(driver: MarlinDriver, recovery: Recovery, event: PositionTold | PositionUnknown) -> None:
+def told(driver: DriverCore, recovery: Recovery, event: PositionTold | PositionUnknown) -> None:
     """The firmware has named its last line, or has not."""
     if isinstance(event, PositionUnknown):
         hold(driver, f"the printer was asked where it stands, and {event.message}")
@@ -215,7 +122,7 @@ def told(driver: MarlinDriver, recovery: Recovery, event: PositionTold | Positio
         hold(driver, "the printer named two different lines as its last one")
 
 
-def turn(driver: MarlinDriver, recovery: Recovery, link: Link, now: float) -> None:
+def turn(driver: DriverCore, recovery: Recovery, link: Link, now: float) -> None:
     """Take what was told, as soon as the file is known to be the right one."""
     if recovery.trouble is not None:
         hold(driver, recovery.trouble)
@@ -225,7 +132,7 @@ def turn(driver: MarlinDriver, recovery: Recovery, link: Link, now: float) -> No
         _prove(driver, recovery, recovery.told, link, now)
 
 
-def _prove(driver: MarlinDriver, recovery: Recovery, last_line: int, link: Link, now: float) -> None:
+def _prove(driver: DriverCore, recovery: Recovery, last_line: int, link: Link, now: float) -> None:
     left = driver.record.unfinished()
     if left is not None and recovery.needs_file and not _was_watched(left, now):
         hold(driver, _LEFT_ALONE)
@@ -246,7 +153,7 @@ def _was_watched(left: OpenRecord, now: float) -> bool:
     return left.alive_at == math.inf or 0.0 <= now - left.alive_at <= ALONE_SECONDS_MAX
 
 
-def _go_on(driver: MarlinDriver, recovery: Recovery, link: Link) -> None:
+def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
     assert recovery.place is not None
     left = recovery.left
     order = StartPrint(driver.printer, "", left.key, left.path, left.sha256, left.size, left.name)
@@ -257,7 +164,7 @@ def _go_on(driver: MarlinDriver, recovery: Recovery, link: Link) -> None:
     driver.report(now=True)
 
 
-def hear(driver: MarlinDriver, recovery: Recovery, reply: Reply) -> None:
+def hear(driver: DriverCore, recovery: Recovery, reply: Reply) -> None:
     """Somebody at the machine, or its end, while it is being asked."""
     if isinstance(reply, Start):
         hold(driver, _WAS_RESET)

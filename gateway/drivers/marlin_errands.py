@@ -1,0 +1,31 @@
+"""What orders have in common: the print they are meant for, lines to send for them, words of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.domain.observations import OrderResult
+from gateway.drivers.marlin_core import DriverCore
+from gateway.drivers.marlin_scripts import Script
+
+NOT_CONNECTED = "The printer is not connected."
+WAITS = "The printer waits for somebody to press its button."
+TOO_MANY = "Too many orders wait for the printer."
+
+
+def refusal_by_expect(driver: DriverCore, expect: str) -> str | None:
+    current = driver.current()
+    if current is None:
+        return "Nothing is being printed."
+    return None if current.key == expect else "Another print is on the machine."
+
+
+def unclear(driver: DriverCore, order_id: str) -> Callable[[str], None]:
+    return lambda reason: driver.answer(order_id, OrderResult.UNCLEAR, reason)
+
+
+def errand(driver: DriverCore, order_id: str, script: Script) -> bool:
+    if driver.scripts.add(script):
+        return True
+    driver.answer(order_id, OrderResult.REFUSED, TOO_MANY)
+    return False
