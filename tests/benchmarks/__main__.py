@@ -1,0 +1,20 @@
+"""`python -m tests.benchmarks streaming`: see docs/BENCHMARKS.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.benchmarks import streaming
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Figures, by hand.")
+    commands = parser.add_subparsers(required=True)
+    streaming.add_arguments(commands.add_parser("streaming", help="what the serial link reaches and costs"))
+    arguments = parser.parse_args()
+    return int(arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
