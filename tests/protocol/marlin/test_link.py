@@ -436,7 +436,7 @@ def test_any_bytes_are_events_or_a_named_failure_in_bounded_memory(pieces: list[
         duet.now += 0.7
         link.handle_timer(duet.now)
         assert len(link._reader) <= REPLY_BYTES_MAX
-        assert len(link._events) <= 2 * EVENTS_MAX
+        assert len(link._connection.events) <= 2 * EVENTS_MAX
         assert (link.failure is None) == (link.phase is not LinkPhase.FAILED)
 
 
@@ -444,7 +444,7 @@ def test_events_nobody_fetches_stay_bounded() -> None:
     duet = ready()
     for _ in range(100):
         duet.link.receive(b" T:20.0 /0.0\n//action:x\n" * 100, duet.now)
-    assert len(duet.link._events) <= 2 * EVENTS_MAX
+    assert len(duet.link._connection.events) <= 2 * EVENTS_MAX
     duet.link.receive(b"start\n", duet.now)
     events = []
     while (event := duet.link.next_event()) is not None:

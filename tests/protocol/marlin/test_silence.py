@@ -16,9 +16,10 @@ from gateway.protocol.marlin.handshake import (
     NUMBER_TRIES,
 )
 from gateway.protocol.marlin.incoming import REPLY_BYTES_MAX, LineReader
-from gateway.protocol.marlin.link import IDLE_QUESTIONS_MAX, Link
+from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkReady
 from gateway.protocol.marlin.link_states import LinkPhase
+from gateway.protocol.marlin.silence import IDLE_QUESTIONS_MAX
 from tests.protocol.marlin.tiny_firmware import IDENTITY, TinyFirmware
 
 T_OK = "ok T:20.0 /0.0 B:20.0 /0.0 @:0 B@:0"
