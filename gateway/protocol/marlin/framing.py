@@ -13,6 +13,7 @@ Facts measured on Marlin 2.1.2 (default build, MAX_CMD_SIZE 96):
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 from operator import xor
 
@@ -22,6 +23,9 @@ MARLIN_LINE_CHARS = 95
 FRAMING_CHARS = 13
 #: Commands that the firmware (or its emergency parser) acts on as it reads them: sent bare, never numbered.
 EMERGENCY_COMMANDS = frozenset({"M108", "M112", "M410"})
+#: The answer to a prompt of the firmware's, by the number of its button: one digit is what the emergency
+#: parser reads. The firmware that asked waits inside the command that asked, so only this way gets through.
+_PROMPT_ANSWER = re.compile(r"M876 S[0-9]")
 
 _FORBIDDEN = frozenset(range(0x20)) | frozenset(range(0x7F, 0x100))
 
@@ -40,6 +44,11 @@ class LineTooLong(LineNotSendable):
 
 class LineUnprintable(LineNotSendable):
     """The line holds bytes outside printable ASCII."""
+
+
+def is_emergency(command: str) -> bool:
+    """Whether the firmware acts on this as it reads it: M108, M112, M410, or `M876 S<button 0-9>`."""
+    return command in EMERGENCY_COMMANDS or _PROMPT_ANSWER.fullmatch(command) is not None
 
 
 def checksum(body: bytes) -> int:

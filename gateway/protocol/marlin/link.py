@@ -51,7 +51,7 @@ BEYOND_MAX = 8
 #: Lines in flight at most, whatever the firmware says: BUFSIZE 32 is the largest in use.
 WINDOW_LINES_MAX = 31
 
-_UNNUMBERED = framing.EMERGENCY_COMMANDS | {"M105", "M115"}
+_QUESTIONS = frozenset({"M105", "M115"})  # asked un-numbered too
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
 _OPENING = (LinkPhase.IDENTIFYING, LinkPhase.NUMBERING)
 
@@ -137,7 +137,7 @@ class Link:
 
     def has_sent(self, text: str) -> bool:
         """Whether `text` is (the beginning of) a line of ours, as the firmware repeats an unknown one."""
-        return text in _UNNUMBERED or self._window.has_sent(text)
+        return text in _QUESTIONS or framing.is_emergency(text) or self._window.has_sent(text)
 
     @property
     def is_idle(self) -> bool:
@@ -181,8 +181,11 @@ class Link:
         self._connection.out.append(frame)
 
     def send_emergency(self, command: str) -> None:
-        """M112, M108 or M410: bare and at once, whatever is in flight. Works in every phase but FAILED."""
-        if command not in framing.EMERGENCY_COMMANDS:
+        """M112, M108, M410 or `M876 S<0-9>`: bare and at once. Works in every phase but FAILED.
+
+        M876 answers the firmware's prompt: button n, from 0, in the order of its `prompt_button` lines.
+        """
+        if not framing.is_emergency(command):
             raise ValueError(f"{command!r} is no emergency command")
         frame = framing.bare(command)
         self._window.append_bare(frame)

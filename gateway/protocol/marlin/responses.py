@@ -24,7 +24,10 @@ class ThermalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ok:
-    """A command left the queue. `number`, `planner_free`, `block_free` only with ADVANCED_OK."""
+    """A command left the queue. `number`, `planner_free`, `block_free` only with ADVANCED_OK.
+
+    Repetier's `ok 12` has a number too, but of the line it read last, not of the one it did: not taken.
+    """
 
     number: int | None = None
     planner_free: int | None = None
@@ -156,12 +159,46 @@ class DonePrinting:
     """The print from the card reached its end."""
 
 
+class ActionKind(StrEnum):
+    """What firmware asks of, or tells, its host (`//action:<name>`; Klipper writes `// action:<name>`).
+
+    `PAUSE`, `RESUME` and `CANCEL` ask the host to do it; `PAUSED` and `RESUMED` say that it is done. A prompt
+    is `PROMPT_BEGIN` with its text, its buttons, then `PROMPT_SHOW`; `PROMPT_END` takes it away. Sources:
+    Marlin's host_actions.cpp; OctoPrint's action-command documents for the older names.
+    """
+
+    PAUSE = "pause"
+    PAUSED = "paused"
+    RESUME = "resume"
+    RESUMED = "resumed"
+    CANCEL = "cancel"
+    START = "start"
+    OUT_OF_FILAMENT = "out_of_filament"
+    DISCONNECT = "disconnect"
+    POWER_OFF = "poweroff"
+    SHUTDOWN = "shutdown"
+    NOTIFICATION = "notification"
+    PROMPT_BEGIN = "prompt_begin"
+    PROMPT_BUTTON = "prompt_button"
+    PROMPT_CHOICE = "prompt_choice"  # the older name of prompt_button
+    PROMPT_SHOW = "prompt_show"
+    PROMPT_END = "prompt_end"
+
+
+_ACTION_KINDS = {str(kind): kind for kind in ActionKind}
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A host action, e.g. `pause`, `paused`, `resume`, `cancel`, `prompt_begin`, `notification`."""
+    """A host action; `argument` is the text behind its name (of a prompt, a button, why it pauses)."""
 
     name: str
     argument: str = ""
+
+    @property
+    def kind(self) -> ActionKind | None:
+        """Which action it is; None: one that nobody knows."""
+        return _ACTION_KINDS.get(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +237,7 @@ Reply = (
 
 PLAIN_OK = Ok()
 
-_ADVANCED_OK = re.compile(r"ok(?: N?(\d+))?(?: P(\d+))?(?: B(\d+))?$")
+_ADVANCED_OK = re.compile(r"ok(?: N(\d+))?(?: P(\d+))?(?: B(\d+))?$")
 _RESEND = re.compile(r"(?:resend|rs):?\s*N?\s*(\d+)", re.IGNORECASE)
 _LAST_LINE = re.compile(r"Last Line:\s*(\d+)")
 _READING = re.compile(r"(?<![\w@])([TBCPARL]\d*):\s*(-?\d+(?:\.\d*)?)(?:\s*/\s*(-?\d+(?:\.\d*)?))?")
@@ -316,7 +353,7 @@ def _parse_echo(text: str) -> Reply | None:
 def _parse_slashes(text: str) -> Reply | None:
     action = _ACTION.match(text)
     if action:
-        return Action(action.group(1), action.group(2))
+        return Action(action.group(1).lower(), action.group(2).rstrip())
     unknown = _UNKNOWN.match(text)
     if unknown:
         return UnknownCommand(unknown.group(1))

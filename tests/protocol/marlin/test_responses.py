@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.protocol.marlin.responses import (
     Action,
+    ActionKind,
     Busy,
     Capability,
     DonePrinting,
@@ -45,7 +46,7 @@ HOT = {"T": 24.45, "T_target": 80.0, "B": 19.37, "B_target": 0.0}
         (b"ok\r", Ok()),
         (b"ok P15 B7", Ok(None, 15, 7)),
         (b"ok N2 P15 B7", Ok(2, 15, 7)),
-        (b"ok 5", Ok(5)),
+        (b"ok 5", Ok()),  # Repetier: the line it read last, not the one it answers
         (b"ok T:19.37 /0.00 B:19.37 /0.00 @:0 B@:0", Ok(temperatures=COLD)),
         (
             b"ok B:21.6 /0.0 T0:61.0 /80.0",
@@ -126,6 +127,10 @@ HOT = {"T": 24.45, "T_target": 80.0, "B": 19.37, "B_target": 0.0}
         (b"// action:cancel", Action("cancel")),
         (b"//action:notification SD card ok\r", Action("notification", "SD card ok")),
         (b"//action:prompt_begin Nozzle Parked", Action("prompt_begin", "Nozzle Parked")),
+        (b"//action:prompt_end", Action("prompt_end")),
+        (b"// action:prompt_button Purge More ", Action("prompt_button", "Purge More")),
+        (b"//action: out_of_filament T0", Action("out_of_filament", "T0")),
+        (b"//action:Cancel", Action("cancel")),
         (b'echo:Unknown command: "FOO_BAR"', UnknownCommand("FOO_BAR")),
         (b'// Unknown command:"M155"', UnknownCommand("M155")),
         (b'echo:Unknown command: ""', UnknownCommand("")),
@@ -172,3 +177,21 @@ def test_any_line_is_some_reply(line: bytes) -> None:
 )
 def test_a_known_beginning_with_a_damaged_rest_is_some_reply(prefix: bytes, rest: bytes) -> None:
     parse_reply(prefix + rest)
+
+
+@pytest.mark.parametrize("opening", ["//action:", "// action:", "//action: ", "// action: "])
+@pytest.mark.parametrize("kind", ActionKind)
+def test_every_action_is_known_in_both_spellings(opening: str, kind: ActionKind) -> None:
+    reply = parse_reply(f"{opening}{kind}\r".encode())
+    assert isinstance(reply, Action)
+    assert (reply.kind, reply.argument) == (kind, "")
+    told = parse_reply(f"{opening}{kind} some more words".encode())
+    assert isinstance(told, Action)
+    assert (told.kind, told.argument) == (kind, "some more words")
+
+
+def test_an_action_nobody_knows_is_still_one() -> None:
+    reply = parse_reply(b"//action:dance 3 times")
+    assert reply == Action("dance", "3 times")
+    assert reply.kind is None
+    assert parse_reply(b"//action") == Echo("action"), "M118 A1 action: no action without its colon"
