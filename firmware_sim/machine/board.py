@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 
+from firmware_sim.faults import acts, catalogue
+from firmware_sim.faults.injector import Injector
+from firmware_sim.faults.plan import Plan
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine import replies
 from firmware_sim.machine.chimes import Chimes
 from firmware_sim.machine.commands import handlers_for
-from firmware_sim.machine.faults import Faults
 from firmware_sim.machine.loop import CommandLoop, Power
 from firmware_sim.machine.motion import Axes, Planner
 from firmware_sim.machine.panel import Panel
@@ -39,6 +41,7 @@ class Board(CommandLoop):
         ledger: Ledger | None = None,
         seed: int = 0,
         sd_files: dict[str, bytes] | None = None,
+        faults: Plan | None = None,
     ) -> None:
         self.personality = load_personality(personality) if isinstance(personality, str) else personality
         self.ledger = ledger if ledger is not None else Ledger()
@@ -46,13 +49,16 @@ class Board(CommandLoop):
         self.now = 0.0
         self.card = Card(sd_files)
         self.panel = Panel(self)
-        self.faults = Faults(lambda text: self.note("fault", line=text))
+        self.faults = Injector(self, seed)
         self._handlers = handlers_for(self.personality)
         self._power = Power.OFF
         self._power_at = -math.inf
         self._silent_until = -math.inf
         self._out = bytearray()
+        self._entered = 0
         self._switch_on()
+        if faults is not None:
+            self.faults.load(faults)
 
     # -- the verbs ---------------------------------------------------------------------------------------
 
@@ -60,7 +66,10 @@ class Board(CommandLoop):
         """Bytes from the host arrive at `now`. What they cause is said by the next poll."""
         if now > self.now or self._power is Power.OFF:
             self._live_until(now)
-        data = self.faults.on_the_wire(data)
+        self._arrive(self.faults.on_the_wire(data, self._entered))
+        self.faults.has_entered(self._entered)
+
+    def _arrive(self, data: bytes) -> None:
         if self._power is Power.BOOTING:
             return
         if self.personality.has("emergency_parser"):
@@ -76,7 +85,7 @@ class Board(CommandLoop):
         self._live_until(now)
         out = bytes(self._out)
         self._out.clear()
-        return out
+        return self.faults.off_the_wire(out)
 
     def next_deadline(self) -> float | None:
         """The next instant at which polling brings something; None when only the host can change that."""
@@ -116,6 +125,7 @@ class Board(CommandLoop):
         limit = self.personality.rx_buffer if overflows else MOST_UNREAD_BYTES
         while (room := limit - len(self._rx)) < len(data):
             self._rx.extend(data[:room])
+            self._entered += max(0, room)
             data = data[room:]
             if not overflows or room <= 0 or self.now < self._silent_until:
                 self.note("dropped", source="host", line=f"{len(data)} bytes", effect="nobody reads")
@@ -125,6 +135,7 @@ class Board(CommandLoop):
             if self._power is not Power.RUNNING:
                 return
         self._rx.extend(data)
+        self._entered += len(data)
 
     def stay_current(self, now: float) -> None:
         """Live up to `now` without taking what was said (the panel acts at an instant too)."""
@@ -161,29 +172,33 @@ class Board(CommandLoop):
 
     def fault_lose_ok(self, count: int = 1) -> None:
         """The next `count` oks get lost on their way to the host."""
-        self.faults.lose_ok(count)
+        self.faults.arm(catalogue.ok_lost(), count=count)
 
     def fault_corrupt_line(self, count: int = 1) -> None:
         """One bit in each of the next `count` lines to the board is flipped."""
-        self.faults.corrupt_line(count)
+        self.faults.arm(catalogue.line_corrupted(), count=count)
 
     def fault_silent(self, seconds: float, now: float) -> None:
         """The firmware hangs: for `seconds` it neither reads nor speaks; moves under way go on."""
         self._live_until(now)
-        self._silent_until = now + seconds
-        self.note("fault", line=f"silent for {seconds:g} s")
+        self.hang(now + seconds)
+        self.faults.log(catalogue.fault_named("silent"), f"for {seconds:g} s")
+
+    def hang(self, until: float) -> None:
+        """Neither read nor speak until then."""
+        self._silent_until = until
+
+    def forget_command(self, code: str) -> None:
+        """From now on the parser has never heard of `code` (`M155`)."""
+        self._handlers = {known: run for known, run in self._handlers.items() if known != code}
 
     def fault_heater(self, heater: str, kind: str, now: float) -> None:
-        """Break `E0` or `bed`: `dead` (no heat), `open` (the sensor reads -15 °C), `short` (far too hot)."""
+        """Break `E0` or `bed`: `dead`, `slow`, `open` (the sensor reads -15 °C), `short` (far too hot)."""
         self._live_until(now)
-        hit = self.heater(heater)
-        if kind == "dead":
-            hit.kill_power(now)
-        elif kind in ("open", "short"):
-            hit.break_sensor(-15.0 if kind == "open" else hit.constants.max_celsius + 50.0, now)
-        else:
-            raise ValueError(f"no heater fault {kind!r}; there are: dead, open, short")
-        self.note("fault", line=f"{heater} {kind}")
+        self.heater(heater)
+        if kind not in ("dead", "open", "short", "slow"):
+            raise ValueError(f"no heater fault {kind!r}; there are: dead, open, short, slow")
+        acts.strike(catalogue.heater_fault(kind, heater), self, self.faults)
 
     # -- power -------------------------------------------------------------------------------------------
 
@@ -221,6 +236,7 @@ class Board(CommandLoop):
     def _boot(self) -> None:
         self._power = Power.RUNNING
         self.note("boot")
+        self._out += self.faults.noise()
         for line in self.personality.banner:
             self.say(line)
         if self.personality.has("sd") and self.card.mounted:
@@ -261,19 +277,28 @@ class Board(CommandLoop):
 
     def _next_due(self) -> float:
         if self._power is Power.BOOTING:
-            return self._power_at
+            return min(self._power_at, self.faults.due)
         if self._power is not Power.RUNNING:
-            return math.inf
+            return self.faults.due
         fault = self._thermal_fault()
-        return min(self.chimes.next_due(), self._resume_at, self._card_ok_at, fault.at if fault else math.inf)
+        return min(
+            self.chimes.next_due(),
+            self._resume_at,
+            self._card_ok_at,
+            self.faults.due,
+            fault.at if fault else math.inf,
+        )
 
     def _on_time(self) -> None:
+        if self.faults.due <= self.now:
+            self.faults.on_time()
+            return
         if self._power is Power.BOOTING:
             self._boot()
             return
         fault = self._thermal_fault()
         if fault is not None and fault.at <= self.now:
-            self._thermal_shutdown(fault)
+            self.thermal_shutdown(fault)
             return
         if self._card_ok_at <= self.now:
             self._card_ok_at = math.inf
@@ -284,7 +309,8 @@ class Board(CommandLoop):
         found = [f for f in (self.hotend.pending_fault(self.now), self.bed.pending_fault(self.now)) if f]
         return min(found, key=lambda f: f.at, default=None)
 
-    def _thermal_shutdown(self, fault: ThermalFault) -> None:
+    def thermal_shutdown(self, fault: ThermalFault) -> None:
+        """Thermal protection kills the machine, with its reasons."""
         error, status = replies.thermal_fault(fault.kind, fault.heater)
         lines = [error, ""]
         if len(self.axes.homed) < 3:

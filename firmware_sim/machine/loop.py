@@ -14,14 +14,15 @@ import math
 from collections import deque
 from collections.abc import Iterator
 
+from firmware_sim.faults.injector import Injector
 from firmware_sim.machine import replies
 from firmware_sim.machine.commands import Handler
 from firmware_sim.machine.emergency import EmergencyParser
-from firmware_sim.machine.faults import Faults
 from firmware_sim.machine.intake import (
     Accepted,
     Intake,
     LineNumbers,
+    Refused,
     Repeated,
     is_end_of_upload,
     strip,
@@ -46,14 +47,17 @@ class Power(enum.Enum):
 class CommandLoop(Machine):
     """The part of a board between the receive side and the commands; `Board` adds time, power and verbs."""
 
-    faults: Faults
+    faults: Injector
     _handlers: dict[str, Handler]
     _power: Power
     _out: bytearray
+    _entered: int
+    """Bytes that ever entered the receive buffer."""
 
     def _forget_commands(self) -> None:
         """An empty loop, as after a reset. What was said before is on the wire already and stays."""
         self._rx: deque[int] = deque()
+        self._line_start = self._entered
         self._ring: deque[Command] = deque()
         self._injected: deque[Command] = deque()
         self._running: Iterator[float] | None = None
@@ -67,6 +71,7 @@ class CommandLoop(Machine):
     def _drop_commands(self) -> None:
         """Killed: nothing read, queued or running goes on."""
         self._rx.clear()
+        self._line_start = self._entered
         self._ring.clear()
         self._injected.clear()
         self._running = self._current = None
@@ -113,6 +118,7 @@ class CommandLoop(Machine):
             if line is None:
                 break
             self._take(line)
+            self._line_start = self._entered - len(self._rx)
         while self._card_has_lines() and len(ring) < bufsize and self._power is Power.RUNNING:
             text = self.card.next_line()
             if text is None:
@@ -127,16 +133,18 @@ class CommandLoop(Machine):
 
     def _take(self, line: bytes) -> None:
         """One collected line: judge it, act on the few that do not wait, queue it."""
-        verdict = self._numbers.judge(line, saving=self.card.saving is not None)
+        last, verdict = self._numbers.last, self._judge(line)
+        end = self._entered - len(self._rx)
+        altered = self.faults.label(line, self._line_start, end)
         if isinstance(verdict, Repeated):
             self.note("repeat", source="host", n=verdict.number)
             return
         if not isinstance(verdict, Accepted):
             self._rx.clear()
             self._intake.forget()
-            self.say(replies.line_error(verdict.reason, self._numbers.last))
-            self.say(replies.resend(self._numbers.last + 1))
-            self.say(replies.OK)
+            refusal = [replies.line_error(verdict.reason, last), replies.resend(last + 1), replies.OK]
+            for words in self.faults.refusal(refusal, last + 1):
+                self._say(words, None)
             self.note("resend", source="host", n=self._numbers.last + 1, line=verdict.reason.rstrip(", :"))
             return
         stripped = strip(line)
@@ -145,12 +153,22 @@ class CommandLoop(Machine):
             "host",
             stripped.number,
             stripped.number_text.decode("latin-1"),
+            altered=altered,
         )
         if not self.personality.has("emergency_parser") and line.lstrip(b" ")[:1] == b"M":
             self._act_early(command.text)
         if self._power is Power.RUNNING:
             self._ring.append(command)
             self.chimes.queue_filled()
+
+    def _judge(self, line: bytes) -> Accepted | Repeated | Refused:
+        """Line number and checksum, as far as this firmware looks at them."""
+        if self.faults.checks_nothing:
+            return Accepted(line)
+        last, verdict = self._numbers.last, self._numbers.judge(line, saving=self.card.saving is not None)
+        if self.faults.ignores_m110 and b"M110" in line:
+            self._numbers.last = last
+        return verdict
 
     def _act_early(self, text: str) -> None:
         """Without an emergency parser three un-numbered commands act when they are read, before the queue."""
@@ -189,6 +207,8 @@ class CommandLoop(Machine):
         else:
             return False
         self._current = command
+        if self.faults.watches_commands:
+            self.faults.command_begins(command)
         running = self._begin(command)
         if self._power is not Power.RUNNING:
             return False
@@ -211,14 +231,18 @@ class CommandLoop(Machine):
         if command.code in _PLANNED and self.planner.free(self.now) <= 0:
             return self._when_there_is_room(command)
         if command.code != "M1001":
-            self.note("executed", source=command.source, n=command.number, line=command.text)
+            self._note_executed(command)
         return handler(self, command)
+
+    def _note_executed(self, command: Command, event: str = "executed") -> None:
+        altered = command.altered or None
+        self.note(event, source=command.source, n=command.number, line=command.text, effect=altered)
 
     def _when_there_is_room(self, command: Command) -> Iterator[float]:
         """A move that finds the planner full waits, unacknowledged, until a block is free."""
         while (at := self.planner.room_at(self.now)) > self.now:
             yield at
-        self.note("executed", source=command.source, n=command.number, line=command.text)
+        self._note_executed(command)
         rest = self._handlers[command.code](self, command)
         if rest is not None:
             yield from rest
@@ -242,6 +266,8 @@ class CommandLoop(Machine):
             self._say_ok(command)
         if self._ring and self._ring[0] is command:
             self._ring.popleft()
+        if self.faults.watches_commands:
+            self.faults.command_ended(command)
         self._current = None
         self.chimes.command_ended(self.now)
 
@@ -258,17 +284,29 @@ class CommandLoop(Machine):
         if is_end_of_upload(text):
             self.card.close()
             self.say(replies.FILE_SAVED)
-            self.note("executed", source="host", n=command.number, line=command.text)
+            self._note_executed(command)
         else:
             self.card.write(text)
-            self.note("sd_write", source="host", n=command.number, line=command.text)
+            self._note_executed(command, "sd_write")
 
     # -- what handlers and the panel use -----------------------------------------------------------------
 
     def say(self, line: str) -> None:
         """One line to the host; text is Latin-1, so that any byte comes back as it was sent."""
-        if not self.faults.swallows(line):
-            self._out += line.encode("latin-1") + b"\n"
+        current = self._current
+        self._say(line, current.number if current is not None else None)
+
+    def _say(self, line: str, number: int | None) -> None:
+        """`number` of the command that the line answers, if it answers a numbered one."""
+        if not self.faults.listens:
+            self.utter(line)
+            return
+        for words in self.faults.spoken(line, number):
+            self.utter(words)
+
+    def utter(self, line: str) -> None:
+        """Onto the wire, whatever faults are armed."""
+        self._out += line.encode("latin-1") + b"\n"
 
     def note(
         self,
@@ -299,7 +337,8 @@ class CommandLoop(Machine):
 
     def renumber(self, line_number: int) -> None:
         """M110 N."""
-        self._numbers.last = line_number
+        if not self.faults.ignores_m110:
+            self._numbers.last = line_number
 
     def forget_answer(self) -> None:
         """The command has said its own `ok` line (M105)."""

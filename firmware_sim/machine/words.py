@@ -11,13 +11,17 @@ _WORD = re.compile(r"([A-Z]) *([-+]?(?:\d+\.?\d*|\.\d+))?")
 
 @dataclass(slots=True)
 class Command:
-    """A command to run. `code` is `G1`, `M104`, `T0`, or empty when the parser knows no such thing."""
+    """A command to run. `code` is `G1`, `M104`, `T0`, or empty when the parser knows no such thing.
+
+    altered: the label of a line that harm on the wire made of another, unseen by any checksum.
+    """
 
     text: str
     source: str
     number: int | None = None
     number_text: str = ""
     says_ok: bool = True
+    altered: str = ""
     code: str = field(init=False)
     rest: str = field(init=False)
     _words: dict[str, float] | None = field(init=False, default=None)

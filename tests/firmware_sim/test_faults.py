@@ -7,7 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.machine.faults import Faults
+from firmware_sim import Board
+from firmware_sim.faults import catalogue
 from tests.firmware_sim.talk import Talk, frame
 
 
@@ -18,7 +19,7 @@ def test_a_lost_ok_is_lost_once_and_the_command_has_run() -> None:
     assert talk.send(frame(1, "G92 E0")) == [], "a repeat gets no answer either: the trap of the real machine"
     assert talk.send(frame(2, "M105"))[0].startswith("ok T:")
     assert talk.ledger.executed() == ["G92 E0", "M105"]
-    assert [e.line for e in talk.ledger.events("fault")] == ["lost: ok N1 P15 B7"]
+    assert [e.line for e in talk.ledger.events("fault")] == ["ok-lost: ok N1 P15 B7"]
 
 
 def test_the_answer_of_m105_is_an_ok_that_can_be_lost() -> None:
@@ -33,19 +34,20 @@ def test_a_corrupted_line_is_asked_for_again() -> None:
     assert talk.send(frame(1, "G1 X1 F600")) == ["Error:checksum mismatch, Last Line: 0", "Resend: 1", "ok"]
     assert talk.send(frame(1, "G1 X1 F600")) == ["ok"]
     assert talk.ledger.executed() == ["G1 X1 F600"]
-    assert [e.line for e in talk.ledger.events("fault")] == ["flipped: G arrived as F"]
+    assert [e.line for e in talk.ledger.events("fault")] == ["line-corrupted: G arrived as F"]
 
 
 @given(st.lists(st.integers(1, 30), max_size=6))
 def test_the_flip_is_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     data = b"M105\nN12 G1 X1*55\nN13 G28*16\n"
-    log: list[str] = []
-    faults = Faults(log.append)
-    faults.corrupt_line()
+    board = Board("marlin-stock")
+    board.poll(0.0)
+    board.faults.arm(catalogue.line_corrupted())
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
-    arrived = b"".join(faults.on_the_wire(data[start:end]) for start, end in itertools.pairwise(edges))
+    pieces = [data[start:end] for start, end in itertools.pairwise(edges)]
+    arrived = b"".join(board.faults.on_the_wire(piece, 0) for piece in pieces)
     assert arrived == b"M105\nN12 F1 X1*55\nN13 G28*16\n"
-    assert log == ["flipped: G arrived as F"]
+    assert [e.line for e in board.ledger.events("fault")] == ["line-corrupted: G arrived as F"]
 
 
 def test_silence_ends_and_nothing_is_forgotten() -> None:
