@@ -46,7 +46,7 @@ _RESULTS = {
 def submit(draft: Draft, asked: SubmitJob) -> Job:
     """A new job: `queued` once it has a printer and a file, else `created`."""
     if asked.printer_id is not None:
-        printer = _printer(draft, asked.printer_id)
+        printer = the_printer(draft, asked.printer_id)
         if not printer.enabled:
             raise CommandRefused(
                 Refusal.CONFLICT,
@@ -95,10 +95,10 @@ def pause(draft: Draft, asked: PauseJob) -> PrinterCommand:
     job, printer = _on_machine(draft, asked.job_id, asked.printer_id, "pause")
     if job.status is not JobStatus.PRINTING or job.is_stopping:
         raise CommandRefused(
-            Refusal.CONFLICT, f"{job.name!r} is {_where(job)}; only a job that is printing can be paused"
+            Refusal.CONFLICT, f"{job.name!r} is {where(job)}; only a job that is printing can be paused"
         )
-    command = _give(draft, printer, job, "pause", asked.member_id)
-    draft.safety_orders.append(PausePrint(printer.name, command.task_id, _key(job)))
+    command = give(draft, printer, job, "pause", asked.member_id)
+    draft.safety_orders.append(PausePrint(printer.name, command.task_id, key_of(job)))
     return command
 
 
@@ -109,10 +109,10 @@ def resume(draft: Draft, asked: ResumeJob) -> PrinterCommand:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} is held: {job.message}")
     if job.status is not JobStatus.PAUSED or job.is_stopping:
         raise CommandRefused(
-            Refusal.CONFLICT, f"{job.name!r} is {_where(job)}; only a paused job can be resumed"
+            Refusal.CONFLICT, f"{job.name!r} is {where(job)}; only a paused job can be resumed"
         )
-    command = _give(draft, printer, job, "resume", asked.member_id)
-    draft.orders.append(ResumePrint(printer.name, command.task_id, _key(job)))
+    command = give(draft, printer, job, "resume", asked.member_id)
+    draft.orders.append(ResumePrint(printer.name, command.task_id, key_of(job)))
     return command
 
 
@@ -122,15 +122,15 @@ def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
     by_user = frozenset({Reason.CANCELED_BY_USER})
     if job.status in WAITING:
         following.close(draft, None, job, JobStatus.CANCELED, by_user, None, AttemptResult.CANCELED)
-        return _done(draft, _give(draft, None, job, "cancel", asked.member_id))
-    printer = _printer(draft, job.printer_id or 0)
+        return _done(draft, give(draft, None, job, "cancel", asked.member_id))
+    printer = the_printer(draft, job.printer_id or 0)
     if job.is_held and _is_unknown_to_driver(draft, printer, job):
         message = f"canceled while held; the plate of {printer.name} stays occupied until someone has looked"
         following.close(draft, printer, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
         following.occupy(draft, printer, f"job {job.work_id}")
-        return _done(draft, _give(draft, printer, job, "cancel", asked.member_id))
-    command = _give(draft, printer, job, "cancel", asked.member_id)
-    draft.safety_orders.append(CancelPrint(printer.name, command.task_id, _key(job)))
+        return _done(draft, give(draft, printer, job, "cancel", asked.member_id))
+    command = give(draft, printer, job, "cancel", asked.member_id)
+    draft.safety_orders.append(CancelPrint(printer.name, command.task_id, key_of(job)))
     if not job.is_stopping:
         following.move(draft, job, job.status, job.reasons | {Reason.TO_STOP_POINT}, job.message)
     return command
@@ -148,27 +148,27 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
     job = _job(draft, asked.job_id, None)
     if not job.is_held:
         raise CommandRefused(
-            Refusal.CONFLICT, f"{job.name!r} is {_where(job)}; only a held job needs a person to resolve it"
+            Refusal.CONFLICT, f"{job.name!r} is {where(job)}; only a held job needs a person to resolve it"
         )
-    printer = _printer(draft, job.printer_id or 0)
+    printer = the_printer(draft, job.printer_id or 0)
     name = draft.members[asked.member_id].name if asked.member_id in draft.members else "an operator"
     ended = following.close(
         draft, printer, job, asked.outcome, frozenset(), f"resolved by {name}", _RESULTS[asked.outcome]
     )
     following.occupy(draft, printer, f"job {job.work_id}")
-    draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), _key(job)))
+    draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
     return ended
 
 
 def set_plate(draft: Draft, asked: SetPlate) -> Printer:
     """Confirm a plate clear (refused while something is on the machine), or say that it is occupied."""
-    printer = _printer(draft, asked.printer_id)
+    printer = the_printer(draft, asked.printer_id)
     if asked.plate is Plate.CLEAR:
         for job in draft.jobs.values():
             if job.printer_id == printer.printer_id and job.is_on_printer:
                 raise CommandRefused(
                     Refusal.CONFLICT,
-                    f"{printer.name} has {job.name!r} ({_where(job)}); its plate cannot be clear now",
+                    f"{printer.name} has {job.name!r} ({where(job)}); its plate cannot be clear now",
                 )
         if draft.presence.get(printer.printer_id, Presence()).print_key is not None:
             raise CommandRefused(
@@ -179,11 +179,11 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
 
 def stop_printer(draft: Draft, asked: StopPrinter) -> PrinterCommand:
     """Journal an emergency stop; the engine sent it before it asked."""
-    printer = _printer(draft, asked.printer_id)
-    return _give(draft, printer, None, "emergency-stop", asked.member_id, task_id=asked.task_id)
+    printer = the_printer(draft, asked.printer_id)
+    return give(draft, printer, None, "emergency-stop", asked.member_id, task_id=asked.task_id)
 
 
-def _give(
+def give(
     draft: Draft,
     printer: Printer | None,
     job: Job | None,
@@ -191,6 +191,7 @@ def _give(
     member_id: str,
     task_id: str | None = None,
 ) -> PrinterCommand:
+    """Journal a command; the caller adds the order that carries it out."""
     command = PrinterCommand(
         task_id=task_id or draft.moment.new_id(),
         printer_id=printer.printer_id if printer else None,
@@ -232,7 +233,8 @@ def _done(draft: Draft, command: PrinterCommand) -> PrinterCommand:
     return draft.put_command(done)
 
 
-def _printer(draft: Draft, printer_id: int) -> Printer:
+def the_printer(draft: Draft, printer_id: int) -> Printer:
+    """The printer with that id, or CommandRefused."""
     printer = draft.printers.get(printer_id)
     if printer is None:
         raise CommandRefused(
@@ -254,16 +256,18 @@ def _job(draft: Draft, job_id: str, printer_id: int | None) -> Job:
 def _on_machine(draft: Draft, job_id: str, printer_id: int | None, word: str) -> tuple[Job, Printer]:
     job = _job(draft, job_id, printer_id)
     if not job.is_on_printer or job.printer_id is None:
-        raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} is {_where(job)}; there is nothing to {word}")
-    return job, _printer(draft, job.printer_id)
+        raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} is {where(job)}; there is nothing to {word}")
+    return job, the_printer(draft, job.printer_id)
 
 
-def _key(job: Job) -> str:
+def key_of(job: Job) -> str:
+    """The key of the print of a job that is on a printer."""
     assert job.print_key is not None, "a job on a printer has the key of its print"
     return job.print_key
 
 
-def _where(job: Job) -> str:
+def where(job: Job) -> str:
+    """Where a job stands, in words for people."""
     if job.is_held:
         return f"{job.status}, held"
     if job.is_stopping:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from gateway.domain.adjustment import Adjustment, HeatLimits
 from gateway.domain.file import StoredFile
 from gateway.domain.job import JobStatus
 from gateway.domain.member import Key, Member
@@ -109,6 +110,24 @@ class StopPrinter:
 
 
 @dataclass(frozen=True, slots=True)
+class AdjustPrinter:
+    """Change speed, flow, fan, temperatures or height of what a printer does now. Result: PrinterCommand."""
+
+    printer_id: int
+    member_id: str
+    change: Adjustment
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPrinter:
+    """Press a button of the question that a printer asks. Result: PrinterCommand."""
+
+    printer_id: int
+    member_id: str
+    choice: int  # 0-based
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterSetting:
     """One `[[printers]]` entry of the configuration."""
 
@@ -117,6 +136,7 @@ class PrinterSetting:
     owner: str  # member name
     plate_clear: PlateClear
     link: str
+    heat_limits: HeatLimits = field(default_factory=HeatLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,8 @@ Command = (
     | ResolveJob
     | SetPlate
     | StopPrinter
+    | AdjustPrinter
+    | AnswerPrinter
     | ConfigurePrinters
     | AddMember
     | AddKey
@@ -186,7 +208,7 @@ class PrinterCommand:
     task_id: str  # UUID; also the order_id
     printer_id: int | None
     work_id: int | None
-    command: str  # pause, resume, cancel, emergency-stop
+    command: str  # pause, resume, cancel, emergency-stop, adjust, answer-prompt
     member_id: str
     given_at: datetime
     state: TaskState = TaskState.PENDING

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import asking, following, registering
+from gateway.domain import asking, following, registering, tending
 from gateway.domain.assign import assign
 from gateway.domain.commands import (
     AddFile,
     AddKey,
     AddMember,
+    AdjustPrinter,
+    AnswerPrinter,
     CancelJob,
     Command,
     ConfigurePrinters,
@@ -166,6 +168,8 @@ _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
     ResolveJob: asking.resolve,
     SetPlate: asking.set_plate,
     StopPrinter: asking.stop_printer,
+    AdjustPrinter: tending.adjust,
+    AnswerPrinter: tending.answer_prompt,
     ConfigurePrinters: registering.configure,
     AddMember: registering.add_member,
     AddKey: registering.add_key,

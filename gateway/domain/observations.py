@@ -72,6 +72,15 @@ class PrintReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question that the printer asks on its host's screen."""
+
+    number: int  # grows with every question of this driver's life
+    text: str
+    choices: tuple[str, ...]  # the buttons' words
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterObserved:
     """The whole of what a driver knows of one printer, now.
 
@@ -89,6 +98,7 @@ class PrinterObserved:
     ended: tuple[PrintReport, ...] = ()
     #: deg C by sensor: "T", "B" as measured, "T_target", "B_target" as set
     temperatures: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
+    prompt: Prompt | None = None
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard
 
 

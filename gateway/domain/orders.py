@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.domain.adjustment import Adjustment
+
 
 @dataclass(frozen=True, slots=True)
 class StartPrint:
@@ -68,6 +70,26 @@ class SendGcode:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjust:
+    """Change speed, flow, fan, temperatures or height, between two lines of what is printed."""
+
+    printer: str
+    order_id: str
+    expect: str  # the print on the machine; empty: nothing is printed
+    change: Adjustment
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPrompt:
+    """Press a button of the question that the printer asks."""
+
+    printer: str
+    order_id: str
+    prompt: int  # number of the question, as the printer's snapshot tells it: no other one is answered
+    choice: int  # 0-based, in the order the printer named them
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """The engine has committed the end of print `key`: the driver forgets it. Not answered.
 
@@ -79,4 +101,14 @@ class Acknowledge:
     key: str
 
 
-Order = StartPrint | PausePrint | ResumePrint | CancelPrint | EmergencyStop | SendGcode | Acknowledge
+Order = (
+    StartPrint
+    | PausePrint
+    | ResumePrint
+    | CancelPrint
+    | EmergencyStop
+    | SendGcode
+    | Adjust
+    | AnswerPrompt
+    | Acknowledge
+)

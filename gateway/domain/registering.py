@@ -46,6 +46,7 @@ def _configure_one(draft: Draft, setting: PrinterSetting, known: Printer | None)
         link=setting.link,
         version=known.version if known else 1,
     )
+    draft.heat_limits[wanted.printer_id] = setting.heat_limits
     if wanted != known:
         _tell_configured(draft, draft.put_printer(wanted))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import Idempotency, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
@@ -44,6 +45,7 @@ class State:
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
     refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
+    heat_limits: dict[int, HeatLimits] = field(default_factory=dict)  # by printer_id, of the configuration
     last_work_id: int = 0
 
     def printer_named(self, name: str) -> Printer | None:
@@ -119,6 +121,7 @@ class Draft:
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
     refused_until: Overlay[int, float] = field(init=False)
+    heat_limits: Overlay[int, HeatLimits] = field(init=False)
     last_work_id: int = field(init=False)
     # what the transaction writes
     job_rows: dict[int, Job] = field(default_factory=dict)
@@ -141,7 +144,7 @@ class Draft:
 
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
-        "member_jobs", "ended_keys", "missing_since", "refused_until",
+        "member_jobs", "ended_keys", "missing_since", "refused_until", "heat_limits",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

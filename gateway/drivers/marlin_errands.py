@@ -14,6 +14,7 @@ TOO_MANY = "Too many orders wait for the printer."
 
 
 def refusal_by_expect(driver: DriverCore, expect: str) -> str | None:
+    """Why an order for the print `expect` is not for what is on the machine; None when it is."""
     current = driver.current()
     if current is None:
         return "Nothing is being printed."
@@ -21,10 +22,12 @@ def refusal_by_expect(driver: DriverCore, expect: str) -> str | None:
 
 
 def unclear(driver: DriverCore, order_id: str) -> Callable[[str], None]:
+    """What to do when the lines of an order may or may not have arrived."""
     return lambda reason: driver.answer(order_id, OrderResult.UNCLEAR, reason)
 
 
 def errand(driver: DriverCore, order_id: str, script: Script) -> bool:
+    """Queue lines for an order. False: it was refused, nothing is sent."""
     if driver.scripts.add(script):
         return True
     driver.answer(order_id, OrderResult.REFUSED, TOO_MANY)

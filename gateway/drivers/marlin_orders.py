@@ -12,6 +12,8 @@ import stat
 from gateway.domain.observations import OrderResult
 from gateway.domain.orders import (
     Acknowledge,
+    Adjust,
+    AnswerPrompt,
     CancelPrint,
     EmergencyStop,
     Order,
@@ -20,7 +22,7 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers import marlin_print_orders, marlin_recovery
+from gateway.drivers import marlin_print_orders, marlin_recovery, marlin_tending
 from gateway.drivers.contract import LineKind
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, errand, unclear
@@ -51,6 +53,10 @@ def take(driver: DriverCore, order: Order) -> None:
             emergency_stop(driver, order)
         case SendGcode():
             send_gcode(driver, order)
+        case Adjust():
+            marlin_tending.adjust(driver, order)
+        case AnswerPrompt():
+            marlin_tending.answer_prompt(driver, order)
         case Acknowledge():
             marlin_print_orders.acknowledge(driver, order)
 
@@ -82,6 +88,7 @@ def start(driver: DriverCore, order: StartPrint) -> None:
         file.close()
         driver.answer(order.order_id, _REFUSED, f"The print cannot be recorded: {error}.")
         return
+    driver.view.prompts.clear()
     begin = Place(link.last_number, 0, 0)
     driver.record.sent(*begin, LineKind.HANDSHAKE)
     driver.print = HostPrint(order, file, driver.record, link.profile, begin)

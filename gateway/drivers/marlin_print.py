@@ -26,6 +26,7 @@ from typing import BinaryIO, NamedTuple
 from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, LineRecord, RecordedStage
+from gateway.drivers.marlin_scripts import SCRIPTS_MAX, Script
 from gateway.gcode.lines import GcodeLine, LineOverlong, printable_lines
 from gateway.protocol.marlin.framing import LineNotSendable
 from gateway.protocol.marlin.link import Link
@@ -86,6 +87,8 @@ class HostPrint:
         self._record = record
         self._profile = profile
         self._side: deque[str] = deque()
+        self._errands: deque[Script] = deque()  # adjustments, ahead of every other line
+        self._errands_flying: deque[Script] = deque()
         self._flying: deque[tuple[int, int, int, LineKind]] = deque()
         self._recorded, self._position, self._line = behind  # the last two: of the last line answered
         self._fed_position, self._fed_line = self._position, self._line  # of the last line handed over
@@ -153,6 +156,7 @@ class HostPrint:
         self._end_phase, self.reason, self.message = phase, reason, message
         self._record.enter(_RECORDED_END.get(reason, RecordedStage.FAILED))
         self._side.clear()
+        self._drop_errands("The print was ended first.", flying=False)  # no heat behind heaters off
         self._last_of_job = link.last_number
         self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
         self.break_wait(link)
@@ -172,17 +176,39 @@ class HostPrint:
                 " The emergency stop can."
             )
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no orders any more but a cancel."""
+        return self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED)
+
+    def interject(self, script: Script) -> bool:
+        """Send these lines next, whatever else waits. False: it is ending, or too many wait already."""
+        if self.is_ending or len(self._errands) >= SCRIPTS_MAX:
+            return False
+        self._errands.append(script)
+        return True
+
+    def _drop_errands(self, why: str, *, flying: bool = True) -> None:
+        dropped = (*self._errands_flying, *self._errands) if flying else tuple(self._errands)
+        self._errands.clear()
+        if flying:
+            self._errands_flying.clear()
+        for script in dropped:
+            script.lost(why)
+
     def freeze(self) -> None:
         """No line more: an emergency stop is on its way."""
         if self.stage is not Stage.ENDED:
             self._record.enter(RecordedStage.HELD)
             self._side.clear()
+            self._drop_errands("The emergency stop came first.")
             self.stage = Stage.FROZEN
 
     def close(self, phase: PrintPhase, reason: str | None, message: str | None) -> None:
         """The end was observed elsewhere (the link failed)."""
         self.stage = Stage.ENDED
         self.phase, self.reason, self.message = phase, reason, message
+        self._drop_errands("The print ended first.")
         self.let_go()
         if phase.is_end:
             self._record.close()
@@ -217,10 +243,19 @@ class HostPrint:
         """Hand over lines while the link wants them; each is recorded before it can reach the port."""
         self._record_foreign(link)
         while link.wants_line:
-            if self._side:
+            if self._errands:
+                self._submit_errand(link)
+            elif self._side:
                 self._submit_side(link)
             elif self.stage is not Stage.STREAMING or not self._submit_next(link):
                 break
+
+    def _submit_errand(self, link: Link) -> None:
+        script = self._errands[0]
+        script.last_number = link.submit(script.lines.popleft())
+        self._note(script.last_number, LineKind.SIDE)
+        if not script.lines:
+            self._errands_flying.append(self._errands.popleft())
 
     def _submit_side(self, link: Link) -> None:
         number = link.submit(self._side.popleft())
@@ -284,6 +319,8 @@ class HostPrint:
                 self._position, self._line = position, line
                 if self.phase is PrintPhase.STARTING:
                     self.phase = PrintPhase.PRINTING
+        while self._errands_flying and self._errands_flying[0].last_number <= acked:
+            self._errands_flying.popleft().done()
         if self._waits_at is not None and acked > self._waits_at:
             self._waits_at = None
             if self.phase is PrintPhase.PAUSED:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
+from gateway.drivers.marlin_prompts import PromptWatch
 from gateway.protocol.marlin.link_events import LinkReady
 from gateway.protocol.marlin.responses import Busy, Fault, FirmwareError, Killed, Reply, Temperature
 
@@ -35,6 +37,8 @@ class MachineView:
         self.was_up = False
         self.reports_temperatures = False
         self.reports_card = False
+        self.capabilities: Mapping[str, bool] = {}
+        self.prompts = PromptWatch()
         self._temperatures: dict[str, float] = {}
         self._busy_until = 0.0
         self._waits_until = 0.0
@@ -51,8 +55,9 @@ class MachineView:
         """The handshake is done."""
         self.link, self.link_reason, self.was_up = LinkState.UP, None, True
         self.message = None
+        self.prompts.clear()  # while it waits for an answer no firmware takes part in a handshake
         self.firmware = ready.firmware
-        capabilities = ready.capabilities
+        capabilities = self.capabilities = ready.capabilities
         self.reports_temperatures = ready.is_numbered and capabilities.get("AUTOREPORT_TEMP", False)
         self.reports_card = ready.is_numbered and capabilities.get("AUTOREPORT_SD_STATUS", False)
 
@@ -61,6 +66,7 @@ class MachineView:
         self.link, self.link_reason = LinkState.DOWN, reason
         self._temperatures = {}
         self._busy_until = 0.0
+        self.prompts.clear()
 
     def hear(self, reply: Reply, now: float) -> None:
         """Learn from a reply."""
@@ -77,6 +83,8 @@ class MachineView:
                 self.link_reason = f"The printer is busy ({reply.kind}) and answers afterwards."
         elif isinstance(reply, FirmwareError | Fault | Killed):
             self.message = reply.text
+        else:
+            self.prompts.hear(reply)
 
     def observed(
         self,
@@ -98,6 +106,7 @@ class MachineView:
             current=current,
             ended=ended,
             temperatures=MappingProxyType(dict(self._temperatures)),
+            prompt=self.prompts.shown,
             silent_for=None if self.heard_at is None else max(0.0, now - self.heard_at),
         )
 

@@ -1,4 +1,4 @@
-"""Small errands on an idle link: macros, card orders, questions. One line source beside the print."""
+"""Small errands: macros, card orders, questions on an idle link; adjustments between the lines of a print."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from gateway.domain import orders
 from gateway.domain.observations import OrderAnswered, PrinterObserved
 
 #: Raised with every change that the other side would misunderstand.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 #: Bytes of one line. A snapshot of 64 printers is about 40 KiB, a macro a few; unacknowledged ends of a long
 #: absence add 0.5 KiB each, 2.4 KiB with the longest file name there can be, and 16 a printer at most.
 #: Beyond this the other side is broken.
@@ -113,6 +113,20 @@ class Gcode(_Message):
     order: orders.SendGcode
 
 
+class Adjusted(_Message):
+    """orders.Adjust."""
+
+    type: Literal["adjust"] = "adjust"
+    order: orders.Adjust
+
+
+class PromptAnswered(_Message):
+    """orders.AnswerPrompt."""
+
+    type: Literal["answer_prompt"] = "answer_prompt"
+    order: orders.AnswerPrompt
+
+
 class Acknowledged(_Message):
     """orders.Acknowledge."""
 
@@ -134,7 +148,7 @@ class Bye(_Message):
     final: bool = False
 
 
-OrderMessage = Start | Pause | Resume | Cancel | Emergency | Gcode | Acknowledged
+OrderMessage = Start | Pause | Resume | Cancel | Emergency | Gcode | Adjusted | PromptAnswered | Acknowledged
 Message = Hello | Snapshot | Observed | Answered | OrderMessage | Drain | Bye
 
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
@@ -155,6 +169,10 @@ def order_message(order: orders.Order) -> OrderMessage:
             return Emergency(order=order)
         case orders.SendGcode():
             return Gcode(order=order)
+        case orders.Adjust():
+            return Adjusted(order=order)
+        case orders.AnswerPrompt():
+            return PromptAnswered(order=order)
         case orders.Acknowledge():
             return Acknowledged(order=order)
 

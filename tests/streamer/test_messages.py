@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain import observations, orders
+from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import (
     LinkState,
     OrderAnswered,
     OrderResult,
     PrinterObserved,
     PrintReport,
+    Prompt,
 )
-from gateway.domain.orders import Order, SendGcode, StartPrint
+from gateway.domain.orders import Adjust, AnswerPrompt, Order, SendGcode, StartPrint
 from gateway.streamer import messages
 from gateway.streamer.host import MAX_PRINTERS
 from gateway.streamer.hosted import MAX_ENDED
@@ -40,6 +42,11 @@ from gateway.streamer.messages import (
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=30)  # also lone surrogates: paths that are no UTF-8
 NUMBERS = st.floats(allow_nan=False)
+ADJUSTMENTS = st.builds(
+    Adjustment,
+    **{name: st.none() | st.integers(0, 300) for name in ("speed", "flow", "fan", "hotend", "bed")},
+    z_step=st.none() | NUMBERS,
+)
 
 
 def strategy_for(kind: type) -> st.SearchStrategy[Any]:
@@ -48,6 +55,8 @@ def strategy_for(kind: type) -> st.SearchStrategy[Any]:
         **{name: ANY_TEXT for name, annotation in kind.__annotations__.items() if annotation == "str"},
         **({"lines": st.lists(ANY_TEXT, max_size=5).map(tuple)} if kind is SendGcode else {}),
         **({"size": st.integers(0, 2**63)} if kind is StartPrint else {}),
+        **({"change": ADJUSTMENTS} if kind is Adjust else {}),
+        **({"prompt": st.integers(), "choice": st.integers()} if kind is AnswerPrompt else {}),
     )
 
 
@@ -77,6 +86,7 @@ PRINTERS = st.builds(
     current=st.none() | REPORTS,
     ended=st.lists(REPORTS, max_size=3).map(tuple),
     temperatures=st.dictionaries(ANY_TEXT, NUMBERS, max_size=3),
+    prompt=st.none() | st.builds(Prompt, st.integers(), ANY_TEXT, st.lists(ANY_TEXT, max_size=3).map(tuple)),
     silent_for=st.none() | NUMBERS,
 )
 
@@ -189,7 +199,7 @@ def test_unknown_fields_are_for_the_future() -> None:
     assert isinstance(hello, Hello)
     text = version_conflict(hello, "streamer")
     assert text is not None
-    assert "the streamer speaks version 99 of the driver protocol, this side 1" in text
+    assert "the streamer speaks version 99 of the driver protocol, this side 2" in text
     assert "install the same print-gateway for both" in text
 
 

@@ -171,7 +171,7 @@ class MarlinStand:
 
     # -- orders -------------------------------------------------------------------------------------------
 
-    def _order_id(self) -> str:
+    def new_order_id(self) -> str:
         self.orders += 1
         return f"o{self.orders}"
 
@@ -184,7 +184,7 @@ class MarlinStand:
         content = path.read_bytes() if path.exists() else b""
         values: dict[str, Any] = {
             "printer": "mk3",
-            "order_id": self._order_id(),
+            "order_id": self.new_order_id(),
             "key": key,
             "path": str(path),
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -197,22 +197,22 @@ class MarlinStand:
         return await self.give(self.start_order(path, key, **changes))
 
     async def pause(self, expect: str = "mark-1") -> OrderAnswered:
-        return await self.give(PausePrint("mk3", self._order_id(), expect))
+        return await self.give(PausePrint("mk3", self.new_order_id(), expect))
 
     async def resume(self, expect: str = "mark-1") -> OrderAnswered:
-        return await self.give(ResumePrint("mk3", self._order_id(), expect))
+        return await self.give(ResumePrint("mk3", self.new_order_id(), expect))
 
     async def cancel(self, expect: str = "mark-1") -> OrderAnswered:
-        return await self.give(CancelPrint("mk3", self._order_id(), expect))
+        return await self.give(CancelPrint("mk3", self.new_order_id(), expect))
 
     async def stop(self) -> OrderAnswered:
-        return await self.give(EmergencyStop("mk3", self._order_id()))
+        return await self.give(EmergencyStop("mk3", self.new_order_id()))
 
     async def gcode(self, *lines: str) -> OrderAnswered:
-        return await self.give(SendGcode("mk3", self._order_id(), lines))
+        return await self.give(SendGcode("mk3", self.new_order_id(), lines))
 
     def acknowledge(self, key: str) -> None:
-        self.driver.submit(Acknowledge("mk3", self._order_id(), key))
+        self.driver.submit(Acknowledge("mk3", self.new_order_id(), key))
 
     # -- the truth ----------------------------------------------------------------------------------------
 
