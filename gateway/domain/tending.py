@@ -1,0 +1,67 @@
+"""What people do with a printer that is at work: adjust it, answer what it asks. Commands, as in `asking`."""
+
+from __future__ import annotations
+
+from gateway.domain.adjustment import HeatLimits
+from gateway.domain.asking import give, key_of, the_printer, where
+from gateway.domain.commands import AdjustPrinter, AnswerPrinter, CommandRefused, PrinterCommand, Refusal
+from gateway.domain.job import Job
+from gateway.domain.observations import LinkState
+from gateway.domain.orders import Adjust, AnswerPrompt
+from gateway.domain.printer import Presence, Printer
+from gateway.domain.state import Draft
+
+
+def adjust(draft: Draft, asked: AdjustPrinter) -> PrinterCommand:
+    """Order a change, after the commit that explains it: it may be heat."""
+    printer = the_printer(draft, asked.printer_id)
+    problem = asked.change.problem(draft.heat_limits.get(printer.printer_id, HeatLimits()))
+    if problem is not None:
+        raise CommandRefused(Refusal.INVALID, problem)
+    _must_be_there(draft, printer)
+    job = job_on(draft, printer)
+    if job is not None and (job.is_held or job.is_stopping):
+        raise CommandRefused(
+            Refusal.CONFLICT, f"{job.name!r} is {where(job)}; nothing is adjusted until that is settled"
+        )
+    if job is None and asked.change.needs_print:
+        raise CommandRefused(
+            Refusal.CONFLICT,
+            f"nothing is printed on {printer.name}; only its fan and temperatures can be set now",
+        )
+    command = give(draft, printer, job, "adjust", asked.member_id)
+    expect = key_of(job) if job is not None else ""
+    draft.orders.append(Adjust(printer.name, command.task_id, expect, asked.change))
+    return command
+
+
+def answer_prompt(draft: Draft, asked: AnswerPrinter) -> PrinterCommand:
+    """Press a button that the printer offers now; any other is refused."""
+    printer = the_printer(draft, asked.printer_id)
+    _must_be_there(draft, printer)
+    prompt = draft.presence.get(printer.printer_id, Presence()).prompt
+    if prompt is None:
+        raise CommandRefused(Refusal.CONFLICT, f"{printer.name} asks nothing now")
+    if not 0 <= asked.choice < len(prompt.choices):
+        offered = ", ".join(f"{number} ({words})" for number, words in enumerate(prompt.choices))
+        raise CommandRefused(
+            Refusal.INVALID,
+            f"{printer.name} asks {prompt.text!r} and does not offer choice {asked.choice}; "
+            f"it offers: {offered or 'none: it only tells'}",
+        )
+    command = give(draft, printer, job_on(draft, printer), "answer-prompt", asked.member_id)
+    draft.orders.append(AnswerPrompt(printer.name, command.task_id, prompt.number, asked.choice))
+    return command
+
+
+def job_on(draft: Draft, printer: Printer) -> Job | None:
+    """The job that has the machine, if any."""
+    mine = (job for job in draft.jobs.values() if job.printer_id == printer.printer_id)
+    return next((job for job in mine if job.is_on_printer), None)
+
+
+def _must_be_there(draft: Draft, printer: Printer) -> None:
+    presence = draft.presence.get(printer.printer_id, Presence())
+    if presence.link is not LinkState.UP:
+        why = f": {presence.link_reason}" if presence.link_reason else ""
+        raise CommandRefused(Refusal.CONFLICT, f"{printer.name} is not connected{why}")
