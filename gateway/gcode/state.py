@@ -11,19 +11,15 @@ words of a line counts.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
 
+from gateway.gcode.chunks import whole_lines
 from gateway.gcode.lines import printable
 
-#: Bytes read and searched at once: the interpreter's lock is held for the search, 0.5 ms on a slow board.
-CHUNK_BYTES = 64 * 1024
-#: Bytes of an unfinished line that are carried over to the next chunk; longer ones are comments, dropped.
-CARRY_BYTES_MAX = 64 * 1024
 #: Millimetres of an inch (G20).
 INCH = 25.4
 #: M220's and M221's value when the file says nothing.
@@ -102,23 +98,8 @@ def state_at(
     """
     reader = _Reader(g90_sets_extruder)
     descriptor = file.fileno()
-    offset = min(offset, os.fstat(descriptor).st_size)
-    place, carry = 0, b"\n"
-    while place < offset:
-        piece = os.pread(descriptor, min(CHUNK_BYTES, offset - place), place)
-        if not piece:
-            break
-        start = place - len(carry)
-        place += len(piece)
-        data = carry + piece
-        cut = data.rfind(b"\n")
-        if place >= offset and cut != len(data) - 1:
-            data += b"\n"
-            cut = len(data) - 1
-        # The newline that ends this chunk's last line also begins the next chunk's first.
-        carry = data[cut:] if len(data) - cut <= CARRY_BYTES_MAX else b"\n;"
-        reader.read(data[: cut + 1], start)
-        breathe()
+    for lines, start in whole_lines(descriptor, 0, offset, breathe):
+        reader.read(lines, start)
     return reader.state(descriptor, breathe)
 
 
@@ -353,14 +334,7 @@ def _last(data: bytes, letter: bytes, begin: int, end: int) -> float | None:
 
 def _extruded(descriptor: int, begin: int, end: int, breathe: Callable[[], None]) -> float:
     """The sum of E over the plain moves of a stretch, whole lines behind a newline, in the file's unit."""
-    total, carry = 0.0, b""
-    while begin < end:
-        piece = os.pread(descriptor, min(CHUNK_BYTES, end - begin), begin)
-        # The file's last line may lack its newline, which the stretch counts all the same.
-        data = carry + (piece or b"\n")
-        begin += len(piece) or 1
-        cut = data.rfind(b"\n")
-        carry = data[cut:][-CARRY_BYTES_MAX:]
-        total += sum(map(float, _E_OF_MOVE.findall(data, 0, cut + 1)))
-        breathe()
-    return total
+    return sum(
+        sum(map(float, _E_OF_MOVE.findall(lines)))
+        for lines, _ in whole_lines(descriptor, begin + 1, end, breathe)
+    )
