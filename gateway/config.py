@@ -31,6 +31,8 @@ DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
 SOCKET_PATH_BYTES = 107
 #: Bytes of one upload: the largest sliced files seen are about 300 MB; twice that still fits on a small card.
 MAX_UPLOAD_BYTES = 600_000_000
+#: Bytes of each of the two files of a printer's wire log: a minute at 800 lines/s. 0 switches it off.
+WIRE_LOG_BYTES = 4_194_304
 #: Printers of one gateway: one streamer process feeds all of them (streamer.host.MAX_PRINTERS).
 MAX_PRINTERS = 64
 ENV_PREFIX = "PRINT_GATEWAY_"
@@ -155,6 +157,23 @@ class Streamer(_Section):
 
     socket: SocketPath = "/run/print-gateway-streamer/streamer.sock"
     records: AbsolutePath = "/run/print-gateway-streamer/records"
+    wire_log: AbsolutePath | None = None
+    wire_log_bytes: int = Field(default=WIRE_LOG_BYTES, ge=0)
+    wire_kept: AbsolutePath | None = None
+
+    @property
+    def wire_folder(self) -> Path:
+        """Where the wire logs are written: `wire_log`, else beside the records, which lie on a tmpfs too."""
+        return Path(self.wire_log) if self.wire_log else Path(self.records).parent / "wire"
+
+    def kept_folder(self, state_directory: str | None) -> Path:
+        """Where the ends of wire logs are kept: `wire_kept`, else in the service's state, else beside them.
+
+        `state_directory`: $STATE_DIRECTORY, as systemd sets it.
+        """
+        if self.wire_kept:
+            return Path(self.wire_kept)
+        return Path(state_directory) / "wire" if state_directory else self.wire_folder / "kept"
 
 
 class PrinterConfig(_Section):
@@ -343,6 +362,7 @@ def _sentence(details: ErrorDetails, merged: Mapping[str, Any]) -> str:
 
 _TYPES = {
     "int": "is not a whole number",
+    "greater_than_equal": "must not be less than 0",
     "greater_than": "must be more than 0",
     "string": "must be text in quotes",
     "model": "must be a section with keys",

@@ -48,8 +48,11 @@ from gateway.streamer.host import MAX_PRINTERS, StreamerHost
 from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
 from gateway.streamer.server import SocketUnavailable, StreamerServer
+from gateway.streamer.wire_watch import WireWatch
 from gateway.system import SystemClock, SystemIds
 from gateway.transport.opener import opener_for
+from gateway.transport.tap import tapped
+from gateway.transport.wire_log import WireLog, file_bytes
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +168,17 @@ async def _stream(config: Config) -> int:
     # A thread for each printer: a USB driver that hangs at one port must not keep the others shut.
     threads = ThreadPoolExecutor(MAX_PRINTERS, thread_name_prefix="port")
     asyncio.get_running_loop().set_default_executor(threads)
-    drivers, warnings = _drivers(config)
+    clock = SystemClock()
+    wire_logs = _wire_logs(config, clock)
+    drivers, warnings = _drivers(config, wire_logs)
+    kept = config.streamer.kept_folder(os.environ.get("STATE_DIRECTORY"))
     host = StreamerHost(
-        platform.node(), str(uuid.uuid4()), drivers, chance=random.Random(), warnings=warnings
+        platform.node(),
+        str(uuid.uuid4()),
+        drivers,
+        chance=random.Random(),
+        warnings=warnings,
+        watch=WireWatch(wire_logs, kept, clock.wall),
     )
     is_listening = asyncio.Event()
     serving = service.spawn(StreamerServer(host, config.streamer.socket).run(is_listening.set), "streamer")
@@ -181,7 +192,22 @@ async def _stream(config: Config) -> int:
     return 1 if service.failure else 0
 
 
-def _drivers(config: Config) -> tuple[dict[str, DriverFactory], dict[str, str]]:
+def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
+    """A wire log for each printer; none where they are switched off."""
+    size = file_bytes(config.streamer.wire_log_bytes, len(config.printers))
+    folder = config.streamer.wire_folder
+    return {
+        printer.name: WireLog(
+            folder, printer.name, max_bytes=size, monotonic=clock.monotonic, wall=clock.wall
+        )
+        for printer in config.printers
+        if size
+    }
+
+
+def _drivers(
+    config: Config, wire_logs: Mapping[str, WireLog]
+) -> tuple[dict[str, DriverFactory], dict[str, str]]:
     """A factory for each printer's driver, and what is wrong with line records that could not be read."""
     drivers: dict[str, DriverFactory] = {}
     warnings: dict[str, str] = {}
@@ -189,16 +215,19 @@ def _drivers(config: Config) -> tuple[dict[str, DriverFactory], dict[str, str]]:
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
     for printer in config.printers:
         taken = take_line_record(records, printer.name)
-        drivers[printer.name] = partial(_driver, printer, taken.record)
+        drivers[printer.name] = partial(_driver, printer, taken.record, wire_logs.get(printer.name))
         if taken.warning:
             warnings[printer.name] = taken.warning
     return drivers, warnings
 
 
-def _driver(printer: PrinterConfig, record: LineRecord) -> Driver:
+def _driver(printer: PrinterConfig, record: LineRecord, wire_log: WireLog | None) -> Driver:
+    open_port = opener_for(printer.port, printer.baud)
+    if wire_log is not None:
+        open_port = tapped(open_port, wire_log, f"{printer.port} {printer.baud}")
     return MarlinDriver(
         printer.name,
-        opener_for(printer.port, printer.baud),
+        open_port,
         record,
         monotonic=time.monotonic,
         new_id=lambda: str(uuid.uuid4()),

@@ -43,6 +43,9 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     assert config.store.files == "/var/lib/print-gateway/files"
     assert config.streamer.socket == "/run/print-gateway-streamer/streamer.sock"
     assert config.streamer.records == "/run/print-gateway-streamer/records"
+    assert str(config.streamer.wire_folder) == "/run/print-gateway-streamer/wire"
+    assert str(config.streamer.kept_folder("/var/lib/x")) == "/var/lib/x/wire"
+    assert config.streamer.kept_folder(None) == config.streamer.wire_folder / "kept"
     assert config.printers == ()
     assert Config() == config
 
@@ -51,13 +54,16 @@ def test_everything_can_be_set(path: Path) -> None:
     path.write_text(
         '[server]\nlisten = "[::1]:9000"\npublic_url = "https://print.example.org/"\nsocket = "/run/x.sock"\n'
         'max_upload_bytes = 5\n[store]\nurl = "sqlite:////srv/g.db"\nfiles = "/srv/files"\n'
-        '[streamer]\nsocket = "/run/s.sock"\nrecords = "/run/records"\n'
+        '[streamer]\nsocket = "/run/s.sock"\nrecords = "/run/records"\nwire_log = "/run/w"\n'
+        'wire_log_bytes = 0\nwire_kept = "/srv/w"\n'
         + PRINTER + 'baud = 250000\nplate_clear = "auto"\nprofile = "prusa"\n'
         '[[printers]]\nname = "net"\ndriver = "marlin"\nport = "tcp://192.0.2.7:23"\nowner = "ben"\n'
     )  # fmt: skip
     config = load(path, EMPTY)
     assert (config.server.host, config.server.port) == ("::1", 9000)
     assert config.server.url == "https://print.example.org"
+    assert (str(config.streamer.wire_folder), config.streamer.wire_log_bytes) == ("/run/w", 0)
+    assert str(config.streamer.kept_folder("/var/lib/x")) == "/srv/w"
     assert config.printers[0] == PrinterConfig(
         name="mk3", driver="marlin", port="/dev/ttyACM0", baud=250000, owner="ana", plate_clear="auto",
         profile="prusa",

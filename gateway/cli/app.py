@@ -128,6 +128,18 @@ def check_config(
     print("the configuration is good")
 
 
+@app.command()
+def wirelog(
+    printer: Annotated[str, typer.Argument(help="The printer's name in the configuration.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows, until Ctrl+C.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Print what was said on a printer's wire lately, for a bug report (on the printer's host)."""
+    from gateway.cli.wirelog import show
+
+    show(_load(config), printer, follow=follow)
+
+
 def _without_password(url: str) -> str:
     import re
 

@@ -36,6 +36,7 @@ from gateway.streamer.messages import (
     version_conflict,
 )
 from gateway.streamer.outbox import Outbox, OutboxFull
+from gateway.streamer.wire_watch import WireWatch
 
 log = logging.getLogger(__name__)
 
@@ -65,19 +66,24 @@ class StreamerHost:
         *,
         chance: Random,
         warnings: Mapping[str, str] | None = None,
+        watch: WireWatch | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`warnings`: printer -> what went wrong before its driver started (an unreadable line record)."""
+        """`warnings`: printer -> what went wrong before its driver started (an unreadable line record).
+        `watch`: who keeps wire logs when there is trouble.
+        """
         if len(drivers) > MAX_PRINTERS:
             raise ValueError(f"{len(drivers)} printers for one streamer; {MAX_PRINTERS} are possible")
         self.name = name
         self.instance = instance
+        self._watch = watch if watch is not None else WireWatch.of_nothing()
         self._printers = {
             printer: HostedPrinter(
                 printer,
                 make_driver,
                 self._fan_out,
+                on_death=self._watch.trouble,
                 warning=(warnings or {}).get(printer),
                 backoff=backoff or Backoff(),
                 chance=chance,
@@ -102,6 +108,7 @@ class StreamerHost:
         finally:
             self.is_running = False
             await self._dismiss_all()
+            await self._watch.close()
 
     def accept(self, channel: Channel) -> None:
         """Serve a new connection in a task of its own."""
@@ -125,6 +132,7 @@ class StreamerHost:
         elif self._is_draining and isinstance(order, StartPrint | ResumePrint):
             self._refuse(order, "the streamer is drained for a stop or an upgrade: restart it to print again")
         else:
+            self._watch.ordered(order)
             printer.submit(order)
 
     def drain(self) -> None:
@@ -142,6 +150,8 @@ class StreamerHost:
 
     def _fan_out(self, fact: PrinterObserved | OrderAnswered) -> None:
         gateway = self._gateway
+        if isinstance(fact, PrinterObserved):
+            self._watch.observed(fact)
         if isinstance(fact, OrderAnswered) and fact.order_id.startswith(_OWN):
             log.info("drain: %s %s %s", fact.printer, fact.result, fact.message or "")
         elif gateway is None:

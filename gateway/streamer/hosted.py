@@ -52,6 +52,7 @@ class HostedPrinter:
         make_driver: DriverFactory,
         emit: Callable[[PrinterObserved | OrderAnswered], None],
         *,
+        on_death: Callable[[str, str], None] = lambda printer, reason: None,
         warning: str | None = None,
         backoff: Backoff,
         chance: Random,
@@ -60,6 +61,7 @@ class HostedPrinter:
         self.printer = printer
         self._make_driver = make_driver
         self._emit = emit
+        self._on_death = on_death
         self._warning = warning  # told as the printer's message until a print is on the machine
         self._backoff = backoff
         self._chance = chance
@@ -80,6 +82,7 @@ class HostedPrinter:
             deaths = 1 if loop.time() - began >= HEALTHY_SECONDS else deaths + 1
             wait = self._backoff.wait(deaths, self._chance)
             log.error("the driver of %s died (%s); a new one in %.1f s", self.printer, reason, wait)
+            self._on_death(self.printer, f"the driver died: {reason}")
             self._mourn(f"the driver of {self.printer} failed and is started again: {reason}")
             await self._sleep(wait)
 

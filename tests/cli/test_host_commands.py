@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from gateway.cli.wirelog import pieces
 from tests.cli.conftest import Run
 
 
@@ -79,3 +81,60 @@ def test_a_ready_file_needs_a_folder(run_alone: Run, tmp_path: Path) -> None:
     result = run_alone("demo", "--ready-file", str(tmp_path / "none" / "ready.json"))
     assert result.exit_code == 2
     assert "there is no folder" in result.stderr
+
+
+# the wire log
+
+
+def streamer_section(folder: Path, more: str = "") -> str:
+    return f'[streamer]\nrecords = "{folder}/records"\n{more}'
+
+
+def test_the_wire_log_is_shown_oldest_first(run_alone: Run, config: Path, tmp_path: Path) -> None:
+    config.write_text(streamer_section(tmp_path) + config.read_text())
+    folder = tmp_path / "wire"
+    folder.mkdir()
+    (folder / "mk3.wire").write_text("# new\n2.000000 > M105\\n\n")
+    assert run_alone("wirelog", "mk3", "--config", str(config)).stdout == "# new\n2.000000 > M105\\n\n"
+    (folder / "mk3.wire.1").write_text("# old\n1.000000 < start\\n\n")
+    shown = run_alone("wirelog", "mk3", "--config", str(config)).stdout
+    assert shown == "# old\n1.000000 < start\\n\n# new\n2.000000 > M105\\n\n"
+
+
+def test_a_wire_log_that_is_not_there_is_said(run_alone: Run, config: Path, tmp_path: Path) -> None:
+    config.write_text(streamer_section(tmp_path) + config.read_text())
+    nothing = run_alone("wirelog", "mk3", "--config", str(config))
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert f"there is no {tmp_path}/wire/mk3.wire yet: is the streamer running?" in nothing.stderr
+    other = run_alone("wirelog", "mk4", "--config", str(config))
+    assert other.exit_code == 2
+    assert 'there is no printer "mk4"; known here: mk3' in other.stderr
+    config.write_text(config.read_text().replace("[streamer]", "[streamer]\nwire_log_bytes = 0"))
+    assert "switched off: wire_log_bytes" in run_alone("wirelog", "mk3", "--config", str(config)).stderr
+
+
+def test_a_wire_log_is_followed_from_file_to_file(tmp_path: Path) -> None:
+    current = tmp_path / "mk3.wire"
+    current.write_text("1\n")
+
+    def write(text: str) -> None:
+        with current.open("a") as file:
+            file.write(text)
+
+    def rotate() -> None:
+        write("3\n")
+        current.rename(tmp_path / "mk3.wire.1")
+
+    steps = iter([lambda: write("2\n"), lambda: None, rotate, lambda: write("4\n"), lambda: write("5\n")])
+    shown = b""
+
+    def sleep(_: float) -> None:
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        step()
+
+    with suppress(KeyboardInterrupt):
+        for piece in pieces(current, follow=True, sleep=sleep):
+            shown += piece
+    assert shown == b"1\n2\n3\n4\n5\n"

@@ -96,6 +96,15 @@ def test_the_line_records_outlive_the_streamer() -> None:
     assert Path(Streamer().socket).parent == folder
 
 
+def test_wire_logs_lie_in_memory_and_what_is_kept_of_them_on_the_disk() -> None:
+    from gateway.config import Streamer
+
+    service = settings(STREAMER, "Service")
+    assert Streamer().wire_folder.parent == Path("/run") / service["RuntimeDirectory"][0]
+    (state,) = service["StateDirectory"]
+    assert Streamer().kept_folder(f"/var/lib/{state}") == Path("/var/lib/print-gateway-streamer/wire")
+
+
 def test_the_gateway_owns_what_its_defaults_name() -> None:
     from gateway.config import Server, Store
 
