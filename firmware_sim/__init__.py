@@ -5,6 +5,8 @@ virtual time without asyncio; `VirtualLoop` is an asyncio loop on virtual time; 
 serves a board on a real pseudo-terminal. The `Ledger` holds what the machine really did.
 """
 
+from firmware_sim.faults.plan import FaultPlan, Planned, Trigger
+from firmware_sim.faults.random_plan import RandomPlan
 from firmware_sim.ledger import Entry, Ledger, read_ledger
 from firmware_sim.machine.board import Board
 from firmware_sim.personality import Personality, UnknownPersonality, load_personality, personality_names
@@ -15,9 +17,12 @@ __all__ = [
     "Board",
     "Deadlock",
     "Entry",
+    "FaultPlan",
     "Ledger",
     "OutOfBudget",
     "Personality",
+    "Planned",
+    "RandomPlan",
     "UnknownPersonality",
     "VirtualLoop",
     "World",

@@ -92,8 +92,8 @@ class Injector:
             self._by_state.append((trigger, fault, count))
             self.watches_commands = True
             return
-        if trigger.seconds is not None:
-            self.at(trigger.seconds, lambda: self._due_now(fault, count))
+        if trigger.at is not None:
+            self.at(trigger.at, lambda: self._due_now(fault, count))
             return
         if trigger.byte is not None and KINDS[fault.name].occasion is not Occasion.BYTE:
             way = self._tallies[Occasion.BYTE, TO_BOARD]

@@ -2,7 +2,7 @@
 
     FaultPlan([
         Planned(catalogue.ok_lost(), Trigger(line=200)),           # the ok of line N200
-        Planned(catalogue.reset(), Trigger(seconds=60.0)),         # a minute after switch-on
+        Planned(catalogue.reset(), Trigger(at=60.0)),              # a minute after switch-on
         Planned(catalogue.byte_flipped(TO_BOARD), Trigger(byte=5000)),
         Planned(catalogue.unplug(5.0), Trigger(state="homing", delay=3.0)),
     ])
@@ -28,12 +28,12 @@ class Trigger:
     """When. Exactly one of the four, or none of them: at the next occasion.
 
     line: the line number in question (its bytes, its ok, its refusal; else the moment it begins to run).
-    seconds: machine time. byte: how many bytes have passed in the fault's direction (else to the board).
+    at: machine time in seconds. byte: so many bytes have passed in the fault's direction (else to the board).
     state: one of STATES, and `delay` seconds on top.
     """
 
     line: int | None = None
-    seconds: float | None = None
+    at: float | None = None
     byte: int | None = None
     state: str | None = None
     delay: float = 0.0

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from firmware_sim.ledger import Entry
+from firmware_sim.machine.intake import strip
 
 REMEMBERED_LINES = 512
 """Lines sent that a damaged one is compared with: more than any receive buffer holds."""
@@ -29,7 +30,7 @@ CHECKSUM_HOLDS = "the checksum still holds"
 NUMBER_HARMED = "the line number was harmed, so nothing was checked"
 NOTHING_CHECKED = "this firmware checks nothing"
 _SENT = "; sent: "
-_NUMBERED = re.compile(rb" *N *[-+]?\d+ *(.*?) *\*\d+ *")
+_CHECKSUMMED = re.compile(rb" *N *[-+]?\d+.*\*\d+ *")
 _LINE_ENDS = re.compile(rb"[\n\r]")
 
 
@@ -88,28 +89,22 @@ class SentLines:
         arrived = line.strip(b" ")
         if not touched or any(arrived == sent.strip(b" ") for sent in self._lines):
             return ""
-        found = next(((text, match) for text, match in map(self._checksummed, touched) if match), None)
-        if found is None:
+        sent = next((text for text in map(self._line, touched) if _CHECKSUMMED.fullmatch(text)), None)
+        if sent is None:
             return ""
-        text, match = found
-        numbered = arrived[:1] == b"N"
-        if unchecked and _command(arrived) == match[1]:
+        ran, meant = strip(arrived), strip(sent)
+        counted = unchecked or ran.number is not None
+        if counted and ran.command == meant.command:
             return ""
-        reason = NOTHING_CHECKED if unchecked else CHECKSUM_HOLDS if numbered else NUMBER_HARMED
-        return f"{LABEL}{reason}{_SENT}{text.decode('latin-1')}"
+        reason = NOTHING_CHECKED if unchecked else CHECKSUM_HOLDS if counted else NUMBER_HARMED
+        return f"{LABEL}{reason}{_SENT}{sent.decode('latin-1')}"
 
-    def _checksummed(self, index: int) -> tuple[bytes, re.Match[bytes] | None]:
-        """The line sent, and its command if it went out with number and checksum."""
+    def _line(self, index: int) -> bytes:
+        """A line sent, whole; what there is of it if its end has not been sent yet."""
         behind = self._line_count - index
         if behind > len(self._lines):
-            return b"", None
-        text = self._lines[-behind] if behind > 0 else self.tail
-        return text, _NUMBERED.fullmatch(text)
-
-
-def _command(line: bytes) -> bytes:
-    found = _NUMBERED.fullmatch(line)
-    return found[1] if found else line
+            return b""
+        return self._lines[-behind] if behind > 0 else self.tail
 
 
 def is_undetectable(entry: Entry) -> bool:
@@ -131,5 +126,5 @@ def executed_as_sent(entries: Iterable[Entry], source: str = "host") -> list[str
             commands.append(entry.line or "")
         elif NUMBER_HARMED not in (entry.effect or ""):
             sent = (entry.effect or "").partition(_SENT)[2].encode("latin-1")
-            commands.append(_command(sent).decode("latin-1"))
+            commands.append(strip(sent).command.decode("latin-1"))
     return commands
