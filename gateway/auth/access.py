@@ -3,6 +3,7 @@
                               admin   organization's admin   printer's owner   job's owner   same organization
     see or command a job        x              x                    x               x
     use a printer, see it       x              x                    x                              x
+    adjust it, answer it        x              x                    x               x               if idle
     confirm its plate clear     x              x                    x                              x
     stop it (emergency)         x              x                    x                              x
     change printers, keys       x
@@ -87,6 +88,16 @@ def may_use_printer(principal: Principal, printer: Printer) -> bool:
 def may_confirm_plate(principal: Principal, printer: Printer) -> bool:
     """Say that its plate is clear, or occupied."""
     return may_use_printer(principal, printer)
+
+
+def may_tend(principal: Principal, printer: Printer, state: State) -> bool:
+    """Adjust it and answer its questions: whoever may command the job on it; on an idle one, use it."""
+    job = next((job for job in state.jobs.values() if _has(job, printer)), None)
+    return may_use_printer(principal, printer) if job is None else may_command_job(principal, job, printer)
+
+
+def _has(job: Job, printer: Printer) -> bool:
+    return job.printer_id == printer.printer_id and job.is_on_printer
 
 
 def may_stop(principal: Principal, printer: Printer) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import show
-from gateway.cli.session import call
+from gateway.cli.session import Exit, call, fail
 
 if TYPE_CHECKING:
     from gateway.client.models import Answer, Printer
     from gateway.client.native import GatewayClient
+
+#: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
+ANSWER_SECONDS, ANSWER_TRIES = 0.1, 20
 
 app = typer.Typer(no_args_is_help=True, help="Printers: what they do, and whether their plates are clear.")
 
@@ -50,6 +54,73 @@ def ready(context: typer.Context, name: Name, json: Json = False) -> None:
         show.as_json(printer)
     else:
         print(f"{printer.name}: plate clear")
+
+
+@app.command()
+def adjust(
+    context: typer.Context,
+    name: Name,
+    speed: Annotated[int | None, typer.Option(help="Percent of the file's speed.")] = None,
+    flow: Annotated[int | None, typer.Option(help="Percent of the file's flow.")] = None,
+    fan: Annotated[int | None, typer.Option(help="Percent; 0 is off.")] = None,
+    hotend: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
+    bed: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
+    z: Annotated[float | None, typer.Option(help="Shift the nozzle by so many mm, up is positive.")] = None,
+    json: Json = False,
+) -> None:
+    """Change speed, flow, fan or temperatures at once; when nothing prints, fan and temperatures."""
+    given = {"speed": speed, "flow": flow, "fan": fan, "hotend": hotend, "bed": bed, "z_step": z}
+    change = {what: value for what, value in given.items() if value is not None}
+    if not change:
+        fail("say what to adjust: --speed, --flow, --fan, --hotend, --bed or --z", Exit.USAGE)
+    _told(context, name, "adjusted", lambda client, printer: client.adjust(printer.id, change), json=json)
+
+
+@app.command()
+def answer(
+    context: typer.Context,
+    name: Name,
+    choice: Annotated[int, typer.Argument(help="The number of the button; `printers show` has them.")],
+    json: Json = False,
+) -> None:
+    """Answer the question that a printer asks."""
+    _told(context, name, "answered", lambda client, printer: client.answer(printer.id, choice), json=json)
+
+
+def _told(
+    context: typer.Context,
+    name: str,
+    done: str,
+    order: Callable[[GatewayClient, Printer], Awaitable[Answer]],
+    *,
+    json: bool,
+) -> None:
+    """Give an order and wait a moment for what the printer makes of it."""
+
+    async def work(client: GatewayClient) -> tuple[Printer, Answer]:
+        printer = await client.printer(name)
+        return printer, await _settled(client, await order(client, printer))
+
+    printer, answer = call(context, work)
+    if json:
+        show.as_json(answer)
+        raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
+    if answer.state == "failed":
+        fail(f"{printer.name}: {answer.message or 'the printer did not do it'}")
+    pending = "accepted; the printer is busy and does it next"
+    print(f"{printer.name}: {answer.message or (done if answer.state == 'done' else pending)}")
+
+
+async def _settled(client: GatewayClient, answer: Answer) -> Answer:
+    """The answer once the printer has given it; as it stands when that takes longer than a person waits."""
+    import asyncio
+
+    for _ in range(ANSWER_TRIES):
+        if answer.state != "pending" or answer.task_id is None:
+            break
+        await asyncio.sleep(ANSWER_SECONDS)
+        answer = await client.task(answer.task_id)
+    return answer
 
 
 @app.command()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from gateway.client.models import Job, Printer
+    from gateway.client.models import Job, Printer, Prompt
 
 #: Characters a line may have when it goes to a file or a pipe: more than any line, so that none is broken.
 WIDTH_OF_A_PIPE = 10_000
@@ -145,7 +145,7 @@ def printers(found: Sequence[Printer], *, screen: Console | None = None) -> None
         ("ID", "NAME", "STATUS", "PLATE", "JOB", "QUEUED", "OWNER", "LINK", "NOTE"),
         (
             (p.id, p.name, p.status, p.plate, _short(p.current_job), p.queued or "", p.owner, p.link,
-             p.message or p.link_reason)
+             p.message or p.link_reason or _asks(p.prompt))
             for p in found
         ),
         spare=("OWNER", "JOB", "QUEUED", "LINK", "PLATE"),
@@ -176,7 +176,7 @@ def one_printer(printer: Printer) -> None:
             ("plate clear", printer.plate_clear), ("link", printer.link), ("reason", printer.link_reason),
             ("driver", printer.driver), ("port", printer.port), ("firmware", printer.firmware),
             ("owner", printer.owner), ("message", printer.message), ("temperatures", degrees),
-            ("job", _short(printer.current_job)), ("queued", printer.queued),
+            ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("queued", printer.queued),
             ("enabled", "yes" if printer.enabled else "no (gone from the configuration)"),
         ]
     )  # fmt: skip
@@ -195,6 +195,14 @@ def one_job(job: Job) -> None:
             ("ended", instant(job.ended_at)),
         ]
     )  # fmt: skip
+
+
+def _asks(prompt: Prompt | None) -> str:
+    """A question of the printer, and how to answer it."""
+    if prompt is None:
+        return ""
+    choices = ", ".join(f"{number} = {words}" for number, words in enumerate(prompt.choices))
+    return f"{prompt.text} ({choices}; `printers answer`)" if choices else prompt.text
 
 
 def _short(job_id: str | None) -> str:

@@ -13,6 +13,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Prompt(_Model):
+    """A question that a printer asks."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
 class Printer(_Model):
     """A printer as it is now."""
 
@@ -31,6 +38,7 @@ class Printer(_Model):
     firmware: str | None = None
     message: str | None = None
     temperatures: Mapping[str, float] = Field(default_factory=dict)
+    prompt: Prompt | None = None
     current_job: str | None = None
     queued: int = 0
 

@@ -66,6 +66,20 @@ class GatewayClient:
         """Confirm the plate `clear`, or say that it is `occupied`."""
         await self._call("POST", f"/printers/{printer_id}/plate", json={"plate": plate})
 
+    async def adjust(self, printer_id: int, change: Mapping[str, float]) -> Answer:
+        """Change speed, flow, fan, hotend, bed, z_step: accepted, not yet done."""
+        return _one(Answer, await self._call("POST", f"/printers/{printer_id}/adjust", json=dict(change)))
+
+    async def answer(self, printer_id: int, choice: int) -> Answer:
+        """Press a button of the question that the printer asks."""
+        return _one(
+            Answer, await self._call("POST", f"/printers/{printer_id}/prompt", json={"choice": choice})
+        )
+
+    async def task(self, task_id: str) -> Answer:
+        """What became of an order."""
+        return _one(Answer, await self._call("GET", f"/commands/{_segment(task_id)}"))
+
     async def stop(self, printer_id: int) -> Answer:
         """Emergency stop."""
         return _one(Answer, await self._call("POST", f"/printers/{printer_id}/stop"))

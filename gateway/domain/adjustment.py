@@ -14,6 +14,8 @@ Z_STEP_MM = 0.5
 #: Degrees Celsius a printer's hotend and bed may be set to, if its configuration does not say: an all-metal
 #: hotend takes 300, a mains bed 120.
 MAX_HOTEND, MAX_BED = 300, 120
+#: Degrees Celsius beyond which a number is a mistake, whatever the printer.
+CELSIUS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)

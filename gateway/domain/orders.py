@@ -90,6 +90,16 @@ class AnswerPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class HeatersOff:
+    """Switch the heaters off while nothing is printed, or while the print stands (paused, held)."""
+
+    printer: str
+    order_id: str
+    expect: str  # the print on the machine; empty: nothing is printed
+    only_hotends: bool = False  # leave the bed as it is: it holds the part
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """The engine has committed the end of print `key`: the driver forgets it. Not answered.
 
@@ -110,5 +120,6 @@ Order = (
     | SendGcode
     | Adjust
     | AnswerPrompt
+    | HeatersOff
     | Acknowledge
 )

@@ -39,6 +39,8 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "GET /printers": frozenset({R}),
     "GET /printers/{printer}": frozenset({R}),
     "POST /printers/{printer}/plate": frozenset({R, W}),
+    "POST /printers/{printer}/adjust": frozenset({R, W}),
+    "POST /printers/{printer}/prompt": frozenset({R, W}),
     "POST /printers/{printer}/stop": frozenset({R, W}),
     "POST /jobs": frozenset({R, W}),
     "GET /jobs": frozenset({R}),
@@ -174,16 +176,19 @@ async def test_a_job_and_those_who_may(printing: Host, caller: Caller) -> None:
     """Whoever may see a job may command it; for others it does not exist, in either dialect."""
     headers = await printing.bearer(caller.member, *caller.scopes)
     native, forge = f"/gateway/v1/jobs/{JOB.job_id}", "/ps/v1/print"
+    mk3 = "/gateway/v1/printers/mk3"
     order = {"command": "cancel", "job_id": JOB.job_id}
     asked = [
         (await ask(printing, "GET", native, headers), 200, 404),
+        (await ask(printing, "POST", f"{mk3}/adjust", headers, json={"fan": 50}), 202, 404),
         (await ask(printing, "POST", f"{native}/pause", headers), 202, 404),
         (await ask(printing, "POST", f"{native}/cancel", headers), 202, 404),
         (await ask(printing, "POST", f"{native}/resolve", headers, json={"outcome": "failed"}), 409, 404),
         (await ask(printing, "GET", f"{forge}/jobs/{JOB.job_id}", headers), 200, 401),
         (await ask(printing, "POST", f"{forge}/printers/1/command", headers, json=order), 200, 401),
         (await ask(printing, "GET", f"{forge}/printers/status/1", headers), 200, 401),
-        (await ask(printing, "POST", "/gateway/v1/printers/mk3/stop", headers), 202, 404),
+        (await ask(printing, "POST", f"{mk3}/prompt", headers, json={"choice": 0}), 409, 404),
+        (await ask(printing, "POST", f"{mk3}/stop", headers), 202, 404),
     ]
     assert [status for status, *_ in asked] == [yes if caller.may else no for _, yes, no in asked]
 
@@ -201,6 +206,8 @@ async def test_a_colleague_uses_the_printer_but_not_the_job(printing: Host) -> N
     assert "job_id" not in (await status.json())["last_reported_state"]
     listed = await printing.client.get("/gateway/v1/jobs?scope=all&printer=mk3", headers=headers)
     assert (await listed.json())["jobs"] == []
+    adjusted = await ask(printing, "POST", "/gateway/v1/printers/mk3/adjust", headers, json={"fan": 50})
+    assert adjusted == 403, "what prints there is Ben's"
     assert await ask(printing, "POST", "/gateway/v1/printers/mk3/stop", headers) == 202, "anybody there may"
 
 

@@ -176,6 +176,7 @@ async def test_answers_to_creations_validate(host: Host) -> None:
     await made(host, "/gateway/v1/jobs", 201, json={"printer": "mk3", "name": "x"}, headers=headers)
     await made(host, "/ps/v1/print/printers/{printer_id}/jobs", 200, json={"job_name": "x"}, headers=headers)
     await made(host, "/gateway/v1/printers/{printer}/plate", 200, json={"plate": "clear"}, headers=headers)
+    await made(host, "/gateway/v1/printers/{printer}/adjust", 202, json={"fan": 50}, headers=headers)
     await made(host, "/gateway/v1/printers/{printer}/stop", 202, headers=headers)
 
 

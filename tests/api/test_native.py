@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from gateway.api.http.answers import encode
 from gateway.api.native import schemas, shapes
+from gateway.domain.adjustment import Adjustment
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Member, Scope
-from gateway.domain.observations import PrintPhase
-from gateway.domain.orders import EmergencyStop, PausePrint, StartPrint
+from gateway.domain.observations import PrintPhase, Prompt
+from gateway.domain.orders import Adjust, AnswerPrompt, EmergencyStop, PausePrint, StartPrint
 from gateway.engine.ports import StoreUnavailable
 from tests.api.host import EVE, GCODE, MAX_UPLOAD, Host, a_job
 from tests.api.test_forge_mapping import jobs
@@ -52,7 +53,8 @@ async def test_printers_one_may_use(host: Host) -> None:
     assert body["printers"][0] | {"temperatures": {}} == {
         "id": 1, "name": "mk3", "driver": "marlin", "owner": "ana", "owner_id": ANA.member_id, "link": "up",
         "link_reason": None, "port": "", "status": "ready", "plate": "occupied", "plate_clear": "confirm",
-        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "current_job": None, "queued": 0,
+        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "prompt": None,
+        "current_job": None, "queued": 0,
     }  # fmt: skip
 
 
@@ -110,6 +112,60 @@ async def test_emergency_stop_is_sent_and_journaled(host: Host) -> None:
         "command"
     ]
     assert (await call(host, "POST", "/printers/xl/stop")).status == 404
+
+
+async def test_an_adjustment_becomes_an_order(host: Host) -> None:
+    response = await call(host, "POST", "/printers/mk3/adjust", json={"fan": 50, "hotend": 215})
+    task = await response.json()
+    assert (response.status, task["command"], task["state"]) == (202, "adjust", "pending")
+    assert response.headers["Location"] == f"{ROOT}/commands/{task['task_id']}"
+    assert host.drivers.of(Adjust) == [Adjust("mk3", task["task_id"], "", Adjustment(fan=50, hotend=215))]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "name at least one of speed"),
+        ({"hotend": 301}, "hotend 301 °C is out of range; it may be 0 to 300 °C"),
+        ({"bed": 121}, "it may be 0 to 120 °C"),
+        ({"fan": 101}, "fan"),
+        ({"speed": 0}, "speed"),
+        ({"z_step": 5}, "z_step"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+async def test_an_adjustment_out_of_range_is_refused(host: Host, body: dict[str, Any], words: str) -> None:
+    response = await call(host, "POST", "/printers/mk3/adjust", json=body)
+    assert response.status == 422
+    assert words in str(await response.json())
+    assert not host.drivers.of(Adjust)
+
+
+@pytest.mark.parametrize("body", [{"speed": 120}, {"flow": 98}, {"z_step": 0.05}, {"fan": 50, "speed": 120}])
+async def test_what_needs_a_print_is_refused_without_one(host: Host, body: dict[str, Any]) -> None:
+    response = await call(host, "POST", "/printers/mk3/adjust", json=body)
+    assert response.status == 409
+    assert "nothing is printed on mk3" in (await response.json())["detail"]
+
+
+async def test_a_question_is_shown_and_answered(host: Host) -> None:
+    asked = replace(seen(), prompt=Prompt(7, "Nozzle Parked", ("Continue", "Purge more")))
+    await host.observe(asked)
+    shown = await (await call(host, "GET", "/printers/mk3")).json()
+    assert shown["prompt"] == {"text": "Nozzle Parked", "choices": ["Continue", "Purge more"]}
+    wrong = await call(host, "POST", "/printers/mk3/prompt", json={"choice": 2})
+    assert wrong.status == 422
+    assert "it offers: 0 (Continue), 1 (Purge more)" in (await wrong.json())["detail"]
+    right = await call(host, "POST", "/printers/mk3/prompt", json={"choice": 1})
+    task = await right.json()
+    assert (right.status, task["command"]) == (202, "answer-prompt")
+    assert host.drivers.of(AnswerPrompt) == [AnswerPrompt("mk3", task["task_id"], 7, 1)]
+
+
+async def test_nothing_is_answered_that_is_not_asked(host: Host) -> None:
+    response = await call(host, "POST", "/printers/mk3/prompt", json={"choice": 0})
+    assert response.status == 409
+    assert "mk3 asks nothing now" in (await response.json())["detail"]
 
 
 # ---------------------------------------------------------------- files

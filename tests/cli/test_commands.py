@@ -64,6 +64,41 @@ def test_stops_a_printer(run: Run, fake: FakeGateway) -> None:
     assert ("POST", "/printers/1/stop") in fake.asked
 
 
+def test_adjusts_a_printer(run: Run, fake: FakeGateway) -> None:
+    result = run(
+        "printers", "adjust", "mk3", "--speed", "120", "--fan", "50", "--hotend", "215", "--z", "-0.05"
+    )
+    assert (result.exit_code, result.stdout) == (0, "mk3: adjusted\n")
+    assert ("POST", "/printers/1/adjust") in fake.asked
+    assert fake.bodies == [{"speed": 120, "fan": 50, "hotend": 215, "z_step": -0.05}]
+
+
+def test_says_what_can_be_adjusted(run: Run, fake: FakeGateway) -> None:
+    result = run("printers", "adjust", "mk3")
+    assert result.exit_code == 2
+    assert "--speed, --flow, --fan, --hotend, --bed or --z" in result.stderr
+    assert fake.asked == []
+
+
+def test_an_order_that_the_printer_refuses_fails(run: Run, fake: FakeGateway) -> None:
+    fake.outcome = ("failed", "The printer asks nothing any more.")
+    result = run("printers", "answer", "mk3", "0")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "print-gateway: mk3: The printer asks nothing any more.\n",
+    )
+    assert fake.bodies == [{"choice": 0}]
+    assert run("printers", "answer", "mk3", "0", "--json").exit_code == 1
+
+
+def test_shows_what_a_printer_asks(run: Run, fake: FakeGateway) -> None:
+    fake.printers[0]["prompt"] = {"text": "Nozzle Parked", "choices": ["Continue", "Purge"]}
+    text = run("printers", "show", "mk3").stdout
+    assert "asks" in text
+    assert "Nozzle Parked (0 = Continue, 1 = Purge; `printers answer`)" in text
+    assert "Nozzle Parked" in run("printers", "list").stdout
+
+
 def test_an_unknown_printer_is_a_usage_error(run: Run) -> None:
     result = run("printers", "show", "nope")
     assert result.exit_code == 2

@@ -57,6 +57,8 @@ class FakeGateway:
         self.instead: dict[str, deque[web.Response | None]] = {}
         #: What each connection to the event stream gets: texts to send, then it is closed.
         self.streams: deque[list[str]] = deque()
+        #: State and message of every command that is asked after.
+        self.outcome: tuple[str, str | None] = ("done", None)
         #: Every time the job is read, the next of these changes has happened to it.
         self.fate: deque[dict[str, Any]] = deque()
 
@@ -68,6 +70,9 @@ class FakeGateway:
                 web.get(f"{base}/printers", self._printers),
                 web.get(f"{base}/printers/{{name}}", self._printer),
                 web.post(f"{base}/printers/{{id}}/plate", self._done),
+                web.post(f"{base}/printers/{{id}}/adjust", self._accepted_with),
+                web.post(f"{base}/printers/{{id}}/prompt", self._accepted_with),
+                web.get(f"{base}/commands/{{id}}", self._command),
                 web.post(f"{base}/printers/{{id}}/stop", self._accepted),
                 web.post(f"{base}/files", self._file),
                 web.post(f"{base}/jobs", self._submit),
@@ -153,6 +158,14 @@ class FakeGateway:
     async def _accepted(self, request: web.Request) -> web.Response:
         answer = {"task_id": str(uuid.uuid4()), "state": "pending", "message": None}
         return web.json_response(answer, status=202)
+
+    async def _accepted_with(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.json())
+        return await self._accepted(request)
+
+    async def _command(self, request: web.Request) -> web.Response:
+        state, message = self.outcome
+        return web.json_response({"task_id": request.match_info["id"], "state": state, "message": message})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

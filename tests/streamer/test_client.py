@@ -344,10 +344,16 @@ class Stage:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ([Hello(version=2, instance="i")], "speaks version 2 of the driver protocol, this side 1"),
+        (
+            [Hello(version=PROTOCOL_VERSION + 1, instance="i")],
+            f"speaks version {PROTOCOL_VERSION + 1} of the driver protocol",
+        ),
         ([Drain()], "said drain before hello"),
-        ([Hello(version=1, instance="i"), Drain()], "said drain before its snapshot"),
-        ([Hello(version=1, instance="i"), Bye(reason="upgrade the gateway")], "upgrade the gateway"),
+        ([Hello(version=PROTOCOL_VERSION, instance="i"), Drain()], "said drain before its snapshot"),
+        (
+            [Hello(version=PROTOCOL_VERSION, instance="i"), Bye(reason="upgrade the gateway")],
+            "upgrade the gateway",
+        ),
         ([], "the streamer hangs"),
     ],
 )

@@ -16,6 +16,8 @@ NATIVE = Dialect(
         printers.list_printers,
         printers.get_printer,
         printers.set_plate,
+        printers.adjust_printer,
+        printers.answer_prompt,
         printers.stop_printer,
         jobs.create_job,
         jobs.list_jobs,

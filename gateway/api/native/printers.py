@@ -1,6 +1,8 @@
-"""Printers: how they are, whether the plate is clear, and the emergency stop."""
+"""Printers: how they are, their plates, adjustments, answers to their questions, the emergency stop."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from aiohttp import web
 
@@ -9,8 +11,9 @@ from gateway.api.http.finding import usable_printers
 from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.native import schemas, shapes
-from gateway.auth.access import may_confirm_plate, may_stop
-from gateway.domain.commands import SetPlate
+from gateway.auth.access import may_confirm_plate, may_stop, may_tend
+from gateway.domain.adjustment import Adjustment
+from gateway.domain.commands import AdjustPrinter, AnswerPrinter, PrinterCommand, SetPlate
 from gateway.domain.printer import Printer
 
 
@@ -62,6 +65,45 @@ async def set_plate(call: Call[NoQuery, schemas.PlateChange]) -> web.StreamRespo
         raise Failure(403, f"The plate of {printer.name} is for its owner to confirm.")
     command = SetPlate(printer.printer_id, call.body.plate, by_whom(call))
     return reply(_shape(call, await call.services.engine.execute(command)))
+
+
+def _tended(call: AnyCall) -> Printer:
+    """The printer, if the caller may meddle with what it does now."""
+    printer = printer_by(call, call.path("printer"))
+    if not may_tend(call.principal, printer, call.services.engine.state):
+        raise Failure(403, f"{printer.name} prints for somebody else; its owner or theirs may do that.")
+    return printer
+
+
+_GIVEN: dict[str, Any] = {
+    "scopes": READ_WRITE,
+    "responses": {202: schemas.Task},
+    "response_headers": {"Location": "Where the command's state is."},
+}
+
+
+def _given(task: PrinterCommand) -> web.Response:
+    return reply(shapes.task(task), 202, {"Location": f"/gateway/v1/commands/{task.task_id}"})
+
+
+@operation("POST", "/printers/{printer}/adjust", **_GIVEN)
+async def adjust_printer(call: Call[NoQuery, schemas.Adjustment]) -> web.StreamResponse:
+    """Change speed, flow, fan, temperatures or height at once, between two lines of the print.
+
+    On an idle printer the fan and the temperatures can be set.
+    """
+    printer = _tended(call)
+    change = Adjustment(**call.body.model_dump())
+    command = AdjustPrinter(printer.printer_id, call.principal.member_id, change)
+    return _given(await call.services.engine.execute(command))
+
+
+@operation("POST", "/printers/{printer}/prompt", **_GIVEN)
+async def answer_prompt(call: Call[NoQuery, schemas.PromptAnswer]) -> web.StreamResponse:
+    """Answer the question that the printer asks (`prompt` of the printer), by the place of a button."""
+    printer = _tended(call)
+    command = AnswerPrinter(printer.printer_id, call.principal.member_id, call.body.choice)
+    return _given(await call.services.engine.execute(command))
 
 
 @operation("POST", "/printers/{printer}/stop", scopes=READ_WRITE, responses={202: schemas.Task})

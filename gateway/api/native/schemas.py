@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.http import limits
 from gateway.api.http.problems import EMAIL_PATTERN
 from gateway.api.http.reading import Name, QueryInt
+from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, Z_STEP_MM
 from gateway.domain.commands import TaskState
 from gateway.domain.job import AttemptResult, Reason, Verdict
 from gateway.domain.member import Scope
@@ -49,6 +50,7 @@ class Printer(BaseModel):
     firmware: str | None
     message: str | None
     temperatures: Mapping[str, float] = Field(description="Degrees Celsius; `T`, `B`, `T_target`, ...")
+    prompt: Prompt | None = Field(description="What the printer asks now; answer it by `prompt`.")
     current_job: UUID | None
     queued: int
 
@@ -59,10 +61,47 @@ class Printers(BaseModel):
     printers: list[Printer]
 
 
+class Prompt(BaseModel):
+    """A question that the printer asks, and the buttons it offers."""
+
+    text: str
+    choices: list[str] = Field(description="In the printer's order; the answer names one by its place.")
+
+
 class PlateChange(_Body):
     """What is on the plate."""
 
     plate: Plate
+
+
+class Adjustment(_Body):
+    """What is to change on a printer at work; what is left out stays. At least one.
+
+    The printer's configuration says how hot its hotend and bed may be set (300 and 120 if it does not).
+    """
+
+    speed: Annotated[int, Field(ge=SPEED_PERCENT[0], le=SPEED_PERCENT[1])] | None = Field(
+        None, description="Percent of the speed that the file asks for."
+    )
+    flow: Annotated[int, Field(ge=FLOW_PERCENT[0], le=FLOW_PERCENT[1])] | None = Field(
+        None, description="Percent of the filament that the file asks for."
+    )
+    fan: Annotated[int, Field(ge=0, le=100)] | None = Field(None, description="Percent; 0 is off.")
+    hotend: Annotated[int, Field(ge=0, le=CELSIUS_MAX)] | None = Field(
+        None, description="Degrees Celsius; 0 is off."
+    )
+    bed: Annotated[int, Field(ge=0, le=CELSIUS_MAX)] | None = Field(
+        None, description="Degrees Celsius; 0 is off."
+    )
+    z_step: Annotated[float, Field(ge=-Z_STEP_MM, le=Z_STEP_MM)] | None = Field(
+        None, description="Millimetres to shift the nozzle, up is positive; steps add up (babystepping)."
+    )
+
+
+class PromptAnswer(_Body):
+    """Which button to press."""
+
+    choice: Number = Field(description="Its place in `prompt.choices`, from 0.")
 
 
 # ---------------------------------------------------------------- jobs

@@ -11,6 +11,7 @@ from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job, JobStatus
 from gateway.domain.member import Key, Member
+from gateway.domain.observations import Prompt
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
 from gateway.engine.ports import StoredEvent
@@ -47,9 +48,14 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "firmware": presence.firmware,
         "message": presence.message,
         "temperatures": dict(presence.temperatures),
+        "prompt": _prompt(presence.prompt),
         "current_job": current.job_id if current is not None else None,
         "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),
     }
+
+
+def _prompt(asked: Prompt | None) -> dict[str, Any] | None:
+    return None if asked is None else {"text": asked.text, "choices": list(asked.choices)}
 
 
 def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
