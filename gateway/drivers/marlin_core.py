@@ -58,6 +58,7 @@ class DriverCore:
         self.finished_keys: dict[str, None] = {}
         self.is_halted = False
         self.card_cancel_pending = False
+        self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None
         self.asked_at = 0.0

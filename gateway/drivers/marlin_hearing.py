@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from gateway.domain.observations import LinkState, PrintPhase
-from gateway.drivers import marlin_card_orders, marlin_recovery
+from gateway.drivers import marlin_card_orders, marlin_heat, marlin_recovery
 from gateway.drivers.contract import RecordedStage
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_print import STANDSTILL, HostPrint
@@ -38,6 +38,10 @@ _TWO_PRINTS = (
     "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
     " sent; look at the printer."
 )
+_COOLED = (
+    " Nothing more of the print is sent, and the heaters are switched off. Look at the print: it may be"
+    " recovered from its last finished layer, or canceled."
+)
 _FATAL_FOR_PRINT = frozenset(
     {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
 )
@@ -49,8 +53,10 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
         driver.view.came_up(event)
         driver.is_halted = False
         driver.asked_at = now
-        if driver.held is None and not event.is_numbered:
-            link.begin_numbering(now)  # it was given up while the handshake went on
+        if (driver.held is None or driver.cools) and not event.is_numbered:
+            link.begin_numbering(now)  # it was given up, or reset: the old number tells nothing any more
+        elif driver.cools:
+            marlin_heat.cool_after_reset(driver, functools.partial(_cooled, driver))
         if driver.recovery is not None:
             marlin_recovery.link_ready(driver, driver.recovery, event, link, now)
         driver.report(now=True)
@@ -169,18 +175,20 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     if reason.is_halt or reason.is_reset:
         driver.card.board_gone(failed.message)
         driver.take_ended_from_card()
+    if reason.is_reset and (driver.print is not None or driver.recovery is not None):
+        driver.cools = True
     if driver.print is not None:
         ends = reason.is_halt or reason in _FATAL_FOR_PRINT
         driver.print.close(
             PrintPhase.FAILED if ends else PrintPhase.HELD,
             ABORTED if ends else "printer-stopped",
-            failed.message,
+            failed.message + (_COOLED if driver.cools else ""),
         )
         if not ends:
             driver.record.enter(RecordedStage.HELD)
         print_over(driver, driver.print)
     if driver.recovery is not None and (reason.is_halt or reason.is_reset):
-        marlin_recovery.hold(driver, failed.message.rstrip("."))
+        marlin_recovery.hold(driver, failed.message.rstrip("."), is_cooled=True)
     driver.view.message = failed.detail or failed.message
     if reason.is_halt:
         driver.is_halted = True
@@ -193,6 +201,10 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     else:
         _switch_heaters_off(driver, session, reason)
         session.end(failed.message)
+
+
+def _cooled(driver: DriverCore) -> None:
+    driver.cools = False
 
 
 def _switch_heaters_off(driver: DriverCore, session: Session, reason: FailureReason) -> None:

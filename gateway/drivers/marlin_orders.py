@@ -16,13 +16,14 @@ from gateway.domain.orders import (
     AnswerPrompt,
     CancelPrint,
     EmergencyStop,
+    HeatersOff,
     Order,
     PausePrint,
     ResumePrint,
     SendGcode,
     StartPrint,
 )
-from gateway.drivers import marlin_print_orders, marlin_recovery, marlin_tending
+from gateway.drivers import marlin_heat, marlin_print_orders, marlin_recovery, marlin_tending
 from gateway.drivers.contract import LineKind
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, errand, unclear
@@ -57,6 +58,8 @@ def take(driver: DriverCore, order: Order) -> None:
             marlin_tending.adjust(driver, order)
         case AnswerPrompt():
             marlin_tending.answer_prompt(driver, order)
+        case HeatersOff():
+            marlin_heat.switch_off(driver, order)
         case Acknowledge():
             marlin_print_orders.acknowledge(driver, order)
 

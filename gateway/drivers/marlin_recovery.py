@@ -41,6 +41,10 @@ _LOOK = (
     " Look at the printer: it stands where its last line left it, with its heaters as they were. Cancel it"
     " to switch them off."
 )
+_COOLED = (
+    " The heaters are switched off. Look at the printer: the print may be recovered from its last finished"
+    " layer, or canceled."
+)
 _WAS_RESET = "the printer was reset, so its position is lost"
 _NOT_OURS = (
     "the printer's last line is {last_line}, which is not one of this print: it was reset, or used by others"
@@ -87,13 +91,13 @@ def give_up(driver: DriverCore) -> None:
         driver.recovery = None
 
 
-def hold(driver: DriverCore, why: str) -> None:
-    """It cannot go on: a person must look."""
+def hold(driver: DriverCore, why: str, *, is_cooled: bool = False) -> None:
+    """It cannot go on: a person must look. `is_cooled`: its heaters are off, or about to be."""
     recovery = driver.recovery
     assert recovery is not None
     left = driver.record.unfinished() or recovery.left
     give_up(driver)
-    driver.held = _report(left, f"This print cannot go on: {why}.{_LOOK}")
+    driver.held = _report(left, f"This print cannot go on: {why}.{_COOLED if is_cooled else _LOOK}")
     link = driver.link
     if link is not None:
         link.locator.stop()
@@ -167,7 +171,8 @@ def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
 def hear(driver: DriverCore, recovery: Recovery, reply: Reply) -> None:
     """Somebody at the machine, or its end, while it is being asked."""
     if isinstance(reply, Start):
-        hold(driver, _WAS_RESET)
+        hold(driver, _WAS_RESET, is_cooled=True)
+        driver.cools = True
     elif isinstance(reply, Action):
         stage = {
             "pause": RecordedStage.PAUSED,

@@ -43,6 +43,11 @@ class MachineView:
         self._busy_until = 0.0
         self._waits_until = 0.0
 
+    @property
+    def temperatures(self) -> Mapping[str, float]:
+        """The last reading of each sensor and target in degrees Celsius, as snapshots name them."""
+        return self._temperatures
+
     def waits_for_person(self, now: float) -> bool:
         """Whether the firmware blocks until somebody presses its button (or M108 comes)."""
         return now < self._waits_until

@@ -127,6 +127,13 @@ class PromptAnswered(_Message):
     order: orders.AnswerPrompt
 
 
+class Cooled(_Message):
+    """orders.HeatersOff."""
+
+    type: Literal["heaters_off"] = "heaters_off"
+    order: orders.HeatersOff
+
+
 class Acknowledged(_Message):
     """orders.Acknowledge."""
 
@@ -148,7 +155,9 @@ class Bye(_Message):
     final: bool = False
 
 
-OrderMessage = Start | Pause | Resume | Cancel | Emergency | Gcode | Adjusted | PromptAnswered | Acknowledged
+OrderMessage = (
+    Start | Pause | Resume | Cancel | Emergency | Gcode | Adjusted | PromptAnswered | Cooled | Acknowledged
+)
 Message = Hello | Snapshot | Observed | Answered | OrderMessage | Drain | Bye
 
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
@@ -171,6 +180,8 @@ def order_message(order: orders.Order) -> OrderMessage:
             return Gcode(order=order)
         case orders.Adjust():
             return Adjusted(order=order)
+        case orders.HeatersOff():
+            return Cooled(order=order)
         case orders.AnswerPrompt():
             return PromptAnswered(order=order)
         case orders.Acknowledge():
