@@ -36,6 +36,7 @@ WIRE_LOG_BYTES = 4_194_304
 #: Printers of one gateway: one streamer process feeds all of them (streamer.host.MAX_PRINTERS).
 MAX_PRINTERS = 64
 ENV_PREFIX = "PRINT_GATEWAY_"
+USB_PORT = re.compile(r"usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:.+)?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -105,9 +106,17 @@ def _port(value: str) -> str:
     if value.startswith("tcp://"):
         _host_and_port(value.removeprefix("tcp://"))
         return value
+    if value.startswith("usb:"):
+        if not USB_PORT.fullmatch(value):
+            raise ValueError(
+                f'"{value}" is not a USB device; write usb:VID:PID:SERIAL or usb:VID:PID as lsusb shows '
+                "them, such as usb:2c99:0002:CZPX1234X567XK12345"
+            )
+        return value
     if not value.startswith("/"):
         raise ValueError(
-            f'"{value}" is not a port; write /dev/serial/by-id/… (ls /dev/serial/by-id) or tcp://host:port'
+            f'"{value}" is not a port; write /dev/serial/by-id/… (ls /dev/serial/by-id), usb:VID:PID:SERIAL '
+            "or tcp://host:port"
         )
     return value
 

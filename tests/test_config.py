@@ -122,6 +122,7 @@ def test_it_is_frozen() -> None:
         ),
         (PRINTER.replace('port = "/dev/ttyACM0"\n', ""), "port is missing; write port = "),
         (PRINTER.replace('owner = "ana"\n', ""), "owner is missing; name the member who owns the printer"),
+        (PRINTER.replace("/dev/ttyACM0", "usb:2c99"), '"usb:2c99" is not a USB device; write usb:VID:PID:'),
         (PRINTER.replace("/dev/ttyACM0", "COM3"), 'port: "COM3" is not a port; write /dev/serial/by-id/'),
         (PRINTER.replace("/dev/ttyACM0", "tcp://host"), 'port: "host" is not an address with a port'),
         (PRINTER + 'baud = "fast"', '[[printers]] no. 1 ("mk3") baud: "fast" is not a whole number'),

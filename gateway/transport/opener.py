@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from urllib.parse import urlsplit
 
 from gateway.transport.port import Port, PortListener, PortOpener
 from gateway.transport.serial_port import open_serial
 from gateway.transport.tcp_port import open_tcp
+from gateway.transport.tty import TtyCalls
+from gateway.transport.usb_ports import Places, UsbAddress
 
+SYSTEM_PLACES = Places()
 #: Spellings of "connect by TCP": ours, and pyserial's for the same thing.
 TCP_SCHEMES = ("tcp", "socket")
 
@@ -17,20 +21,26 @@ class BadPortAddress(ValueError):
     """The `port` of a printer is none. The text says which forms there are, for people."""
 
 
-def opener_for(port: str, baud: int) -> PortOpener:
-    """An opener for `port`: `tcp://host:port`, or the path of a tty.
+def opener_for(port: str, baud: int, places: Places = SYSTEM_PLACES) -> PortOpener:
+    """An opener for `port`: `tcp://host:port`, the path of a tty, or `usb:VID:PID[:SERIAL]`.
 
-    Looks at the text only; whether anything is there shows when it is opened. Raises BadPortAddress.
+    Looks at the text only; whether anything is there shows when it is opened, each time anew: a printer that
+    is plugged in again may come back under another name. Raises BadPortAddress.
     """
     if "://" in port:
         return partial(_open_tcp, *_tcp_address(port))
-    if not port.startswith("/") or "\0" in port:
+    usb = UsbAddress.parse(port)
+    if usb is None and (not port.startswith("/") or "\0" in port):
         raise BadPortAddress(
-            f"port {port!r} is neither a device path such as /dev/serial/by-id/usb-... nor tcp://host:port"
+            f"port {port!r} is neither a device path such as /dev/serial/by-id/usb-..., nor "
+            "usb:VID:PID:SERIAL, nor tcp://host:port"
         )
     if baud <= 0:
         raise BadPortAddress(f"baud {baud} for {port}: a speed such as 115200 or 250000 is wanted")
-    return partial(_open_serial, port, baud)
+    calls = TtyCalls(by_id=places.by_id)
+    if usb is not None:
+        return partial(_open_usb, usb, places, baud, calls)
+    return partial(_open_serial, port, baud, calls)
 
 
 def _tcp_address(port: str) -> tuple[str, int]:
@@ -49,8 +59,15 @@ def _tcp_address(port: str) -> tuple[str, int]:
     return host, number
 
 
-async def _open_serial(device: str, baud: int, listener: PortListener) -> Port:
-    return await open_serial(device, baud, listener)
+async def _open_serial(device: str, baud: int, calls: TtyCalls, listener: PortListener) -> Port:
+    return await open_serial(device, baud, listener, calls=calls)
+
+
+async def _open_usb(
+    usb: UsbAddress, places: Places, baud: int, calls: TtyCalls, listener: PortListener
+) -> Port:
+    device = await asyncio.get_running_loop().run_in_executor(None, usb.find, places)
+    return await open_serial(device, baud, listener, calls=calls)
 
 
 async def _open_tcp(host: str, number: int, listener: PortListener) -> Port:

@@ -162,7 +162,9 @@ def in_use(device: str, proc: Path = PROC) -> PortUnavailable:
     return PortUnavailable(f"{device} was in use by another program a moment ago: it is tried again")
 
 
-def explain(device: str, baud: int, error: Exception, proc: Path = PROC) -> PortUnavailable:
+def explain(
+    device: str, baud: int, error: Exception, proc: Path = PROC, by_id: Path = BY_ID
+) -> PortUnavailable:
     """Turn what opening raised into a sentence that says what to do."""
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, ValueError | OverflowError):
@@ -171,7 +173,7 @@ def explain(device: str, baud: int, error: Exception, proc: Path = PROC) -> Port
             f"(115200 and 250000 are usual) and set it as `baud`"
         )
     if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return missing(device)
+        return missing(device, lambda: present_ports(by_id))
     if code in (errno.EACCES, errno.EPERM):
         return no_permission(device)
     if code in _BUSY:

@@ -56,6 +56,7 @@ class TtyCalls:
     ioctl: Ioctl = system_ioctl
     set_exclusive: Callable[[int], bool] = is_hardware  # whether this tty gets TIOCEXCL
     proc: Path = port_trouble.PROC
+    by_id: Path = port_trouble.BY_ID
 
 
 def open_tty(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
@@ -68,7 +69,7 @@ def open_tty(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
     except PortUnavailable:
         raise
     except (OSError, ValueError, OverflowError, termios.error) as error:
-        raise port_trouble.explain(device, baud, _as_os_error(error), calls.proc) from error
+        raise port_trouble.explain(device, baud, _as_os_error(error), calls.proc, calls.by_id) from error
 
 
 def release_tty(tty: serial.Serial, calls: TtyCalls) -> None:
