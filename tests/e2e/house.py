@@ -16,6 +16,7 @@ from typing import Any
 
 from firmware_sim import Entry, read_ledger
 from gateway.gcode.lines import printable_lines
+from tests.e2e.cable import Cable
 
 DEMO_FILES = Path(__file__).parents[2] / "gateway" / "cli" / "demo_files"
 SMALL = DEMO_FILES / "cable-clip-small.gcode"  # about 800 lines
@@ -36,10 +37,15 @@ class _UnixConnection(HTTPConnection):
 class House:
     """One folder, its processes by name. `with House(...)` leaves none of them behind."""
 
-    def __init__(self, folder: Path, printers: dict[str, str], *, speed: int = 20) -> None:
+    def __init__(
+        self, folder: Path, printers: dict[str, str], *, speed: int = 20, has_cables: bool = False
+    ) -> None:
+        """`printers`: name -> personality. `has_cables`: each hangs on a cable that can be pulled."""
         self.folder = folder
         self.speed = speed
         self.printers = printers
+        self.has_cables = has_cables
+        self.cables: dict[str, Cable] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("files", "records", "sd"):
             (folder / name).mkdir()
@@ -49,7 +55,7 @@ class House:
             f'[streamer]\nsocket = "{folder}/streamer.sock"\nrecords = "{folder}/records"\n',
         ]
         sections += [
-            f'[[printers]]\nname = "{name}"\ndriver = "marlin"\nport = "{folder}/{name}.tty"\nowner = "ana"\n'
+            f'[[printers]]\nname = "{name}"\ndriver = "marlin"\nport = "{self.port(name)}"\nowner = "ana"\n'
             for name in printers
         ]
         (folder / "config.toml").write_text("\n".join(sections))
@@ -62,13 +68,21 @@ class House:
                 "--control", f"{self.folder}/{name}.control", "--sd", f"{self.folder}/sd",
             )  # fmt: skip
             self.until(lambda name=name: (self.folder / f"{name}.tty").is_symlink())  # type: ignore[misc]
+            if self.has_cables:
+                self.cables[name] = Cable(self.folder / f"{name}.tty", self.port(name))
         self.start("streamer")
         self.start("gateway")
         return self
 
+    def port(self, name: str) -> Path:
+        """Where the host finds a printer."""
+        return self.folder / (f"{name}.usb" if self.has_cables else f"{name}.tty")
+
     def __exit__(self, *_: object) -> None:
         for process in self.processes.values():
             process.terminate()
+        for cable in self.cables.values():
+            cable.close()
         for process in self.processes.values():
             try:
                 process.wait(10)
