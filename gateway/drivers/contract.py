@@ -50,6 +50,7 @@ class LineKind(IntEnum):
     JOB = 1  # a line of the print file
     SIDE = 2  # a line between the job's: temperature report, adjustment, script
     HANDSHAKE = 3  # before the print: what the firmware has when nothing of the print arrived
+    START = 4  # in front of the first line of the file; recorded with the line's number in the start script
 
 
 class RecordedStage(IntEnum):
@@ -61,6 +62,22 @@ class RecordedStage(IntEnum):
     CANCELED_AT_DEVICE = 4
     FAILED = 5  # being switched off, because it failed
     HELD = 6  # a person was asked to look; it never goes on by itself
+    RESUMING = 7  # on its way back from where it was parked; the next line of the file comes behind that
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Where a pause found the machine: what must be restored before the next line of the file.
+
+    Millimetres in the file's own (logical) coordinates, as M114 tells them; targets in degrees Celsius.
+    """
+
+    x: float
+    y: float
+    z: float
+    e: float
+    hotend: float = 0.0
+    bed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class OpenRecord:
     last_offset: int  # offset in the file just behind that line
     last_line: int  # printable lines of the file handed to the port (1-based count)
     stage: RecordedStage = RecordedStage.STREAMING
+    parked: Parked | None = None  # with PAUSED and RESUMING: the machine may stand there or anywhere near
     alive_at: float = math.inf  # monotonic seconds when the print was fed last; infinite: it still is
 
 
@@ -93,6 +111,9 @@ class LineRecord(Protocol):
 
     def enter(self, stage: RecordedStage) -> None:
         """The print is in this stage from now on; a memory store, made before anything is sent for it."""
+
+    def park(self, parked: Parked | None) -> None:
+        """What a resume must restore, known before the machine is moved away; None: nothing."""
 
     def alive(self, at: float) -> None:
         """The print was fed, or watched, at monotonic `at`; a memory store."""

@@ -12,6 +12,8 @@ Layout, native byte order (the file never leaves its host):
     32     stage u32: a RecordedStage
     40     seconds (double) on the monotonic clock when the print was fed last
     48     description: lengths of key, sha256, path, name (u32), size of the file (u64), the texts as UTF-8
+    8128   where a pause found the machine: x, y, z, e, hotend, bed (double), crc32 over them (u32); the crc
+           is stored last and cleared first, so that half a place is none
     8192   ring of 256 entries: sequence, number, offset, line, kind, sequence again (u64)
 
 Torn stores. The process can die between any two bytes of a store. An entry is therefore its own proof:
@@ -19,6 +21,8 @@ pack_into stores its fields in order, so the second copy of the sequence equals 
 between them is there. The newest whole entry is the truth; a half-written one describes a line that had not
 gone to the port yet (`sent` comes before the write), so losing it is right. No separate index is published.
 The stage is one aligned word, stored at once: it is the old one or the new one.
+Version 2 had a longer description and no parked place: its end is always empty. Such a record becomes one of
+this version when it is opened: first its checksum, then its version, and either is good with the new one.
 `open` works on a closed record: state to closed, ring and description rewritten, state to open; dying in
 between leaves a closed record, and no line had been sent.
 """
@@ -38,28 +42,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
+from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
 
 MAGIC = b"PGLINES\n"
-VERSION = 2
+VERSION = 3
+#: The version before, and how many bytes its descriptions had.
+FORMER_VERSION, FORMER_DESCRIPTION_BYTES = 2, 8192 - 48
 #: Lines remembered. A window is at most a few dozen lines and a Resend goes back no further than that.
 RING_ENTRIES = 256
 #: Bytes for the print's description: a Linux path (4096) and three names fit.
-DESCRIPTION_BYTES = 8192 - 48
+DESCRIPTION_BYTES = 8128 - 48
 #: Bytes of a file name on Linux (255) less room for our suffixes.
 MAX_FILE_NAME_BYTES = 200
 
 _HEAD = struct.Struct("@8sIII4x")
+_VERSION_AT = 8
 _STATE_AT = 24
 _CRC_AT = 28
 _STAGE_AT = 32
 _ALIVE_AT = 40
 _DESCRIPTION_AT = 48
+_PARKED_AT = 8128
+_PARKED_CRC_AT = 8176
 _RING_AT = 8192
 _ENTRY = struct.Struct("@QQQQQQ")
 _ENTRY_BYTES = _ENTRY.size
 _FLAG = struct.Struct("@I")
 _SECONDS = struct.Struct("@d")
+_PLACE = struct.Struct("@6d")
 _LENGTHS = struct.Struct("@IIIIQ")  # key, sha256, path, name (bytes); size of the print file
 FILE_BYTES = _RING_AT + RING_ENTRIES * _ENTRY_BYTES
 
@@ -158,8 +168,9 @@ class MappedLineRecord:
             )
         self._set_state(_CLOSED)
         self._map[_RING_AT:FILE_BYTES] = bytes(FILE_BYTES - _RING_AT)
-        self._map[_DESCRIPTION_AT:_RING_AT] = body.ljust(DESCRIPTION_BYTES, b"\0")
-        _FLAG.pack_into(self._map, _CRC_AT, zlib.crc32(self._map[_DESCRIPTION_AT:_RING_AT]))
+        self._map[_DESCRIPTION_AT:_PARKED_AT] = body.ljust(DESCRIPTION_BYTES, b"\0")
+        _FLAG.pack_into(self._map, _CRC_AT, zlib.crc32(self._map[_DESCRIPTION_AT:_PARKED_AT]))
+        self.park(None)
         self._sequence = 0
         self.enter(RecordedStage.STREAMING)
         self.alive(0.0)
@@ -174,6 +185,15 @@ class MappedLineRecord:
     def enter(self, stage: RecordedStage) -> None:
         """The print is in this stage from now on. One store."""
         _FLAG.pack_into(self._map, _STAGE_AT, stage)
+
+    def park(self, parked: Parked | None) -> None:
+        """What a resume must restore; None: nothing. A few stores, once a pause."""
+        _FLAG.pack_into(self._map, _PARKED_CRC_AT, 0)
+        if parked is None:
+            return
+        place = (parked.x, parked.y, parked.z, parked.e, parked.hotend, parked.bed)
+        _PLACE.pack_into(self._map, _PARKED_AT, *place)
+        _FLAG.pack_into(self._map, _PARKED_CRC_AT, zlib.crc32(self._map[_PARKED_AT:_PARKED_CRC_AT]))
 
     def alive(self, at: float) -> None:
         """Somebody fed this print at monotonic `at`: all processes of a boot share that clock. One store."""
@@ -200,6 +220,7 @@ class MappedLineRecord:
             last_offset=newest[2],
             last_line=newest[3],
             stage=RecordedStage(_FLAG.unpack_from(self._map, _STAGE_AT)[0]),
+            parked=_parked(self._map),
             alive_at=_SECONDS.unpack_from(self._map, _ALIVE_AT)[0],
         )
 
@@ -289,6 +310,9 @@ def _check(mapped: mmap.mmap) -> None:
     magic, version, entries, entry_bytes = _HEAD.unpack_from(mapped, 0)
     if magic != MAGIC:
         raise LineRecordUnreadable("it does not begin like one")
+    if version == FORMER_VERSION:
+        _renew(mapped)
+        version = VERSION
     if (version, entries, entry_bytes) != (VERSION, RING_ENTRIES, _ENTRY.size):
         raise LineRecordUnreadable(f"it is of version {version}, this program writes {VERSION}")
     (state,) = _FLAG.unpack_from(mapped, _STATE_AT)
@@ -297,7 +321,7 @@ def _check(mapped: mmap.mmap) -> None:
     if state != _OPEN:
         raise LineRecordUnreadable(f"its state is {state}")
     (crc,) = _FLAG.unpack_from(mapped, _CRC_AT)
-    if crc != zlib.crc32(mapped[_DESCRIPTION_AT:_RING_AT]):
+    if crc != zlib.crc32(mapped[_DESCRIPTION_AT:_PARKED_AT]):
         raise LineRecordUnreadable("its description of the print is damaged")
     (stage,) = _FLAG.unpack_from(mapped, _STAGE_AT)
     if stage not in _STAGES:
@@ -305,11 +329,29 @@ def _check(mapped: mmap.mmap) -> None:
     _description(mapped)
 
 
+def _renew(mapped: mmap.mmap) -> None:
+    """Make a record of the former version one of this: two single words, good in between."""
+    (crc,) = _FLAG.unpack_from(mapped, _CRC_AT)
+    renewed = zlib.crc32(mapped[_DESCRIPTION_AT:_PARKED_AT])
+    former = zlib.crc32(mapped[_DESCRIPTION_AT : _DESCRIPTION_AT + FORMER_DESCRIPTION_BYTES])
+    if any(mapped[_PARKED_AT:_RING_AT]) or crc not in (former, renewed):
+        raise LineRecordUnreadable(f"it is of version {FORMER_VERSION} and damaged")
+    _FLAG.pack_into(mapped, _CRC_AT, renewed)
+    _FLAG.pack_into(mapped, _VERSION_AT, VERSION)
+
+
+def _parked(mapped: mmap.mmap) -> Parked | None:
+    (crc,) = _FLAG.unpack_from(mapped, _PARKED_CRC_AT)
+    if crc == 0 or crc != zlib.crc32(mapped[_PARKED_AT:_PARKED_CRC_AT]):
+        return None
+    return Parked(*_PLACE.unpack_from(mapped, _PARKED_AT))
+
+
 def _description(mapped: mmap.mmap) -> tuple[str, str, str, str, int]:
     """key, sha256, path, name, size."""
     *lengths, size = _LENGTHS.unpack_from(mapped, _DESCRIPTION_AT)
     at = _DESCRIPTION_AT + _LENGTHS.size
-    if at + sum(lengths) > _RING_AT:
+    if at + sum(lengths) > _PARKED_AT:
         raise LineRecordUnreadable("its description of the print is damaged")
     texts = []
     for length in lengths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drivers.contract import LineKind, LineRecord, OpenRecord, RecordedStage
+from gateway.drivers.contract import LineKind, LineRecord, OpenRecord, Parked, RecordedStage
 from gateway.streamer.line_record import (
     FILE_BYTES,
     RING_ENTRIES,
@@ -396,3 +397,65 @@ def test_a_record_of_the_version_before_is_unreadable(path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(LineRecordUnreadable, match="version 1"):
         MappedLineRecord(path)
+
+
+PARKED = Parked(110.25, 95.0, 12.4, 3.1, 215.0, 60.0)
+
+
+def test_where_a_pause_found_the_machine_outlives_the_process(path: Path) -> None:
+    with record_at(path) as record:
+        begin(record)
+        record.enter(RecordedStage.PAUSED)
+        record.park(PARKED)
+    with record_at(path) as record:
+        left = record.unfinished()
+        assert left is not None
+        assert (left.stage, left.parked) == (RecordedStage.PAUSED, PARKED)
+        record.park(None)
+        begin_again = record.unfinished()
+        assert begin_again is not None
+        assert begin_again.parked is None
+
+
+def test_a_new_print_is_not_parked(path: Path) -> None:
+    with record_at(path) as record:
+        begin(record)
+        record.park(PARKED)
+        record.close()
+        begin(record, "attempt-8")
+        left = record.unfinished()
+        assert left is not None
+        assert left.parked is None
+
+
+@pytest.mark.parametrize("at", range(8128, 8180))
+def test_half_a_place_is_none(path: Path, at: int) -> None:
+    with record_at(path) as record:
+        begin(record)
+        record.park(PARKED)
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+    with record_at(path) as record:
+        left = record.unfinished()
+        assert left is not None
+        assert left.parked is None
+
+
+@pytest.mark.parametrize("is_half_renewed", [False, True])
+def test_a_record_of_the_version_before_is_read(path: Path, is_half_renewed: bool) -> None:
+    """The streamer was upgraded in mid-print; dying while it makes the record one of its own does no harm."""
+    with record_at(path) as record:
+        begin(record)
+        fill(record, 3)
+        before = record.unfinished()
+    content = bytearray(path.read_bytes())
+    content[8] = 2
+    content[8176:8180] = bytes(4)
+    if not is_half_renewed:
+        content[28:32] = struct.pack("@I", zlib.crc32(content[48:8192]))
+    path.write_bytes(content)
+    for _ in range(2):
+        with record_at(path) as record:
+            assert record.unfinished() == before
+    assert path.read_bytes()[8] == 3

@@ -42,6 +42,10 @@ class Profile:
     heaters_off: tuple[str, ...]
     end_script: tuple[str, ...]  # after the last line of a print, before the final M400
     cancel_script: tuple[str, ...]  # after a cancelled print: heaters off, motors released
+    keep_motors: tuple[str, ...]  # while a print is parked: the motors hold their place however long
+    time_motors: tuple[str, ...]  # when it goes on: they let go again after a while
+    g90_sets_extruder: bool  # G90 and G91 count for E too; else M82 and M83 alone say
+    soft_endstops: bool  # a move beyond the machine ends at its edge; else it is an error
     report_temperatures: str | None  # with {seconds}; only if Cap AUTOREPORT_TEMP
     report_sd: str | None  # with {seconds}; only if Cap AUTOREPORT_SD_STATUS
     sd_pause: str
