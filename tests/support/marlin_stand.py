@@ -24,7 +24,7 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
 )
-from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
+from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
 from gateway.drivers.marlin import MarlinDriver
 from tests.support.board_port import BoardWire
 
@@ -66,6 +66,10 @@ class MemoryRecord:
         assert self.left is not None
         self.left = replace(self.left, stage=stage)
 
+    def park(self, parked: Parked | None) -> None:
+        assert self.left is not None
+        self.left = replace(self.left, parked=parked)
+
     def alive(self, at: float) -> None:
         assert self.left is not None
         self.left = replace(self.left, alive_at=at)
@@ -93,6 +97,7 @@ class MarlinStand:
         sd_files: dict[str, bytes] | None = None,
         record: MemoryRecord | None = None,
         wire: BoardWire | None = None,
+        profile: str | None = None,
         **wire_options: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -107,7 +112,12 @@ class MarlinStand:
         self.seen: list[PrinterObserved] = []
         self.answers: list[OrderAnswered] = []
         self.driver = MarlinDriver(
-            "mk3", self.wire.open, self.record, monotonic=loop.time, new_id=self._new_id
+            "mk3",
+            self.wire.open,
+            self.record,
+            monotonic=loop.time,
+            new_id=self._new_id,
+            profile=profile,
         )
         self.task: asyncio.Task[None] | None = None
 
