@@ -93,6 +93,14 @@ class Responder:
     def stats(self, port: int = 0) -> dict[str, Any]:
         """What a board has counted since `begin`."""
         self._tell(f"stats {port}")
+        return self._object()
+
+    def all_stats(self) -> list[dict[str, Any]]:
+        """The same of all boards, at one moment."""
+        self._tell("stats -1")
+        return [self._object() for _ in self.ports]
+
+    def _object(self) -> dict[str, Any]:
         while True:
             line = self._line(10.0)
             if line.startswith("{"):

@@ -1,6 +1,6 @@
 """Hosts that others wrote, to compare with and to judge the simulator by: in a virtual environment of theirs.
 
-They are GPL: never imported here, in no extra of this project; they run as scripts in their own process.
+printrun is GPL: never imported here, in no extra of this project. They run as scripts in their own process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """marlin-host streaming a file, numbered and checked. A script for the interpreter that has it.
 
-    python marlin_host_host.py PORT FILE WINDOW
+    python foreign_marlin_host.py PORT FILE WINDOW
 
 Prints one JSON object. marlin-host keeps one line in flight, whatever the window.
 """

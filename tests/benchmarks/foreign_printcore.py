@@ -1,6 +1,6 @@
 """Printrun's printcore streaming a file. A script for the interpreter that has it; imported by nobody.
 
-    python printcore_host.py PORT FILE WINDOW
+    python foreign_printcore.py PORT FILE WINDOW
 
 Prints one JSON object. printcore keeps one line in flight, whatever the window.
 """
