@@ -152,7 +152,8 @@ class MarlinDriver(DriverCore):
         streamed = self.print
         if streamed is not None:
             phase_changed = streamed.observe(link)
-            if now - self.asked_at >= self._heartbeat:
+            age = now - self.asked_at
+            if age >= self._heartbeat or link.wants_marker(age):
                 self.asked_at = now
                 streamed.add_heartbeat()
             streamed.feed(link)

@@ -34,6 +34,7 @@ from gateway.protocol.marlin.responses import (
     Killed,
     NotSdPrinting,
     Ok,
+    Other,
     Position,
     Reply,
     Resend,
@@ -41,6 +42,7 @@ from gateway.protocol.marlin.responses import (
     Start,
     Temperature,
     Wait,
+    is_damaged_ok,
     parse_reply,
 )
 from gateway.protocol.marlin.silence import SETTLE_SECONDS, Silence
@@ -87,7 +89,7 @@ class Link:
             may_number=may_number,
             report_seconds=report_seconds,
         )
-        self._silence = Silence(self._connection, self._patience, now)
+        self._silence = Silence(self._connection, self._patience)
         self.locator = Locator(self._window, self._connection.signal, self._connection.events.put)
         self._beyond = 0
         self._block_free: int | None = None
@@ -165,6 +167,10 @@ class Link:
             and window.in_flight < window.lines
         )
 
+    def wants_marker(self, age: float) -> bool:
+        """Whether a numbered M105 between the lines is due, the last one being `age` seconds old."""
+        return self._silence.wants_marker(age)
+
     # -- orders -------------------------------------------------------------------------------------------
 
     def submit(self, text: str) -> int:
@@ -218,7 +224,7 @@ class Link:
             frames = window.frames_to_send()
             if frames:
                 if was_idle:
-                    self._patience.work_seen(now)
+                    self._patience.answer_seen(now)
                 connection.out += frames
         if not connection.out:
             return b""
@@ -275,7 +281,11 @@ class Link:
         elif isinstance(reply, Start):
             self._hear_start(now)
         elif isinstance(reply, Wait):
-            self._silence.hear_wait(now)
+            if self._silence.hear_wait(now):
+                self._answered()
+        elif isinstance(reply, Other):
+            if is_damaged_ok(reply.text):
+                self._silence.answer_damaged(now)
         else:
             self._hear_words(reply, now)
         if self.failure is None:
@@ -283,19 +293,20 @@ class Link:
 
     def _hear_ok(self, ok: Ok, now: float) -> None:
         connection, window = self._connection, self._window
-        question = self._silence.work_seen(now)
+        question = self._silence.answer_seen(now)
         if ok.block_free is not None:
             self._learn_window(ok.block_free)
+        phase = connection.phase
         if ok.temperatures is not None:
             connection.events.put(Temperature(ok.temperatures, is_waiting=False))
             if not connection.profile.temperature_in_ok:
                 ok = PLAIN_OK
-        phase = connection.phase
+                self._opening.hear_temperature_in_ok()
         if phase is LinkPhase.IDENTIFYING or (phase is LinkPhase.NUMBERING and window.last == 0):
             self._opening.hear_ok(ok, now)
         elif not phase.is_locating and window.count_ok(ok):
             self._answered()
-            if question is not None and ok.temperatures is not None:
+            if question is not None and (ok.temperatures or not connection.profile.temperature_in_ok):
                 self._silence.answered_first(question, now)
 
     def _learn_window(self, block_free: int) -> None:
@@ -334,7 +345,7 @@ class Link:
         connection = self._connection
         if verdict is Verdict.REWOUND:
             self._silence.settle_at = None
-            self._patience.work_seen(now)
+            self._patience.answer_seen(now)
             connection.signal(Signal.REFUSED)
         elif verdict is Verdict.REPEATED:
             self._silence.settle_at = now + SETTLE_SECONDS

@@ -9,6 +9,8 @@ a plain one like any other; a numbered M105 behind it, whose own kind of answer 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.connection import Connection
 from gateway.protocol.marlin.handshake import Handshake
@@ -72,6 +74,12 @@ class Opening:
             self._identified(now)
         elif not self._may_number:
             self.handshake.hear_leftover_ok(now)
+
+    def hear_temperature_in_ok(self) -> None:
+        """The M105 that proves the numbers was answered in its ok, as no profile said: it always will be."""
+        link = self._link
+        if link.phase is LinkPhase.NUMBERING and link.window.last == 1:
+            link.profile = replace(link.profile, temperature_in_ok=True)
 
     def number(self, now: float) -> None:
         """Begin to number the lines, from 0."""

@@ -236,6 +236,8 @@ Reply = (
 )  # fmt: skip
 
 PLAIN_OK = Ok()
+#: `ok N1234567 P15 B7` and M105's answer; longer lines that nobody understands are chatter.
+DAMAGED_OK_CHARS_MAX = 80
 
 _ADVANCED_OK = re.compile(r"ok(?: N(\d+))?(?: P(\d+))?(?: B(\d+))?$")
 _RESEND = re.compile(r"(?:resend|rs):?\s*N?\s*(\d+)", re.IGNORECASE)
@@ -280,6 +282,13 @@ def parse_reply(line: bytes) -> Reply:
             if reply is not None:
                 return reply
     return Other(text)
+
+
+def is_damaged_ok(text: str) -> bool:
+    """Whether a line that says nothing may have been an `ok`: `oK`, `o`, `k N12`, `okok`, odd bytes."""
+    if not text or len(text) > DAMAGED_OK_CHARS_MAX:
+        return False
+    return text[0] in "oO" or text[:2][-1] in "kK" or "ok" in text[:4] or not text.isprintable()
 
 
 def _parse_ok(text: str) -> Reply | None:

@@ -13,6 +13,8 @@ the history ring. What the oks are worth (measured on Marlin 2.1.2):
   makes that count lag by one (safe: the window is one line narrower); a doubled ok makes it run ahead.
 * M105 is answered *inside* its ok (`ok T:…`), so a numbered M105 is a **marker**: its answer proves every
   line before it, wipes out any lag, and a plain ok is never counted for it, which stops any lead.
+* Plain oks that come while a marker is the oldest line in flight are **stray**: doubled ones, or the marker's
+  own answer was lost and these are for the lines behind it. Its answer comes at once, if it comes.
 * `Resend: n` proves that n-1 was accepted and n was not. `proven` remembers the highest such number; a
   later Resend at or below it contradicts what the firmware said before: it has lost its memory.
 * After an error every line that was already under way behind the bad one may cause a Resend of its own,
@@ -38,6 +40,7 @@ REFUSALS_MAX = 6
 BARE_LINES_MAX = 16
 
 _MASK = HISTORY_LINES - 1
+_BYTES_MASK = 2 * HISTORY_LINES - 1  # a rewind goes back a whole history, and one line before it is looked up
 
 
 class Verdict(Enum):
@@ -62,15 +65,19 @@ class SendWindow:
         self.last = 0
         self.proven = 0
         self._frames: list[bytes] = [b""] * HISTORY_LINES
-        self._bytes = 0
-        self._markers: deque[int] = deque()
+        self._bytes_through = [0] * (2 * HISTORY_LINES)  # bytes of all frames up to a number
+        self._bare_bytes = 0
+        self._markers: deque[int] = deque()  # not yet answered
+        self._marked: deque[int] = deque(maxlen=HISTORY_LINES)  # answered or not, for a rewind
+        self._lost_answers = 0  # of markers believed to be answered: they may come after all
+        self.stray = 0  # oks that belonged to no line, since the last one that did
         self._bare: deque[tuple[int, int, bool]] = deque()  # (behind which number, bytes, answers with T:)
         self._probe_limit = 0
         self._recovering: int | None = None
         self._echoes = 0
         self._refused = (0, 0)
         self._owes_ok_of_resend = False
-        self._names_lines = False
+        self.names_lines = False  # oks say which line they answer
 
     @property
     def in_flight(self) -> int:
@@ -80,7 +87,8 @@ class SendWindow:
     @property
     def bytes_in_flight(self) -> int:
         """Bytes without an answer."""
-        return self._bytes
+        through = self._bytes_through
+        return through[self.sent & _BYTES_MASK] - through[self.acked & _BYTES_MASK] + self._bare_bytes
 
     @property
     def unsent(self) -> int:
@@ -92,12 +100,30 @@ class SendWindow:
         """Whether a refused line is on its way again."""
         return self._recovering is not None
 
+    @property
+    def lines_behind_marker(self) -> int:
+        """Lines that have a number since the last marker had one."""
+        return self.last - (self._marked[-1] if self._marked else 0)
+
+    @property
+    def awaits_marker(self) -> bool:
+        """Whether the oldest line in flight is a marker: nothing is in the way of its answer."""
+        return bool(self._markers) and self._markers[0] == self.acked + 1 <= self.sent
+
+    @property
+    def awaits_only_markers(self) -> bool:
+        """Whether all lines in flight are markers, un-numbered lines aside."""
+        flying = self.sent - self.acked
+        return 0 < flying <= len(self._markers) and self._markers[flying - 1] == self.sent
+
     def restart(self, number: int) -> None:
         """Forget everything; the firmware was told that the last line was `number`."""
         self.acked = self.sent = self.last = number
         self.proven = number
-        self._bytes = 0
+        self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
+        self._lost_answers = self.stray = 0
         self._markers.clear()
+        self._marked.clear()
         self._bare.clear()
         self._probe_limit = self._echoes = 0
         self._recovering = None
@@ -106,18 +132,21 @@ class SendWindow:
 
     def append(self, frame: bytes, *, is_marker: bool = False) -> int:
         """Give the next number to `frame`, which was built for `last + 1`."""
-        self.last += 1
-        self._frames[self.last & _MASK] = frame
+        through, before = self._bytes_through, self.last
+        self.last = number = before + 1
+        self._frames[number & _MASK] = frame
+        through[number & _BYTES_MASK] = through[before & _BYTES_MASK] + len(frame)
         if is_marker:
-            self._markers.append(self.last)
-        return self.last
+            self._markers.append(number)
+            self._marked.append(number)
+        return number
 
     def append_bare(self, frame: bytes, *, is_marker: bool = False) -> None:
         """Count an un-numbered line that goes out now."""
         if len(self._bare) >= BARE_LINES_MAX:
-            self._bytes -= self._bare.popleft()[1]
+            self._bare_bytes -= self._bare.popleft()[1]
         self._bare.append((self.sent, len(frame), is_marker))
-        self._bytes += len(frame)
+        self._bare_bytes += len(frame)
 
     def has_sent(self, text: str) -> bool:
         """Whether a line in the history has this text or begins with it (Klipper says the word alone)."""
@@ -136,7 +165,7 @@ class SendWindow:
             return True
         if self._recovering is not None and self.sent >= self._recovering:
             return flying == 0
-        return flying < self.lines and (flying == 0 or self._bytes + size <= self.receive_bytes)
+        return flying < self.lines and (flying == 0 or self.bytes_in_flight + size <= self.receive_bytes)
 
     def frames_to_send(self) -> list[bytes]:
         """The frames that have room now, in order; they count as sent."""
@@ -147,16 +176,15 @@ class SendWindow:
                 break
             out.append(frame)
             self.sent += 1
-            self._bytes += len(frame)
         return out
 
-    def allow_one_more(self) -> None:
-        """Let one frame pass beyond window and bytes, as a question into the silence.
+    def allow(self, frames: int) -> None:
+        """Let this many frames pass beyond window and bytes, as a question into the silence.
 
         The lines in flight sit in the firmware's command ring by now (or are lost), not in its receive
         buffer: the ring holds one more line than the window.
         """
-        self._probe_limit = self.in_flight + 1
+        self._probe_limit = self.in_flight + frames
         self._recovering = None
         self._echoes = 0
 
@@ -164,7 +192,7 @@ class SendWindow:
         """Count an ok. Returns whether it answered something."""
         if ok.number is not None:
             self._owes_ok_of_resend = False
-            self._names_lines = True
+            self.names_lines = True
             if not self.acked < ok.number <= self.sent:
                 return False  # doubled, or garbled
             self.proven = max(self.proven, ok.number)
@@ -174,12 +202,26 @@ class SendWindow:
         if self._owes_ok_of_resend:
             self._owes_ok_of_resend = False
             return False
-        if self._bare and (self._names_lines or self._bare[0][0] <= self.acked) and not self._bare[0][2]:
-            self._bytes -= self._bare.popleft()[1]
+        if self._bare and (self.names_lines or self._bare[0][0] <= self.acked) and not self._bare[0][2]:
+            self._bare_bytes -= self._bare.popleft()[1]
             return True
-        if self._names_lines or (self._markers and self._markers[0] == self.acked + 1):
-            return False  # belongs to nothing: doubled
+        if self.names_lines or (self._markers and self._markers[0] == self.acked + 1):
+            self.stray += 1
+            return False
         return self.acked < self.sent and self._answered_through(self.acked + 1)
+
+    def pass_lost_marker(self) -> bool:
+        """Oks of lines behind the oldest marker came and its own did not: count it, and them.
+
+        Only asked for when a firmware that had still to answer the marker would have done so. Proves nothing,
+        as no plain ok does. False: that is not how it looks.
+        """
+        if not (self.stray and self.awaits_marker) or self._bare or self.names_lines:
+            return False
+        marker = self._markers.popleft()
+        last = min(self._markers[0] - 1 if self._markers else self.sent, self.sent, marker + self.stray)
+        self._lost_answers += 1
+        return self._answered_through(last)
 
     def count_probe_answer(self, number: int) -> bool:
         """Marker `number` was sent into a silence, its kind of answer was heard, and then nothing more.
@@ -188,31 +230,47 @@ class SendWindow:
         count behind for ever, each question's answer being taken for that of the one before. It proves
         nothing: should the firmware ask for such a line again, it gets it.
         """
-        return self.acked < number <= self.sent and self._answered_through(number)
+        if not self.acked < number <= self.sent:
+            return False
+        self._lost_answers += sum(1 for marker in self._markers if self.acked < marker <= number)
+        return self._answered_through(number)
 
     def forgive(self, questions: set[int]) -> bool:
         """If only these questions are in flight, stop waiting: nobody needs their answers any more."""
         flying = range(self.acked + 1, self.sent + 1)
         if self.sent < self.last or not flying or not all(number in questions for number in flying):
             return False
+        self._lost_answers += sum(1 for marker in self._markers if marker <= self.sent)
         return self._answered_through(self.sent)
 
     def _count_marker(self) -> bool:
-        if self._bare and self._bare[0][2] and not (self._markers and self._markers[0] <= self._bare[0][0]):
-            self._bytes -= self._bare.popleft()[1]
+        markers = self._markers
+        if self._bare and self._bare[0][2] and not (markers and markers[0] <= self._bare[0][0]):
+            self._bare_bytes -= self._bare.popleft()[1]
             return True
-        if self._markers and self._markers[0] <= self.sent:
-            number = self._markers[0]
+        if not markers or markers[0] > self.sent:
+            return False
+        number = markers[0]
+        if self._is_overtaken(number):
+            self._lost_answers += 1
+            number = markers[1]
+        if self._lost_answers:
+            self._lost_answers -= 1  # this may be one of those: counted, and no proof
+        else:
             self.proven = max(self.proven, number)
-            return self._answered_through(number)
-        return False
+        return self._answered_through(number)
+
+    def _is_overtaken(self, marker: int) -> bool:
+        """Whether all lines between this marker, the oldest in flight, and the next one were answered."""
+        if not self.stray or not self.awaits_marker or len(self._markers) < 2:
+            return False
+        return self._markers[1] <= min(self.sent, marker + self.stray + 1)
 
     def _answered_through(self, number: int) -> bool:
-        for answered in range(self.acked + 1, number + 1):
-            self._bytes -= len(self._frames[answered & _MASK])
         self.acked = number
+        self.stray = 0
         while self._bare and self._bare[0][0] < number:
-            self._bytes -= self._bare.popleft()[1]
+            self._bare_bytes -= self._bare.popleft()[1]
         while self._markers and self._markers[0] <= number:
             self._markers.popleft()
         self._probe_limit = 0
@@ -253,15 +311,13 @@ class SendWindow:
         self.sent = number - 1
         self.acked = min(self.acked, self.sent)
         self._bare = deque((min(behind, self.sent), size, marks) for behind, size, marks in self._bare)
-        self._bytes = sum(size for _, size, _ in self._bare) + sum(
-            len(self._frames[line & _MASK]) for line in range(self.acked + 1, self.sent + 1)
-        )
+        self._markers = deque(marker for marker in self._marked if marker > self.acked)
+        self.stray = 0
         self._recovering = number
         self._probe_limit = self.in_flight + 1  # it was out before: whatever else is unanswered, it may again
         return Verdict.REWOUND
 
     def forget_bare(self) -> None:
         """Stop waiting for answers to un-numbered lines."""
-        for _, size, _ in self._bare:
-            self._bytes -= size
         self._bare.clear()
+        self._bare_bytes = 0

@@ -195,7 +195,7 @@ def test_a_bare_line_takes_its_own_ok() -> None:
 def test_one_more_passes_beyond_the_window_and_only_one() -> None:
     window = window_with(5)
     window.frames_to_send()
-    window.allow_one_more()
+    window.allow(1)
     assert numbers(window.frames_to_send()) == [4]
     assert window.frames_to_send() == []
 
