@@ -81,6 +81,14 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something about a printer's heat that a person should know now; it lasts for as long as it is told."""
+
+    rule: str  # which one, for programs: idle-heat, held-heat, stuck-on-t, ...
+    message: str  # for people: what is wrong, what is being done about it, what to do
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterObserved:
     """The whole of what a driver knows of one printer, now.
 
@@ -98,6 +106,8 @@ class PrinterObserved:
     ended: tuple[PrintReport, ...] = ()
     #: deg C by sensor: "T", "B" as measured, "T_target", "B_target" as set
     temperatures: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
+    temperature_age: float | None = None  # seconds since they were told last; None: never, on this link
+    alarms: tuple[Alarm, ...] = ()  # of the safety monitor, not of the driver
     prompt: Prompt | None = None
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard
 

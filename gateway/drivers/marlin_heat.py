@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import HeatersOff
 from gateway.drivers.marlin_core import DriverCore
-from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, refusal_by_expect, unclear
+from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect, unclear
 from gateway.drivers.marlin_scripts import Script
 from gateway.protocol.marlin.profile import Profile
 
@@ -72,6 +72,9 @@ def _refusal(driver: DriverCore, order: HeatersOff) -> str | None:
         return _BEING_ASKED
     if current is not None and current.phase in (PrintPhase.STARTING, PrintPhase.PRINTING):
         return _STREAMS
+    if driver.view.waits_for_person(driver.clock()):
+        # It would be read when somebody has pressed the button, and cool the print that goes on then.
+        return WAITS
     return None
 
 

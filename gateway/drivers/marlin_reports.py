@@ -40,6 +40,7 @@ class MachineView:
         self.capabilities: Mapping[str, bool] = {}
         self.prompts = PromptWatch()
         self._temperatures: dict[str, float] = {}
+        self._temperatures_at: float | None = None
         self._busy_until = 0.0
         self._waits_until = 0.0
 
@@ -69,13 +70,14 @@ class MachineView:
     def went_down(self, reason: str) -> None:
         """No connection; `reason` is for people."""
         self.link, self.link_reason = LinkState.DOWN, reason
-        self._temperatures = {}
+        self._temperatures, self._temperatures_at = {}, None
         self._busy_until = 0.0
         self.prompts.clear()
 
     def hear(self, reply: Reply, now: float) -> None:
         """Learn from a reply."""
         if isinstance(reply, Temperature):
+            self._temperatures_at = now
             self._temperatures = {**self._temperatures, **reply.readings}
             if len(self._temperatures) > HEATERS_MAX:
                 self._temperatures = dict(reply.readings)
@@ -111,6 +113,7 @@ class MachineView:
             current=current,
             ended=ended,
             temperatures=MappingProxyType(dict(self._temperatures)),
+            temperature_age=None if self._temperatures_at is None else max(0.0, now - self._temperatures_at),
             prompt=self.prompts.shown,
             silent_for=None if self.heard_at is None else max(0.0, now - self.heard_at),
         )

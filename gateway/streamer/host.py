@@ -15,6 +15,7 @@ from random import Random
 
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase
 from gateway.domain.orders import Acknowledge, Order, PausePrint, ResumePrint, StartPrint
+from gateway.safety.limits import SafetyLimits
 from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, ChannelClosed
 from gateway.streamer.hosted import DriverFactory, HostedPrinter
@@ -36,6 +37,7 @@ from gateway.streamer.messages import (
     version_conflict,
 )
 from gateway.streamer.outbox import Outbox, OutboxFull
+from gateway.streamer.safety_watch import LOOK_SECONDS, SafetyWatch
 from gateway.streamer.wire_watch import WireWatch
 
 log = logging.getLogger(__name__)
@@ -67,17 +69,19 @@ class StreamerHost:
         chance: Random,
         warnings: Mapping[str, str] | None = None,
         watch: WireWatch | None = None,
+        safety: SafetyLimits | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`warnings`: printer -> what went wrong before its driver started (an unreadable line record).
-        `watch`: who keeps wire logs when there is trouble.
+        `watch`: who keeps wire logs when there is trouble. `safety`: what the safety monitor tolerates.
         """
         if len(drivers) > MAX_PRINTERS:
             raise ValueError(f"{len(drivers)} printers for one streamer; {MAX_PRINTERS} are possible")
         self.name = name
         self.instance = instance
         self._watch = watch if watch is not None else WireWatch.of_nothing()
+        self._safety = SafetyWatch(safety or SafetyLimits(), drivers)
         self._printers = {
             printer: HostedPrinter(
                 printer,
@@ -105,6 +109,7 @@ class StreamerHost:
                 for name, printer in self._printers.items():
                     tasks.create_task(printer.run(), name=f"keeper of {name}")
                 tasks.create_task(self._show_life(), name="streamer heartbeat")
+                tasks.create_task(self._watch_heat(), name="safety monitor")
         finally:
             self.is_running = False
             await self._dismiss_all()
@@ -121,7 +126,7 @@ class StreamerHost:
 
     def snapshot(self) -> tuple[PrinterObserved, ...]:
         """All printers, now."""
-        return tuple(printer.snapshot() for printer in self._printers.values())
+        return tuple(self._safety.shown(printer.snapshot()) for printer in self._printers.values())
 
     def submit(self, order: Order) -> None:
         """Pass an order to its printer; unknown printers and a draining host refuse it."""
@@ -133,6 +138,7 @@ class StreamerHost:
             self._refuse(order, "the streamer is drained for a stop or an upgrade: restart it to print again")
         else:
             self._watch.ordered(order)
+            self._safety.ordered(order, asyncio.get_running_loop().time())
             printer.submit(order)
 
     def drain(self) -> None:
@@ -153,11 +159,11 @@ class StreamerHost:
         if isinstance(fact, PrinterObserved):
             self._watch.observed(fact)
         if isinstance(fact, OrderAnswered) and fact.order_id.startswith(_OWN):
-            log.info("drain: %s %s %s", fact.printer, fact.result, fact.message or "")
+            log.info("own order: %s %s %s", fact.printer, fact.result, fact.message or "")
         elif gateway is None:
             return  # snapshots are repeated, and a gateway that went has counted its orders as unclear
         elif isinstance(fact, PrinterObserved):
-            gateway.outbox.put(fact)
+            gateway.outbox.put(self._safety.shown(fact))
         else:
             try:
                 gateway.outbox.put_answer(fact)
@@ -169,6 +175,24 @@ class StreamerHost:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             if self._gateway is not None:
                 self._gateway.outbox.put_everything()
+
+    async def _watch_heat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for name, printer in self._printers.items():
+                try:
+                    self._judge_heat(printer, loop.time())
+                except Exception:  # one printer's riddle must not end the watch over the others
+                    log.exception("the safety monitor failed at %s", name)
+
+    def _judge_heat(self, printer: HostedPrinter, now: float) -> None:
+        order, is_news = self._safety.look(printer.snapshot(), now, _OWN)
+        if order is not None:
+            self._watch.ordered(order)
+            printer.submit(order)
+        if is_news:
+            self._fan_out(printer.snapshot())
 
     async def _serve(self, channel: Channel) -> None:
         """One connection, from hello to its end."""

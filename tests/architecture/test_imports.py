@@ -35,8 +35,11 @@ ROOMS = {
     "gateway.domain": Room(never=WORLD | {"os", "pathlib", "io"}),
     "gateway.transport": Room(third=("serial", "aiomqtt")),
     "gateway.drivers": Room(("gateway.protocol", "gateway.gcode", "gateway.transport", "gateway.domain")),
+    "gateway.safety": Room(("gateway.domain",), never=WORLD | {"os", "pathlib", "io"}),
     # The wire between the two processes is pydantic's JSON.
-    "gateway.streamer": Room(("gateway.drivers", "gateway.transport", "gateway.domain"), ("pydantic",)),
+    "gateway.streamer": Room(
+        ("gateway.drivers", "gateway.transport", "gateway.domain", "gateway.safety"), ("pydantic",)
+    ),
     # Ports belong to the engine; who implements them imports them (ADR 0011).
     "gateway.store": Room(("gateway.domain", "gateway.engine.ports"), ("sqlalchemy", "alembic")),
     "gateway.engine": Room(("gateway.domain",)),

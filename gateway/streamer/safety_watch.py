@@ -1,0 +1,95 @@
+"""The safety monitor in the streamer: it works without a gateway, and beside drivers that know nothing of it.
+
+Every few seconds each printer is looked at; what must be done goes to its driver as an order like any other,
+and what a person should know is put into the snapshots, on the printer and on its print.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.domain.observations import Alarm, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.orders import Acknowledge, EmergencyStop, HeatersOff, Order, PausePrint
+from gateway.safety.limits import SafetyLimits
+from gateway.safety.monitor import Action, PrinterMonitor
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at a printer: firmware reports its temperatures every two.
+LOOK_SECONDS = 2.0
+#: Prints of which it is remembered what was done to them; a printer has one, and ends wait for their reader.
+NOTES_MAX = 16
+
+
+class SafetyWatch:
+    """One monitor for each printer."""
+
+    def __init__(self, limits: SafetyLimits, printers: Iterable[str]) -> None:
+        self._monitors = {printer: PrinterMonitor(limits) for printer in printers}
+        self._alarms: dict[str, tuple[Alarm, ...]] = dict.fromkeys(self._monitors, ())
+        self._notes: dict[str, str] = {}  # print key -> what was done about its heat
+        self._orders = 0
+
+    def ordered(self, order: Order, now: float) -> None:
+        """Somebody gave the printer an order."""
+        if not isinstance(order, Acknowledge) and order.printer in self._monitors:
+            self._monitors[order.printer].person_seen(now)
+
+    def look(self, seen: PrinterObserved, now: float, prefix: str) -> tuple[Order | None, bool]:
+        """(what is to be done, whether the alarms changed). `prefix` begins the order's id."""
+        finding = self._monitors[seen.printer].look(now, seen)
+        before = {alarm.rule for alarm in self._alarms[seen.printer]}
+        rules = {alarm.rule for alarm in finding.alarms}
+        for alarm in finding.alarms:
+            if alarm.rule not in before:
+                log.warning("%s: %s: %s", seen.printer, alarm.rule, alarm.message)
+        for rule in sorted(before - rules):
+            log.info("%s: %s is over", seen.printer, rule)
+        is_news = finding.alarms != self._alarms[seen.printer]
+        self._alarms[seen.printer] = finding.alarms
+        if finding.action is None:
+            return None, is_news
+        if seen.current is not None:
+            self._note(seen.current.key, finding.alarms)
+        self._orders += 1
+        return _order(finding.action, seen, f"{prefix}safety-{self._orders}"), is_news
+
+    def shown(self, seen: PrinterObserved) -> PrinterObserved:
+        """The snapshot with what is to be told about its heat."""
+        alarms = self._alarms[seen.printer]
+        if not alarms and not self._notes:
+            return seen
+        words = [alarm.message for alarm in alarms]
+        if seen.message is not None:
+            words.append(seen.message)
+        return replace(
+            seen,
+            alarms=alarms,
+            message=" ".join(words) or None,
+            current=seen.current and self._with_note(seen.current),
+            ended=tuple(self._with_note(report) for report in seen.ended),
+        )
+
+    def _note(self, key: str, alarms: tuple[Alarm, ...]) -> None:
+        self._notes[key] = " ".join(alarm.message for alarm in alarms)
+        while len(self._notes) > NOTES_MAX:
+            del self._notes[next(iter(self._notes))]
+
+    def _with_note(self, report: PrintReport) -> PrintReport:
+        note = self._notes.get(report.key)
+        if note is None:
+            return report
+        if report.phase in (PrintPhase.STARTING, PrintPhase.PRINTING):  # it goes on, heated again
+            return report
+        return replace(report, message=f"{note} {report.message}" if report.message else note)
+
+
+def _order(action: Action, seen: PrinterObserved, order_id: str) -> Order | None:
+    key = seen.current.key if seen.current is not None else ""
+    if action is Action.STOP:
+        return EmergencyStop(seen.printer, order_id)
+    if action is Action.PAUSE:
+        return PausePrint(seen.printer, order_id, key)
+    return HeatersOff(seen.printer, order_id, key, only_hotends=action is Action.HOTENDS_OFF)
