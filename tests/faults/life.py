@@ -1,8 +1,8 @@
 """The life of one process that hosts the driver, and its death by kill -9 at any of its steps.
 
 What a process does to the world are its writes to the port and its stores into the line record. Death at a
-step is the end of all effects at that step: what the code still runs until the loop comes round reaches nobody,
-and nobody reaches it.
+step is the end of all effects at that step: what the code still runs until the loop comes round reaches
+nobody, and nobody reaches it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gateway.domain.observations import OrderAnswered, PrinterObserved
-from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
 from gateway.drivers.marlin import MarlinDriver
 from gateway.streamer.line_record import MappedLineRecord
 from gateway.transport.port import Port, PortListener
@@ -116,38 +116,20 @@ class MortalListener:
 
 
 class MortalRecord:
-    """contract.LineRecord on disk, of a process that may be dead."""
+    """contract.LineRecord on disk, of a process that may be dead: every store but `alive` is a step."""
 
     def __init__(self, life: Life, record: MappedLineRecord) -> None:
         self._life = life
         self._record = record
 
-    def open(self, *, key: str, path: str, sha256: str, size: int, name: str) -> None:
-        if self._life.takes_effect() is None:
-            self._record.open(key=key, path=path, sha256=sha256, size=size, name=name)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(self._record, name)
+        if name in ("unfinished", "find"):
+            return method
 
-    def sent(self, number: int, offset: int, line: int, kind: LineKind) -> None:
-        if self._life.takes_effect() is None:
-            self._record.sent(number, offset, line, kind)
+        def store(*values: Any, **named: Any) -> None:
+            is_step = name != "alive"
+            if self._life.takes_effect() is None if is_step else not self._life.is_dead:
+                method(*values, **named)
 
-    def enter(self, stage: RecordedStage) -> None:
-        if self._life.takes_effect() is None:
-            self._record.enter(stage)
-
-    def park(self, parked: Parked | None) -> None:
-        if self._life.takes_effect() is None:
-            self._record.park(parked)
-
-    def alive(self, at: float) -> None:
-        if not self._life.is_dead:
-            self._record.alive(at)
-
-    def close(self) -> None:
-        if self._life.takes_effect() is None:
-            self._record.close()
-
-    def unfinished(self) -> OpenRecord | None:
-        return self._record.unfinished()
-
-    def find(self, number: int) -> tuple[int, int, LineKind] | None:
-        return self._record.find(number)
+        return store

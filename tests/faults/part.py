@@ -1,4 +1,4 @@
-"""A print file in which no line is like another, so that a ledger tells which were executed, and how often."""
+"""A print file in which no line is like another: a ledger tells which were executed, and how often."""
 
 from __future__ import annotations
 

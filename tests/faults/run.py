@@ -1,10 +1,10 @@
-"""One run: the real driver with its record on disk, a simulated board, bad luck between them, on virtual time.
+"""One run: the real driver, its record on disk, a simulated board, bad luck between them; virtual time.
 
     outcome = run(Case("marlin-stock", seed=7))
     verdict.judge(outcome)
 
-The run ends when the print has ended or is held for good; a held one is cancelled then, as a person would. A
-run that does not come to an end uses up its virtual seconds or its steps, which is an outcome too: a live-lock.
+The run ends when the print has ended or is held for good; a held one is cancelled then, as a person would.
+A run that comes to no end uses up its virtual seconds or its steps, which is an outcome too: a live-lock.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tests.faults.part import Part, part
 from tests.faults.weather import Act, Weather, weather
 from tests.support.board_port import BoardWire
 
-#: Virtual seconds and turns of the loop that one run may take. The slowest honest one waits 180 s for a silent
-#: printer after minutes of dwelling, some times over; no run needs a tenth of the steps.
+#: Virtual seconds and turns of the loop that one run may take. The slowest honest one waits 180 s for a
+#: silent printer after minutes of dwelling, some times over; no run needs a tenth of the steps.
 MOST_SECONDS = 8 * 3600.0
 MOST_STEPS = 1_500_000
 #: Virtual seconds between two looks at what has become of the print.

@@ -4,8 +4,8 @@ The ledger is the only witness of what happened. The driver's report is what is 
 
     complete    it said completed; every line of the file ran once and in order, and the machine stood still
     truthful    it said canceled, failed or held; what ran is a beginning of the file, each line once and in
-                order, nothing ran behind the end, heaters are off where that is promised, and the reason given
-                is in the ledger
+                order, nothing ran behind the end, heaters are off where that is promised, and the reason
+                given is in the ledger
     gave up     the same, but nothing befell the machine that a host could not have mended
     exempt      complete or truthful but for entries which the simulator itself has labelled: no host could
                 have detected them
