@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -100,6 +100,12 @@ def _name(value: str) -> str:
             "letter or digit, and not digits alone"
         )
     return value
+
+
+def _baud(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ValueError(f'{_shown(value)} is not a speed; write a number such as 115200 or 250000, or "auto"')
 
 
 def _port(value: str) -> str:
@@ -191,7 +197,7 @@ class PrinterConfig(_Section):
     name: Name
     driver: Literal["marlin"]
     port: Annotated[str, AfterValidator(_port)]
-    baud: int = Field(default=115200, gt=0)
+    baud: Annotated[int | Literal["auto"], BeforeValidator(_baud)] = 115200
     owner: Name
     plate_clear: Literal["confirm", "auto"] = "confirm"
     profile: Literal["prusa", "klipper", "marlin", "unknown"] | None = None

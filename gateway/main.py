@@ -32,6 +32,7 @@ from gateway.domain.file import FileRejected
 from gateway.domain.printer import PlateClear
 from gateway.drivers.contract import Driver, LineRecord
 from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin_speed import SpeedSearch
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
 from gateway.gcode.inspect import NotPrintable, inspect
@@ -48,9 +49,11 @@ from gateway.streamer.host import MAX_PRINTERS, StreamerHost
 from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
 from gateway.streamer.server import SocketUnavailable, StreamerServer
+from gateway.streamer.speed_file import SpeedFile
 from gateway.streamer.wire_watch import WireWatch
 from gateway.system import SystemClock, SystemIds
-from gateway.transport.opener import opener_for
+from gateway.transport.opener import openers_for
+from gateway.transport.port import PortOpener
 from gateway.transport.tap import tapped
 from gateway.transport.wire_log import WireLog, file_bytes
 
@@ -215,16 +218,24 @@ def _drivers(
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
     for printer in config.printers:
         taken = take_line_record(records, printer.name)
-        drivers[printer.name] = partial(_driver, printer, taken.record, wire_logs.get(printer.name))
+        openers = openers_for(printer.port, printer.baud)
+        wire_log = wire_logs.get(printer.name)
+        if wire_log is not None:
+            openers = {
+                speed: tapped(open_port, wire_log, f"{printer.port} {speed}")
+                for speed, open_port in openers.items()
+            }
+        speeds = SpeedSearch(openers, SpeedFile(records, printer.name)) if len(openers) > 1 else None
+        open_port = speeds.open if speeds is not None else next(iter(openers.values()))
+        drivers[printer.name] = partial(_driver, printer, open_port, taken.record, speeds)
         if taken.warning:
             warnings[printer.name] = taken.warning
     return drivers, warnings
 
 
-def _driver(printer: PrinterConfig, record: LineRecord, wire_log: WireLog | None) -> Driver:
-    open_port = opener_for(printer.port, printer.baud)
-    if wire_log is not None:
-        open_port = tapped(open_port, wire_log, f"{printer.port} {printer.baud}")
+def _driver(
+    printer: PrinterConfig, open_port: PortOpener, record: LineRecord, speeds: SpeedSearch | None
+) -> Driver:
     return MarlinDriver(
         printer.name,
         open_port,
@@ -232,6 +243,7 @@ def _driver(printer: PrinterConfig, record: LineRecord, wire_log: WireLog | None
         monotonic=time.monotonic,
         new_id=lambda: str(uuid.uuid4()),
         profile=printer.profile,
+        speeds=speeds,
     )
 
 

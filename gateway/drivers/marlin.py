@@ -24,6 +24,7 @@ from gateway.drivers.contract import LineRecord, Sink
 from gateway.drivers.marlin_core import KILL_AGAIN_SECONDS, REFRESH_SECONDS, REPORT_SECONDS, DriverCore
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_session import Clock, Session
+from gateway.drivers.marlin_speed import SpeedSearch
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase
 from gateway.protocol.marlin.profile import Profile
@@ -49,12 +50,14 @@ class MarlinDriver(DriverCore):
         profile: Profile | str | None = None,
         report_seconds: int = 2,
         heartbeat: float = 10.0,
+        speeds: SpeedSearch | None = None,
     ) -> None:
         """`monotonic`: a clock in seconds. `new_id`: a fresh UUID, for keys of local prints.
 
         `profile` (or its name) overrides the choice by firmware name. `report_seconds`: period of the
         temperature and card reports asked of the firmware, and of polling where it has none. `heartbeat`:
-        seconds between the numbered questions that prove the lines of a print.
+        seconds between the numbered questions that prove the lines of a print. `speeds`: whose `open_port` it
+        is when the speed of the line is to be found out.
         """
         super().__init__(
             printer,
@@ -66,6 +69,7 @@ class MarlinDriver(DriverCore):
         )
         self._open_port = open_port
         self._heartbeat = heartbeat
+        self._speeds = speeds
         marlin_recovery.take_over(self, marlin_recovery.DIED)
 
     # -- contract.Driver ----------------------------------------------------------------------------------
@@ -86,11 +90,16 @@ class MarlinDriver(DriverCore):
         while True:
             self.view.link, self.view.link_reason = LinkState.CONNECTING, None
             self.is_halted = False
+            if self._speeds is not None:
+                is_unfinished = self.record.unfinished() is not None
+                self.view.link_reason = self._speeds.begin(is_print_unfinished=is_unfinished)
             self.report(now=True)
             reason = await self._one_connection()
-            wait = RECONNECT_FIRST if self.view.was_up else min(2 * wait, RECONNECT_LIMIT)
             self.view.went_down(reason)
             self.report(now=True)
+            if self._speeds is not None and self._speeds.is_searching:
+                continue
+            wait = RECONNECT_FIRST if self.view.was_up else min(2 * wait, RECONNECT_LIMIT)
             await asyncio.sleep(wait)
 
     def submit(self, order: Order) -> None:
@@ -109,6 +118,8 @@ class MarlinDriver(DriverCore):
             session.port = await self._open_port(session)
         except PortUnavailable as error:
             return str(error)
+        if self._speeds is not None:
+            self._speeds.opened(self.clock())
         self.session = session
         self.card.connection_began()
         session.turn()
@@ -139,6 +150,9 @@ class MarlinDriver(DriverCore):
             if session.link is not link or session.is_over:
                 break
         link = session.link
+        if self._speeds is not None and (wrong := self._speeds.judge(link, now)) is not None:
+            session.end(wrong)
+            return
         if self.recovery is not None and link.is_ready:
             marlin_recovery.turn(self, self.recovery, link, now)
         if link.is_ready:
@@ -198,6 +212,8 @@ class MarlinDriver(DriverCore):
             due = deadline
         if self.kill_at is not None:
             due = min(due, self.kill_at)
+        if self._speeds is not None and (decided := self._speeds.deadline) is not None:
+            due = min(due, decided)
         session.arm(due)
 
     def _kill_again(self, link: Link, now: float) -> None:

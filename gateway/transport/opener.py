@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.transport.port import Port, PortListener, PortOpener
@@ -12,6 +13,9 @@ from gateway.transport.tcp_port import open_tcp
 from gateway.transport.tty import TtyCalls
 from gateway.transport.usb_ports import Places, UsbAddress
 
+#: Speeds in baud that firmware is built with, the likeliest first: Marlin's and Prusa's default, what an AVR
+#: board's clock divides into exactly, then what boards with weak USB chips, fast ones and very old ones use.
+LIKELY_SPEEDS = (115200, 250000, 57600, 230400, 500000, 1000000, 9600, 38400, 19200)
 SYSTEM_PLACES = Places()
 #: Spellings of "connect by TCP": ours, and pyserial's for the same thing.
 TCP_SCHEMES = ("tcp", "socket")
@@ -19,6 +23,20 @@ TCP_SCHEMES = ("tcp", "socket")
 
 class BadPortAddress(ValueError):
     """The `port` of a printer is none. The text says which forms there are, for people."""
+
+
+def openers_for(
+    port: str, baud: int | Literal["auto"], places: Places = SYSTEM_PLACES
+) -> dict[int, PortOpener]:
+    """Speed -> opener, the likeliest first: one for a speed that is known, or where there is none (TCP).
+
+    Raises BadPortAddress.
+    """
+    if baud != "auto":
+        return {baud: opener_for(port, baud, places)}
+    if "://" in port:
+        return {0: opener_for(port, 0, places)}
+    return {speed: opener_for(port, speed, places) for speed in LIKELY_SPEEDS}
 
 
 def opener_for(port: str, baud: int, places: Places = SYSTEM_PLACES) -> PortOpener:

@@ -10,6 +10,10 @@ class PortUnavailable(Exception):
     """The port cannot be opened. The text says why and what to do next, for people."""
 
 
+class SpeedImpossible(PortUnavailable):
+    """The device is there and cannot run at the speed that was asked for."""
+
+
 class PortListener(Protocol):
     """Who hears from an open port. All calls come from the event loop."""
 

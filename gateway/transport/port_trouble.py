@@ -17,7 +17,7 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from gateway.transport.port import PortUnavailable
+from gateway.transport.port import PortUnavailable, SpeedImpossible
 
 PROC = Path("/proc")
 BY_ID = Path("/dev/serial/by-id")
@@ -168,7 +168,7 @@ def explain(
     """Turn what opening raised into a sentence that says what to do."""
     code = error.errno if isinstance(error, OSError) else None
     if isinstance(error, ValueError | OverflowError):
-        return PortUnavailable(
+        return SpeedImpossible(
             f"{device} cannot run at {baud} baud: look up the speed the firmware was built with "
             f"(115200 and 250000 are usual) and set it as `baud`"
         )
