@@ -23,6 +23,7 @@ __all__ = [
     "Personality",
     "Planned",
     "RandomPlan",
+    "Trigger",
     "UnknownPersonality",
     "VirtualLoop",
     "World",

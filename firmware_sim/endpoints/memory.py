@@ -1,17 +1,17 @@
-"""A board in a `World`: no asyncio, no file descriptors, virtual time. For tests of many seeds."""
+"""A board, or a link to one, in a `World`: no asyncio, no descriptors, virtual time, many seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_sim.machine.board import Board
+from firmware_sim.wire.link import Talker
 from firmware_sim.world import World
 
 
 class MemoryLink:
-    """Joins a board to a world. `on_bytes` hears what the board says, at the virtual instant it says it."""
+    """Joins a board or a link to a world. `on_bytes` hears what arrives, at its virtual instant."""
 
-    def __init__(self, world: World, board: Board, on_bytes: Callable[[bytes], None]) -> None:
+    def __init__(self, world: World, board: Talker, on_bytes: Callable[[bytes], None]) -> None:
         self._world = world
         self._board = board
         self._on_bytes = on_bytes

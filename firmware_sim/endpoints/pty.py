@@ -84,7 +84,7 @@ class PtyEndpoint:
 
     def _balance_reading(self) -> None:
         """Read exactly while the board has room."""
-        room = self.pump.board.rx_free()
+        room = self.pump.rx_free()
         wanted = room is None or room > 0
         if wanted and not self._reading:
             self._loop.add_reader(self._master, self._read)
@@ -93,7 +93,7 @@ class PtyEndpoint:
         self._reading = wanted
 
     def _read(self) -> None:
-        room = self.pump.board.rx_free()
+        room = self.pump.rx_free()
         try:
             data = os.read(self._master, READ_BYTES if room is None else max(1, min(READ_BYTES, room)))
         except BlockingIOError:

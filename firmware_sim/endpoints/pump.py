@@ -10,13 +10,17 @@ import asyncio
 from collections.abc import Callable
 
 from firmware_sim.machine.board import Board
+from firmware_sim.wire.link import Link, Talker
 
 SHORTEST_SLEEP_SECONDS = 0.001
 """Real time between two wake-ups by the timer, so that a high speed never becomes a busy loop."""
 
 
 class Pump:
-    """One board, kept alive. `write` takes what the machine says; it must not block."""
+    """One board, kept alive. `write` takes what the machine says; it must not block.
+
+    link: the cable between, if it has a rate or a latency.
+    """
 
     def __init__(
         self,
@@ -25,10 +29,13 @@ class Pump:
         *,
         speed: float = 1.0,
         loop: asyncio.AbstractEventLoop | None = None,
+        link: Link | None = None,
     ) -> None:
         if not speed > 0.0:
             raise ValueError(f"speed must be more than 0, not {speed}")
         self.board = board
+        self.link = link
+        self._talker: Talker = board if link is None else link
         self._write = write
         self._speed = speed
         self._loop = loop if loop is not None else asyncio.get_running_loop()
@@ -42,17 +49,21 @@ class Pump:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the host; answers that are due at once are written before this returns."""
-        self.board.receive(data, self.now())
+        self._talker.receive(data, self.now())
         self.turn()
 
     def turn(self) -> None:
         """Poll, write, set the timer. Call it after anything that was done to the board from outside."""
-        out = self.board.poll(self.now())
+        out = self._talker.poll(self.now())
         if out:
             self._write(out)
         self._set_timer()
         if self.on_room is not None:
             self.on_room()
+
+    def rx_free(self) -> int | None:
+        """Bytes that may be read from the host now; None: as many as there are."""
+        return self._talker.rx_free()
 
     def stop(self) -> None:
         """No more wake-ups."""
@@ -64,7 +75,7 @@ class Pump:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self.board.next_deadline()
+        deadline = self._talker.next_deadline()
         if deadline is not None:
             delay = max((deadline - self.now()) / self._speed, SHORTEST_SLEEP_SECONDS)
             self._timer = self._loop.call_later(delay, self.turn)

@@ -1,12 +1,19 @@
-"""A simulated board behind a gateway port, on a virtual-time loop."""
+"""A simulated board behind a gateway port, on a virtual-time loop.
+
+Faults are the board's own: `Board(..., faults=RandomPlan(seed, rates))`, or `board.faults.arm(...)`; those of
+the cable (`unplug`, `port-busy`) work here. With `link=Link(board, baud=115200)` bytes take their time, and
+`link.host_baud` is the rate that the host has set.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 
 from firmware_sim.machine.board import Board
+from firmware_sim.wire.link import Link, Talker
 from gateway.transport.port import Port, PortListener, PortUnavailable
 
 #: Seconds a byte takes between the two: a USB round trip takes about a millisecond.
@@ -53,11 +60,18 @@ class BoardWire:
         *,
         spoil: Callable[[bytes], bytes] = lambda data: data,
         resets_on_open: bool = False,
+        link: Link | None = None,
     ) -> None:
         self.board = board
+        self.board.faults.cable = self
+        self.link = link
+        self._talker: Talker = board if link is None else link
         self.spoil = spoil
         self.resets_on_open = resets_on_open
         self.is_plugged = True
+        self.is_busy = False
+        self.devices = 1
+        """How many names the printer has had: one more with each `unplug-and-return`."""
         self.port: BoardPort | None = None
         self.opened = 0
         self._loop = asyncio.get_running_loop()
@@ -75,6 +89,8 @@ class BoardWire:
         """A PortOpener."""
         if not self.is_plugged:
             raise PortUnavailable("There is no printer at this port. Check its cable and whether it is on.")
+        if self.is_busy:
+            raise PortUnavailable("Another program uses this port. Close it.")
         self.opened += 1
         self.port = BoardPort(self, listener)
         if self.resets_on_open:
@@ -82,9 +98,14 @@ class BoardWire:
         self.turn()
         return self.port
 
-    def unplug(self) -> None:
-        """Pull the cable; the board lives on."""
+    def unplug(self, seconds: float = math.inf, *, elsewhere: bool = False) -> None:
+        """Pull the cable, for `seconds` or until `plug`; the board lives on."""
         self.is_plugged = False
+        self.devices += elsewhere
+        if self.link is not None:
+            self.link.forget()
+        if seconds < math.inf:
+            self._loop.call_later(seconds, self.plug)
         if self.port is not None:
             self.port.lose("The cable was pulled.")
 
@@ -92,13 +113,21 @@ class BoardWire:
         """Put it back."""
         self.is_plugged = True
 
+    def block(self, seconds: float) -> None:
+        """Somebody else opens the port: nobody can for so long."""
+        self.is_busy = True
+        self._loop.call_later(seconds, self._unblock)
+
+    def _unblock(self) -> None:
+        self.is_busy = False
+
     def carry(self, data: bytes) -> None:
         """Bytes on their way to the board."""
         self._to_board.append(self.spoil(data))
         self._loop.call_later(WIRE_SECONDS, self._arrive)
 
     def _arrive(self) -> None:
-        self.board.receive(self._to_board.popleft(), self.now)
+        self._talker.receive(self._to_board.popleft(), self.now)
         self.turn()
 
     def _deliver(self) -> None:
@@ -107,11 +136,11 @@ class BoardWire:
 
     def turn(self) -> None:
         """Let the board live up to now; call it after doing something to the board from outside."""
-        out = self.board.poll(self.now)
+        out = self._talker.poll(self.now)
         if out and self.port is not None:
             self._to_host.append((self.port, out))
             self._loop.call_later(WIRE_SECONDS, self._deliver)
-        due = self.board.next_deadline()
+        due = self._talker.next_deadline()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
