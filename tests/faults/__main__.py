@@ -116,9 +116,8 @@ def _series(cases: list[Case], jobs: int, odd: int) -> int:
     print(verdict_table(verdicts))
     print(f"\n{fault_table(struck, runs)}")
     if stalls:
-        print(
-            f"\nmean stall per fault: {sum(stalls) / len(stalls):.2f} s ({len(stalls)} runs that had only faults)"
-        )
+        mean = sum(stalls) / len(stalls)
+        print(f"\nmean stall per fault: {mean:.2f} s ({len(stalls)} runs that had nothing but faults)")
     print(f"{len(cases)} runs in {time.monotonic() - began:.0f} s")
     return any(verdict.kind is Kind.FAIL for _, verdict in verdicts)
 

@@ -127,6 +127,8 @@ def _rates(dice: Random, mixture: str) -> dict[str, Rate]:
             rates[label] = low * (high / low) ** dice.random()
             if label in ("unplug-and-return", "port-busy"):
                 rates[label] = {"rate": rates[label], "seconds": dice.choice((1.0, 5.0, 20.0, 90.0))}
+            elif label == "busy-for-minutes":  # three in a row are less than any firmware may be silent
+                rates[label] = {"rate": rates[label], "seconds": 55.0}
             elif label in ("silent", "suspend", "slow-host"):
                 rates[label] = {"rate": rates[label], "seconds": dice.choice((1.0, 5.0, 20.0))}
     return rates
