@@ -191,6 +191,18 @@ class Streamer(_Section):
         return Path(state_directory) / "wire" if state_directory else self.wire_folder / "kept"
 
 
+class Safety(_Section):
+    """What the safety monitor of the streamer tolerates (docs/SAFETY.md). Minutes; 0 switches a rule off."""
+
+    idle_minutes: float = Field(default=15, ge=0)
+    held_minutes: float = Field(default=15, ge=0)
+    paused_hotend_minutes: float = Field(default=30, ge=0)
+    paused_bed_minutes: float = Field(default=240, ge=0)
+    watch_temperatures: bool = True
+    hotend_max: float = Field(default=350, gt=0)
+    bed_max: float = Field(default=150, gt=0)
+
+
 class PrinterConfig(_Section):
     """One `[[printers]]` entry."""
 
@@ -213,6 +225,7 @@ class Config(BaseSettings):
     server: Server = Server()
     store: Store = Store()
     streamer: Streamer = Streamer()
+    safety: Safety = Safety()
     printers: tuple[PrinterConfig, ...] = ()
 
     @classmethod
@@ -321,7 +334,7 @@ def _credentials(directory: Path) -> dict[str, Any]:
 
 
 def _sections() -> dict[str, type[BaseModel]]:
-    return {"server": Server, "store": Store, "streamer": Streamer}
+    return {"server": Server, "store": Store, "streamer": Streamer, "safety": Safety}
 
 
 def _merge(base: dict[str, Any], stronger: Mapping[str, Any]) -> None:
@@ -377,6 +390,8 @@ def _sentence(details: ErrorDetails, merged: Mapping[str, Any]) -> str:
 
 _TYPES = {
     "int": "is not a whole number",
+    "float": "is not a number",
+    "bool": "is neither true nor false",
     "greater_than_equal": "must not be less than 0",
     "greater_than": "must be more than 0",
     "string": "must be text in quotes",

@@ -26,7 +26,7 @@ from gateway.api.forge.dialect import FORGE
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
-from gateway.config import Config, PrinterConfig
+from gateway.config import Config, PrinterConfig, Safety
 from gateway.domain.commands import ConfigurePrinters, PrinterSetting
 from gateway.domain.file import FileRejected
 from gateway.domain.printer import PlateClear
@@ -38,6 +38,7 @@ from gateway.engine.ports import StoreUnavailable
 from gateway.gcode.inspect import NotPrintable, inspect
 from gateway.publish.hub import Hub
 from gateway.running import Notifier, Service
+from gateway.safety.limits import SafetyLimits
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
@@ -182,6 +183,7 @@ async def _stream(config: Config) -> int:
         chance=random.Random(),
         warnings=warnings,
         watch=WireWatch(wire_logs, kept, clock.wall),
+        safety=_safety(config.safety),
     )
     is_listening = asyncio.Event()
     serving = service.spawn(StreamerServer(host, config.streamer.socket).run(is_listening.set), "streamer")
@@ -193,6 +195,18 @@ async def _stream(config: Config) -> int:
     await service.until_ended(lambda: not serving.done())
     await service.cancel()
     return 1 if service.failure else 0
+
+
+def _safety(wanted: Safety) -> SafetyLimits:
+    return SafetyLimits(
+        idle=wanted.idle_minutes * 60,
+        held=wanted.held_minutes * 60,
+        paused_hotend=wanted.paused_hotend_minutes * 60,
+        paused_bed=wanted.paused_bed_minutes * 60,
+        watches_temperatures=wanted.watch_temperatures,
+        hotend_max=wanted.hotend_max,
+        bed_max=wanted.bed_max,
+    )
 
 
 def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
