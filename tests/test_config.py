@@ -97,7 +97,7 @@ def test_it_is_frozen() -> None:
         ("[sever]\n", '[sever]: unknown section "sever"; did you mean "server"?'),
         (
             '[mqtt]\nurl = "mqtt://broker"',
-            '[mqtt]: unknown section "mqtt"; known here: printers, server, store, streamer',
+            '[mqtt]: unknown section "mqtt"; known here: printers, safety, server, store, streamer',
         ),
         (PRINTER + "bautd = 1", 'no. 1 ("mk3") bautd: unknown key "bautd"; did you mean "baud"?'),
         ('[server]\nlisten = "8080"', '[server] listen: "8080" is not an address with a port; write it like'),
