@@ -226,7 +226,7 @@ class CommandLoop(Machine):
         handler = self._handlers.get(command.code)
         if handler is None:
             self.say(replies.unknown(command.text))
-            self.note("unknown", source=command.source, n=command.number, line=command.text)
+            self._note_executed(command, "unknown")
             return None
         if command.code in _PLANNED and self.planner.free(self.now) <= 0:
             return self._when_there_is_room(command)
