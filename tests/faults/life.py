@@ -58,6 +58,10 @@ class Life:
         self._die()
         return min(size, self._death.passed)
 
+    def spare(self) -> None:
+        """It does not die any more."""
+        self._death = None
+
     def _die(self) -> None:
         self.is_dead = True
         self.died.set()

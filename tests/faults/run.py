@@ -198,23 +198,22 @@ class _Run:
 
     def _is_settled(self) -> bool:
         report = self.outcome.report
-        if report is None:
-            return False
-        if report.phase.is_end:
+        if report is not None and report.phase.is_end:
             return True
-        if self.life.is_dead or self.life.driver.recovery is not None:
+        if not self.is_started or self.life.is_dead or self.life.driver.recovery is not None:
             return False
         shot = self.life.driver.snapshot()
         if shot.current is None and not shot.ended:
-            # It ended, and the streamer died before it had said how: its caller must find that out by itself.
+            # It had not taken the start when it died, or it ended and it died before it had said how. Its
+            # caller looks at the printer then, and holds the job.
             self.outcome.report = None
             return True
-        return report.phase is PrintPhase.HELD
+        return report is not None and report.phase is PrintPhase.HELD
 
     async def _afterwards(self) -> None:
         outcome, report = self.outcome, self.outcome.report
         phase = None if report is None else report.phase
-        self.death = None
+        self.life.spare()
         await self._until(lambda: False, AFTER_SECONDS)
         if phase is PrintPhase.HELD and "heaters are switched off" in (outcome.report.message or ""):  # type: ignore[union-attr]
             await self._until(self._is_cold, CANCEL_SECONDS)
