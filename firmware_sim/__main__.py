@@ -1,8 +1,8 @@
-"""The command `firmware-sim`: a simulated printer on a real pseudo-terminal.
+"""The command `firmware-sim`: a simulated printer on a pseudo-terminal or a TCP port.
 
-Prints `ready PATH` when the link is there, and runs until SIGTERM or SIGINT. Exit status 0; 2 for an argument
-that is wrong or cannot be had (unknown personality, a link path that is taken, a folder that is not there):
-then one line on stderr says which.
+Prints `ready PATH` or `ready tcp://HOST:PORT` when it can be opened, and runs until SIGTERM or
+SIGINT. Exit status 0; 2 for an argument that is wrong or cannot be had (unknown personality, a link path that
+is taken, a folder that is not there): then one line on stderr says which.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from typing import NoReturn
 
 from firmware_sim.endpoints.control import ControlRefused, ControlSocket
 from firmware_sim.endpoints.pty import LinkRefused, PtyEndpoint
+from firmware_sim.endpoints.pump import Pump
+from firmware_sim.endpoints.tcp import ListenRefused, TcpEndpoint
+from firmware_sim.faults.plan import FaultPlan
+from firmware_sim.faults.plan_file import BadPlan, random_part, rates_from, read_plan
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from firmware_sim.personality import (
@@ -26,8 +30,12 @@ from firmware_sim.personality import (
     load_personality,
     personality_names,
 )
+from firmware_sim.wire.link import Link
 
 USAGE_ERROR = 2
+LEAST_BAUD, MOST_BAUD = 300, 4_000_000
+"""What UARTs of printers run at, with room on both sides."""
+MOST_PORT = 65_535
 
 
 class CannotStart(Exception):
@@ -52,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     try:
         return asyncio.run(_serve(options, board))
-    except (LinkRefused, ControlRefused) as error:
+    except (LinkRefused, ListenRefused, ControlRefused) as error:
         print(f"firmware-sim: {error}", file=sys.stderr)
         return USAGE_ERROR
     finally:
@@ -65,14 +73,39 @@ def _parser() -> argparse.ArgumentParser:
     serial = kinds.add_parser("serial", help="a Marlin printer on a pseudo-terminal")
     serial.add_argument("--link", type=Path, required=True, metavar="PATH", help="symlink to the pty")
     serial.add_argument(
-        "--personality", default="marlin-sd", metavar="NAME", help=f"one of: {', '.join(personality_names())}"
+        "--by-id", nargs=2, metavar=("DIR", "NAME"), help="a second symlink DIR/NAME, as in /dev/serial/by-id"
     )
-    serial.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
-    serial.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: what the machine really did")
-    serial.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="machine time per real time")
-    serial.add_argument("--sd", type=Path, metavar="DIR", help="every file in DIR is on the SD card")
-    serial.add_argument("--control", type=Path, metavar="SOCKET", help="Unix socket to act as a person")
+    tcp = kinds.add_parser("tcp", help="a Marlin printer on a TCP port")
+    tcp.add_argument("--listen", type=_address, required=True, metavar="HOST:PORT", help="port 0: any")
+    for kind in (serial, tcp):
+        _add_machine_options(kind)
     return parser
+
+
+def _add_machine_options(kind: argparse.ArgumentParser) -> None:
+    names = ", ".join(personality_names())
+    kind.add_argument("--personality", default="marlin-sd", metavar="NAME", help=f"one of: {names}")
+    kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
+    kind.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: what the machine really did")
+    kind.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="machine time per real time")
+    kind.add_argument("--sd", type=Path, metavar="DIR", help="every file in DIR is on the SD card")
+    kind.add_argument("--control", type=Path, metavar="SOCKET", help="Unix socket to act as a person")
+    kind.add_argument("--baud", type=_baud, default=0, metavar="RATE", help="10 bits a byte; 0: as USB")
+    kind.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan, TOML or JSON lines")
+    kind.add_argument("--rates", metavar="NAME=RATE,...", help="faults at random, by --seed")
+
+
+def _baud(text: str) -> int:
+    if not text.isdecimal() or not (int(text) == 0 or LEAST_BAUD <= int(text) <= MOST_BAUD):
+        raise argparse.ArgumentTypeError(f"baud is 0 or {LEAST_BAUD} to {MOST_BAUD}, not {text!r}")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > MOST_PORT:
+        raise argparse.ArgumentTypeError(f"the address is HOST:PORT, not {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _speed(text: str) -> float:
@@ -91,6 +124,10 @@ def _board(options: argparse.Namespace) -> Board:
     except (UnknownPersonality, BadPersonality) as error:
         raise CannotStart(str(error)) from error
     try:
+        plan = _plan(options)
+    except BadPlan as error:
+        raise CannotStart(str(error)) from error
+    try:
         files = _files_of(options.sd)
     except OSError as error:
         raise CannotStart(f"--sd {options.sd}: {error.strerror or error}") from error
@@ -98,7 +135,15 @@ def _board(options: argparse.Namespace) -> Board:
         ledger = Ledger(options.ledger)
     except OSError as error:
         raise CannotStart(f"--ledger {options.ledger}: {error.strerror}") from error
-    return Board(personality, ledger=ledger, seed=options.seed, sd_files=files)
+    return Board(personality, ledger=ledger, seed=options.seed, sd_files=files, faults=plan)
+
+
+def _plan(options: argparse.Namespace) -> FaultPlan:
+    scripted = read_plan(options.faults, options.seed) if options.faults else FaultPlan()
+    if not options.rates:
+        return scripted
+    drawn = random_part(rates_from(options.rates), options.seed)
+    return FaultPlan(scripted.entries, (*scripted.also, drawn))
 
 
 def _files_of(folder: Path | None) -> dict[str, bytes] | None:
@@ -114,18 +159,42 @@ async def _serve(options: argparse.Namespace, board: Board) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    endpoint = PtyEndpoint(board, options.link, speed=options.speed)
-    control = ControlSocket(endpoint.pump, options.control) if options.control else None
+    cable = Link(board, baud=options.baud) if options.baud else None
+    if options.kind == "tcp":
+        return await _serve_tcp(options, board, cable, stopped)
+    by_id = Path(*options.by_id) if options.by_id else None
+    endpoint = PtyEndpoint(board, options.link, speed=options.speed, cable=cable, by_id=by_id)
+    try:
+        await _until_stopped(options, endpoint.pump, f"ready {options.link}", stopped)
+    finally:
+        endpoint.close()
+    return 0
+
+
+async def _serve_tcp(
+    options: argparse.Namespace, board: Board, cable: Link | None, stopped: asyncio.Event
+) -> int:
+    endpoint = TcpEndpoint(board, speed=options.speed, cable=cable)
+    try:
+        await endpoint.open(*options.listen)
+        host, port = endpoint.address
+        shown = f"[{host}]" if ":" in host else host
+        await _until_stopped(options, endpoint.pump, f"ready tcp://{shown}:{port}", stopped)
+    finally:
+        await endpoint.close()
+    return 0
+
+
+async def _until_stopped(options: argparse.Namespace, pump: Pump, ready: str, stopped: asyncio.Event) -> None:
+    control = ControlSocket(pump, options.control) if options.control else None
     try:
         if control is not None:
             await control.open()
-        print(f"ready {options.link}", flush=True)
+        print(ready, flush=True)
         await stopped.wait()
     finally:
         if control is not None:
             await control.close()
-        endpoint.close()
-    return 0
 
 
 if __name__ == "__main__":

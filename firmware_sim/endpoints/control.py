@@ -5,7 +5,9 @@ One text command a line, one JSON object a line back: `{"ok": true, …}` or `{"
     panel start NAME | panel pause | panel resume | panel cancel | panel click
     reset | kill | status
     fault lose-ok [COUNT] | fault corrupt-line [COUNT] | fault silent SECONDS
-    fault heater E0|bed dead|open|short
+    fault heater E0|bed dead|open|short|slow
+    fault NAME [to-board|to-host] [KEY=VALUE ...]     any fault of the catalogue, keys as in a plan file
+    unplug [SECONDS] | replug
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import os
 from pathlib import Path
 
 from firmware_sim.endpoints.pump import Pump
+from firmware_sim.faults.acts import Cable
+from firmware_sim.faults.plan_file import BadPlan, parse_plan
 from firmware_sim.machine.board import Board
 
 
@@ -72,6 +76,10 @@ def obey(board: Board, text: str, now: float) -> dict[str, object]:
         case ["status"]:
             board.stay_current(now)
             return board_status(board, now)
+        case ["unplug", *seconds] if len(seconds) < 2:
+            _cable(board).unplug(_seconds(seconds[0]) if seconds else math.inf, elsewhere=False)
+        case ["replug"]:
+            _cable(board).plug()
         case ["fault", *fault]:
             _fault(board, fault, now)
         case _:
@@ -89,8 +97,43 @@ def _fault(board: Board, words: list[str], now: float) -> None:
             board.fault_silent(_seconds(seconds), now)
         case ["heater", heater, kind]:
             board.fault_heater(heater, kind, now)
+        case [name, *rest] if name not in ("silent", "heater"):
+            _by_name(board, name, rest, now)
         case _:
             raise BadOrder(f"no such fault: {' '.join(words)!r}")
+
+
+def _by_name(board: Board, name: str, words: list[str], now: float) -> None:
+    """`ok-lost line=200`, `byte-lost to-host`: one row of a plan file in one line."""
+    board.stay_current(now)
+    if words and "=" not in words[0]:
+        name = f"{name} {words.pop(0)}"
+    row: dict[str, object] = {"name": name}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise BadOrder(f"not KEY=VALUE: {word!r}")
+        row[key] = _number_or_word(value)
+    try:
+        board.faults.load(parse_plan({"fault": [row]}))
+    except BadPlan as error:
+        raise BadOrder(f"no such fault: {name!r}: {error}") from error
+
+
+def _number_or_word(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _cable(board: Board) -> Cable:
+    cable = board.faults.cable
+    if cable is None:
+        raise BadOrder("there is no cable to pull here")
+    return cable
 
 
 def _count(words: list[str]) -> int:

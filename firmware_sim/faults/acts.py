@@ -26,6 +26,9 @@ class Cable(Protocol):
     def unplug(self, seconds: float, *, elsewhere: bool) -> None:
         """Out for `seconds`; `elsewhere`: back as another device."""
 
+    def plug(self) -> None:
+        """Put it back, if it is out."""
+
     def block(self, seconds: float) -> None:
         """Somebody else holds the port for `seconds`."""
 

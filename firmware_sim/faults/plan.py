@@ -67,14 +67,14 @@ class Plan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """A list of entries; and, if there is one, a random plan beside it."""
+    """A list of entries, and random plans beside it."""
 
     entries: Sequence[Planned] = ()
-    also: Plan | None = None
+    also: tuple[Plan, ...] = ()
 
     def load(self, armoury: Armoury) -> None:
         """Arm every entry."""
         for entry in self.entries:
             armoury.arm(entry.fault, entry.trigger, entry.count)
-        if self.also is not None:
-            self.also.load(armoury)
+        for plan in self.also:
+            plan.load(armoury)

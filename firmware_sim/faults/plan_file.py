@@ -66,7 +66,7 @@ def parse_plan(table: Mapping[str, Any], seed: int = 0) -> FaultPlan:
     if isinstance(own_seed, bool) or not isinstance(own_seed, int):
         raise BadPlan(f"seed = {own_seed!r} is not a whole number")
     rates = table.get("random")
-    return FaultPlan(entries, None if rates is None else random_part(rates, own_seed))
+    return FaultPlan(entries, () if rates is None else (random_part(rates, own_seed),))
 
 
 def random_part(rates: object, seed: int) -> RandomPlan:

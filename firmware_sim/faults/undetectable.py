@@ -8,7 +8,8 @@ numbered and checksummed it. Only then is the entry of the ledger labelled, with
 * the `N` was harmed, so the firmware took the line for an un-numbered one and checked nothing;
 * the firmware checks nothing at all.
 
-Not labelled: whatever the firmware refused, dropped or did not know (the next number tells); a line that the
+Not labelled: whatever the firmware refused or dropped (the next number tells), and what it did not know if that
+had no number; with a number an `unknown` entry takes the place of the line that was sent. Nor a line that the
 host sent without a checksum (its own choice); damage toward the host (numbers protect the print there).
 """
 
@@ -120,10 +121,11 @@ def executed_as_sent(entries: Iterable[Entry], source: str = "host") -> list[str
     """
     commands: list[str] = []
     for entry in entries:
-        if entry.event != "executed" or entry.source != source:
+        if entry.event not in ("executed", "unknown") or entry.source != source:
             continue
         if not is_undetectable(entry):
-            commands.append(entry.line or "")
+            if entry.event == "executed":
+                commands.append(entry.line or "")
         elif NUMBER_HARMED not in (entry.effect or ""):
             sent = (entry.effect or "").partition(_SENT)[2].encode("latin-1")
             commands.append(strip(sent).command.decode("latin-1"))
