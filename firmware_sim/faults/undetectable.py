@@ -8,9 +8,9 @@ numbered and checksummed it. Only then is the entry of the ledger labelled, with
 * the `N` was harmed, so the firmware took the line for an un-numbered one and checked nothing;
 * the firmware checks nothing at all.
 
-Not labelled: whatever the firmware refused or dropped (the next number tells), and what it did not know if that
-had no number; with a number an `unknown` entry takes the place of the line that was sent. Nor a line that the
-host sent without a checksum (its own choice); damage toward the host (numbers protect the print there).
+Not labelled: whatever the firmware refused or dropped (the next number tells), and what it did not know if
+that had no number; with a number an `unknown` entry takes the place of the line that was sent. Nor a line
+that the host sent without a checksum (its own choice); damage toward the host (numbers protect the print).
 """
 
 from __future__ import annotations

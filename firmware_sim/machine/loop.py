@@ -226,7 +226,11 @@ class CommandLoop(Machine):
         handler = self._handlers.get(command.code)
         if handler is None:
             self.say(replies.unknown(command.text))
-            self._note_executed(command, "unknown")
+            # Without a number nothing is hidden: the host's next one tells. With it the line counts as done.
+            altered = command.altered if command.number is not None else None
+            self.note(
+                "unknown", source=command.source, n=command.number, line=command.text, effect=altered or None
+            )
             return None
         if command.code in _PLANNED and self.planner.free(self.now) <= 0:
             return self._when_there_is_room(command)

@@ -68,6 +68,16 @@ def test_a_harmed_number_that_lets_a_line_run_unchecked(wire: Wire, arrives: str
     assert executed_as_sent(wire.talk.ledger)[1:] == ["G92 E0"], "the second is the one that counts"
 
 
+def test_a_command_nobody_knows_takes_the_place_of_the_numbered_line_that_was_sent(wire: Wire) -> None:
+    sent = frame(1, "G1 X1")
+    wire.send(sent, sent.replace("G", "O").replace("X", "P"))  # the same bit, twice
+    [entry] = wire.talk.ledger.events("unknown")
+    assert (entry.n, entry.line) == (1, "O1 P1")
+    assert executed_as_sent([entry]) == ["G1 X1"], "the firmware counts it: nobody will send it again"
+    wire.send(frame(2, "G1 X2"), "4 G1 X2*33\n")
+    assert executed_as_sent(wire.talk.ledger.events("unknown")[1:]) == [], "nothing is counted, nothing lost"
+
+
 def test_a_new_line_end_in_a_line_makes_a_command_of_its_tail(wire: Wire) -> None:
     wire.send(frame(1, "M118 G92 E5"), "N1 M118\nG92 E5*99\n")
     assert wire.labelled() == [], "the receive buffer was flushed behind the refused first half"
