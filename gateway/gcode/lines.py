@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 #: Bytes read at once: large enough for few system calls, small enough not to hold up an event loop.
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 16 * 1024
 #: Bytes of one line of the file, comments included: slicers write thumbnails and settings in long comments.
 FILE_LINE_BYTES_MAX = 64 * 1024
 #: Characters of M117's text: displays show 20 to 60; a longer one would not fit the firmware's line.
@@ -31,6 +31,13 @@ _OWN_CHECKSUM = re.compile(rb"\s*\*\d+\s*$")
 _COMMAND = re.compile(r"([A-Za-z]\d*)")
 _NEEDS_TIDYING = re.compile(rb"[\t\\]|M11[078]")
 _BOM = b"\xef\xbb\xbf"
+#: What nearly all lines of a print file are made of. One of these alone that begins with G or T is printable
+#: as it is.
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .-+:_="
+_MOTION_OR_TOOL = frozenset(b"GT")
+
+#: A GcodeLine in bytes: text, bytes of the file up to and including it, ordinal.
+BlockLine = tuple[bytes, int, int]
 
 
 class GcodeLine(NamedTuple):
@@ -90,27 +97,58 @@ def raw_lines(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[bytes, int]]:
 
     Holds one chunk and one line at most, whatever the size of the file.
     """
+    for lines, offset, newline in _chunks(file, start):
+        for line in lines:
+            offset += len(line) + newline
+            yield line, offset
+
+
+def _chunks(file: BinaryIO, start: int) -> Iterator[tuple[list[bytes], int, int]]:
+    """(whole lines without their newlines, offset of the first, bytes of each newline). Raises LineOverlong.
+
+    Only the last line of a file can be without one; it comes alone.
+    """
     file.seek(start)
     offset, number, rest = start, 0, b""
     while chunk := file.read(CHUNK_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            number += 1
-            offset += len(line) + 1
-            if len(line) > FILE_LINE_BYTES_MAX:
-                raise LineOverlong(number)
-            yield line, offset
+        if lines and len(max(lines, key=len)) > FILE_LINE_BYTES_MAX:
+            first = next(at for at, line in enumerate(lines) if len(line) > FILE_LINE_BYTES_MAX)
+            yield lines[:first], offset, 1
+            raise LineOverlong(number + first + 1)
+        yield lines, offset, 1
+        number += len(lines)
+        offset += sum(map(len, lines)) + len(lines)
         if len(rest) > FILE_LINE_BYTES_MAX:
             raise LineOverlong(number + 1)
     if rest:
-        yield rest, offset + len(rest)
+        yield [rest], offset, 0
+
+
+def line_blocks(file: BinaryIO, *, start: int = 0, start_ordinal: int = 0) -> Iterator[list[BlockLine]]:
+    """The printable lines from byte `start` on (a line's beginning), a chunk of the file at a time.
+
+    `start_ordinal` printable lines came before. Blocks are never empty. Raises LineOverlong.
+    """
+    ordinal = start_ordinal
+    for lines, end, newline in _chunks(file, start):
+        block: list[BlockLine] = []
+        for line in lines:
+            end += len(line) + newline
+            if not line:
+                continue
+            if line[0] not in _MOTION_OR_TOOL or line[-1] == 0x20 or line.translate(None, _PLAIN):
+                line = printable(line).encode("ascii")
+                if not line:
+                    continue
+            ordinal += 1
+            block.append((line, end, ordinal))
+        if block:
+            yield block
 
 
 def printable_lines(file: BinaryIO, *, start: int = 0, start_ordinal: int = 0) -> Iterator[GcodeLine]:
-    """The printable lines from byte `start` on (a line's beginning); `start_ordinal` came before it."""
-    ordinal = start_ordinal
-    for raw, end in raw_lines(file, start=start):
-        text = printable(raw)
-        if text:
-            ordinal += 1
-            yield GcodeLine(text, end, ordinal)
+    """The same lines one at a time, as text."""
+    for block in line_blocks(file, start=start, start_ordinal=start_ordinal):
+        for text, end, ordinal in block:
+            yield GcodeLine(text.decode("ascii"), end, ordinal)

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gcode.lines import CHUNK_BYTES, FILE_LINE_BYTES_MAX, LineOverlong, printable, printable_lines
+from gateway.gcode.lines import (
+    CHUNK_BYTES,
+    FILE_LINE_BYTES_MAX,
+    LineOverlong,
+    line_blocks,
+    printable,
+    printable_lines,
+    raw_lines,
+)
 from gateway.protocol.marlin.framing import LineNotSendable, checksum, numbered
 
 
@@ -109,6 +117,22 @@ def test_reading_on_from_any_line_gives_the_rest(rows: list[bytes], data: st.Dat
     at = lines[index]
     rest = list(printable_lines(io.BytesIO(content), start=at.end, start_ordinal=at.ordinal))
     assert rest == lines[index + 1 :]
+
+
+PIECES = st.sampled_from(
+    [b"G1 X1.5", b"G1 X2 ", b" ", b"\n", b"\r\n", b";", b"N7 ", b"*99", b"T1", b"g28", b"M110 N0", b"\t", b"\\",
+     b"M117 Hi", b"\xff", b"\xc3\xa9", b"=:_", b"(", b"\0", b"\x0b"]
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(PIECES, st.binary(max_size=4)), max_size=60), st.integers(0, 3))
+def test_the_quick_look_at_a_line_says_what_the_slow_one_says(pieces: list[bytes], long: int) -> None:
+    content = b"".join(pieces) + b"G1 X1\n" * (long * CHUNK_BYTES // 6)
+    blocks = [line for block in line_blocks(io.BytesIO(content)) for line in block]
+    expected = [(text, end) for raw, end in raw_lines(io.BytesIO(content)) if (text := printable(raw))]
+    assert [(text.decode("ascii"), end) for text, end, _ in blocks] == expected
+    assert [ordinal for _, _, ordinal in blocks] == list(range(1, len(blocks) + 1))
+    assert all(end <= len(content) for _, end, _ in blocks)
 
 
 def test_chunks_cut_lines_anywhere() -> None:

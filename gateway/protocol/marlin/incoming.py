@@ -30,6 +30,11 @@ class LineReader:
         """Bytes kept of a line that is not complete."""
         return len(self._rest)
 
+    @property
+    def is_at_line_start(self) -> bool:
+        """Whether what comes next begins a line."""
+        return not self._rest and not self._is_overlong
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The lines that `data` completes, without their newlines."""
         if b"\n" not in data:

@@ -14,6 +14,8 @@ ok is worth, `opening` how it begins, `silence` what happens when answers stay o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.asking import Locator
 from gateway.protocol.marlin.connection import Connection
@@ -46,12 +48,11 @@ from gateway.protocol.marlin.responses import (
     parse_reply,
 )
 from gateway.protocol.marlin.silence import SETTLE_SECONDS, Silence
+from gateway.protocol.marlin.steady import Steady
 from gateway.protocol.marlin.window import Verdict
 
 #: Resends for lines that were never sent (garbled digits) before the link gives up.
 BEYOND_MAX = 8
-#: Lines in flight at most, whatever the firmware says: BUFSIZE 32 is the largest in use.
-WINDOW_LINES_MAX = 31
 
 _QUESTIONS = frozenset({"M105", "M115"})  # asked un-numbered too
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
@@ -90,9 +91,9 @@ class Link:
             report_seconds=report_seconds,
         )
         self._silence = Silence(self._connection, self._patience)
+        self._steady = Steady(self._connection, self._reader, self._patience, self._silence)
         self.locator = Locator(self._window, self._connection.signal, self._connection.events.put)
         self._beyond = 0
-        self._block_free: int | None = None
         self._refused_after: int | None = None
 
     # -- what is known ------------------------------------------------------------------------------------
@@ -159,13 +160,8 @@ class Link:
     @property
     def wants_line(self) -> bool:
         """Whether a line handed over now would go out soon: no more than one ever waits for room."""
-        window = self._window
-        return (
-            self._connection.is_ready
-            and self.phase in NUMBERED_PHASES
-            and window.sent == window.last
-            and window.in_flight < window.lines
-        )
+        connection = self._connection
+        return connection.is_ready and connection.phase in NUMBERED_PHASES and not self._window.is_full
 
     def wants_marker(self, age: float) -> bool:
         """Whether a numbered M105 between the lines is due, the last one being `age` seconds old."""
@@ -176,6 +172,13 @@ class Link:
     def submit(self, text: str) -> int:
         """Hand over one line; returns its number. Raises LineNotSendable, LinkNotReady before its time."""
         return self._connection.submit(text)
+
+    def hand_over(self, lines: Sequence[tuple[bytes, int, int]], at: int) -> int:
+        """Hand over the lines from index `at` on that have room now, while `wants_line`; how many they are.
+
+        Each begins with its text. Raises LineNotSendable when the first of them cannot be sent.
+        """
+        return self._steady.hand_over(lines, at) if self.wants_line else 0
 
     def ask(self, text: str) -> None:
         """Send an un-numbered question (M105) while the line number must not be touched."""
@@ -206,15 +209,21 @@ class Link:
 
     # -- the five verbs -----------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Take bytes in pieces of any size. Never raises for what they hold."""
+    def receive(self, data: bytes, now: float) -> bool:
+        """Take bytes in pieces of any size. Never raises for what they hold.
+
+        True: they were answers to lines and nothing else; no event, and no new deadline but a later one.
+        """
         if self.failure is not None or not data:
-            return
+            return False
         self._patience.heard_at = now
+        if self._steady.count(data, now):
+            return not self._window.awaits_marker
         for line in self._reader.feed(data):
             self._hear(parse_reply(line), now)
         if self.failure is not None:
             self._reader.forget()
+        return False
 
     def to_send(self, now: float) -> bytes:
         """The bytes to hand to the port now; each is returned once."""
@@ -295,7 +304,7 @@ class Link:
         connection, window = self._connection, self._window
         question = self._silence.answer_seen(now)
         if ok.block_free is not None:
-            self._learn_window(ok.block_free)
+            window.learn(ok.block_free, ok.number)
         phase = connection.phase
         if ok.temperatures is not None:
             connection.events.put(Temperature(ok.temperatures, is_waiting=False))
@@ -308,12 +317,6 @@ class Link:
             self._answered()
             if question is not None and (ok.temperatures or not connection.profile.temperature_in_ok):
                 self._silence.answered_first(question, now)
-
-    def _learn_window(self, block_free: int) -> None:
-        """`B` of ADVANCED_OK is BUFSIZE - 1 when idle. Believed when said twice: one may be garbled."""
-        if block_free == self._block_free:
-            self._window.lines = max(self._window.lines, min(block_free, WINDOW_LINES_MAX))
-        self._block_free = block_free
 
     def _answered(self) -> None:
         connection, window = self._connection, self._window

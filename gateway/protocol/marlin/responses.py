@@ -216,6 +216,13 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """`area:` of M115: how high the nozzle may go, in mm."""
+
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Echo:
     """Something for people."""
 
@@ -232,7 +239,7 @@ class Other:
 Reply = (
     Ok | Resend | ErrorLine | FirmwareError | Fault | Killed | Busy | Temperature | Start | Wait | Capability
     | FirmwareInfo | SdStatus | NotSdPrinting | FileOpened | FileOpenFailed | FileSelected | DonePrinting
-    | Action | UnknownCommand | Position | Echo | Other
+    | Action | UnknownCommand | Position | Area | Echo | Other
 )  # fmt: skip
 
 PLAIN_OK = Ok()
@@ -255,6 +262,7 @@ _BUSY = re.compile(r"(?:echo:\s*)?busy:\s*(.+)$")
 _UNKNOWN = re.compile(r"(?:echo:\s*|//\s*)Unknown command:\s*\"?(.*?)\"?$")
 _POSITION = re.compile(r"(?:X:-?\d)")
 _AXIS = re.compile(r"([XYZE]):\s*(-?\d+(?:\.\d*)?)")
+_AREA = re.compile(r"full:\{.*?max:\{[^}]*?\bz:\s*(\d+(?:\.\d*)?)")
 _HEATER = re.compile(r"Heater_ID:\s*(\S+)", re.IGNORECASE)
 _LINE_ERRORS = ("checksum", "line number", "expected line", "last line")
 #: What a serial line says while the board at its end gets its power.
@@ -402,6 +410,11 @@ def _parse_position(text: str) -> Reply | None:
     return Position({axis: float(at) for axis, at in _AXIS.findall(text.partition("Count")[0])})
 
 
+def _parse_area(text: str) -> Reply | None:
+    match = _AREA.search(text)
+    return Area(float(match.group(1))) if match else None
+
+
 def _parse_busy(text: str) -> Reply | None:
     match = _BUSY.match(text)
     return Busy(match.group(1).strip()) if match else None
@@ -427,6 +440,7 @@ _BY_PREFIX: tuple[tuple[str, Callable[[str], Reply | None]], ...] = (
     ("wait", lambda text: Wait() if text == "wait" else None),
     ("Cap:", _parse_capability),
     ("FIRMWARE_NAME:", _firmware),
+    ("area:", _parse_area),
     ("File ", _parse_file),
     ("open failed", _parse_open_failed),
     ("Done printing file", lambda _: DonePrinting()),

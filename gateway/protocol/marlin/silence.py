@@ -44,6 +44,16 @@ class Silence:
         self._questions: set[int] = set()  # numbers of questions still in flight
         self._suspect: int | None = None  # number given last when an answer could not be read
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether no question is under way and nothing asks for one."""
+        return (
+            self._probe_number is None
+            and self._credit is None
+            and self._suspect is None
+            and self.settle_at is None
+        )
+
     # -- signs --------------------------------------------------------------------------------------------
 
     def work_seen(self, now: float) -> None:

@@ -38,6 +38,8 @@ HISTORY_LINES = 256
 REFUSALS_MAX = 6
 #: Un-numbered lines (emergency commands, questions) whose answers are awaited; more than a person can press.
 BARE_LINES_MAX = 16
+#: Lines in flight at most, whatever the firmware says: BUFSIZE 32 is the largest in use.
+WINDOW_LINES_MAX = 31
 
 _MASK = HISTORY_LINES - 1
 _BYTES_MASK = 2 * HISTORY_LINES - 1  # a rewind goes back a whole history, and one line before it is looked up
@@ -70,6 +72,9 @@ class SendWindow:
         self._markers: deque[int] = deque()  # not yet answered
         self._marked: deque[int] = deque(maxlen=HISTORY_LINES)  # answered or not, for a rewind
         self._lost_answers = 0  # of markers believed to be answered: they may come after all
+        self._block_free: int | None = None  # what `B` was last
+        self._idle_free = 0  # what it is when nothing waits: BUFSIZE - 1
+        self._read = 0  # number of the last line known to have left the receive buffer
         self.stray = 0  # oks that belonged to no line, since the last one that did
         self._bare: deque[tuple[int, int, bool]] = deque()  # (behind which number, bytes, answers with T:)
         self._probe_limit = 0
@@ -86,9 +91,23 @@ class SendWindow:
 
     @property
     def bytes_in_flight(self) -> int:
-        """Bytes without an answer."""
+        """Bytes that may be in the firmware's receive buffer: without an answer, and not known to be read."""
+        return self._bytes_behind(self.sent)
+
+    def _bytes_behind(self, number: int) -> int:
         through = self._bytes_through
-        return through[self.sent & _BYTES_MASK] - through[self.acked & _BYTES_MASK] + self._bare_bytes
+        read = max(self.acked, self._read)
+        return through[number & _BYTES_MASK] - through[read & _BYTES_MASK] + self._bare_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more line would have to wait for room: no more than one ever does."""
+        waiting = self.last - self.acked + len(self._bare)
+        if waiting >= self.lines:
+            return True
+        if self._recovering is not None and self.last > self.sent:
+            return True
+        return waiting > 0 and self._bytes_behind(self.last) >= self.receive_bytes
 
     @property
     def unsent(self) -> int:
@@ -122,6 +141,7 @@ class SendWindow:
         self.proven = number
         self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
         self._lost_answers = self.stray = 0
+        self._read = number
         self._markers.clear()
         self._marked.clear()
         self._bare.clear()
@@ -169,6 +189,21 @@ class SendWindow:
 
     def frames_to_send(self) -> list[bytes]:
         """The frames that have room now, in order; they count as sent."""
+        if self._recovering is not None or self._probe_limit:
+            return self._frames_one_by_one()
+        sent = self.sent
+        last = min(self.last, self.acked + self.lines - len(self._bare))
+        may_one = sent == self.acked and not self._bare
+        while last > sent and self._bytes_behind(last) > self.receive_bytes:
+            if last == sent + 1 and may_one:
+                break
+            last -= 1
+        if last <= sent:
+            return []
+        self.sent = last
+        return [self._frames[number & _MASK] for number in range(sent + 1, last + 1)]
+
+    def _frames_one_by_one(self) -> list[bytes]:
         out: list[bytes] = []
         while self.sent < self.last:
             frame = self._frames[(self.sent + 1) & _MASK]
@@ -188,15 +223,43 @@ class SendWindow:
         self._recovering = None
         self._echoes = 0
 
+    def learn(self, block_free: int, number: int | None) -> None:
+        """`B` of ADVANCED_OK: free slots of the command ring when line `number` was done; BUFSIZE - 1 idle.
+
+        The slots in use hold the lines behind it, so these have left the receive buffer. What widens the
+        window is believed when said twice: one may be garbled.
+        """
+        if block_free == self._block_free:
+            self._idle_free = max(self._idle_free, min(block_free, WINDOW_LINES_MAX))
+            self.lines = max(self.lines, self._idle_free)
+        self._block_free = block_free
+        if number is not None and self.acked < number <= self.sent and not self._bare:
+            self._read = min(self.sent, max(self._read, number + self._idle_free - block_free))
+
+    def count_named(self, number: int) -> bool:
+        """Count an ok that says which line it answers."""
+        self._owes_ok_of_resend = False
+        self.names_lines = True
+        if not self.acked < number <= self.sent:
+            return False  # doubled, or garbled
+        self.proven = max(self.proven, number)
+        return self._answered_through(number)
+
+    def count_plain(self, oks: int) -> bool:
+        """`count_ok` so many times for plain oks, if all of them answer lines and no marker is next then."""
+        if self._bare or self.names_lines or self._owes_ok_of_resend or self._recovering is not None:
+            return False
+        acked = self.acked + oks
+        if self.stray or acked > self.sent or (self._markers and acked + 1 >= self._markers[0]):
+            return False
+        self.acked = acked
+        self._probe_limit = 0
+        return True
+
     def count_ok(self, ok: Ok) -> bool:
         """Count an ok. Returns whether it answered something."""
         if ok.number is not None:
-            self._owes_ok_of_resend = False
-            self.names_lines = True
-            if not self.acked < ok.number <= self.sent:
-                return False  # doubled, or garbled
-            self.proven = max(self.proven, ok.number)
-            return self._answered_through(ok.number)
+            return self.count_named(ok.number)
         if ok.temperatures is not None:
             return self._count_marker()
         if self._owes_ok_of_resend:
@@ -310,6 +373,7 @@ class SendWindow:
         self._echoes = self.sent - number
         self.sent = number - 1
         self.acked = min(self.acked, self.sent)
+        self._read = min(self._read, self.sent)
         self._bare = deque((min(behind, self.sent), size, marks) for behind, size, marks in self._bare)
         self._markers = deque(marker for marker in self._marked if marker > self.acked)
         self.stray = 0
