@@ -64,6 +64,9 @@ class Reason(StrEnum):
     CANCELED_AT_DEVICE = "job-canceled-at-device"
     QUEUED_IN_DEVICE = "queued-in-device"
     ABORTED_BY_SYSTEM = "aborted-by-system"
+    SUSPENDED_BY_OPERATOR = "job-suspended-by-operator"  # PWG 5100.7: at the machine
+    SUSPENDED_BY_SYSTEM = "job-suspended-by-system"  # the machine waits for somebody
+    MEDIA_EMPTY = "media-empty"  # a printer's reason (RFC 8011 5.4.12): the filament ran out
     COMPLETED_SUCCESSFULLY = "job-completed-successfully"
     COMPLETED_WITH_ERRORS = "job-completed-with-errors"
 

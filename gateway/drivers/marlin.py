@@ -19,11 +19,12 @@ from collections.abc import Callable
 
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Order
-from gateway.drivers import marlin_hearing, marlin_orders, marlin_recovery
+from gateway.drivers import marlin_hearing, marlin_orders, marlin_parking, marlin_recovery
 from gateway.drivers.contract import LineRecord, Sink
 from gateway.drivers.marlin_core import KILL_AGAIN_SECONDS, REFRESH_SECONDS, REPORT_SECONDS, DriverCore
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_session import Clock, Session
+from gateway.drivers.marlin_settings import MarlinSettings
 from gateway.drivers.marlin_speed import SpeedSearch
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase
@@ -50,6 +51,7 @@ class MarlinDriver(DriverCore):
         profile: Profile | str | None = None,
         report_seconds: int = 2,
         heartbeat: float = 10.0,
+        settings: MarlinSettings | None = None,
         speeds: SpeedSearch | None = None,
     ) -> None:
         """`monotonic`: a clock in seconds. `new_id`: a fresh UUID, for keys of local prints.
@@ -66,6 +68,7 @@ class MarlinDriver(DriverCore):
             new_id=new_id,
             profile=profile,
             report_seconds=report_seconds,
+            settings=settings or MarlinSettings(),
         )
         self._open_port = open_port
         self._heartbeat = heartbeat
@@ -100,7 +103,7 @@ class MarlinDriver(DriverCore):
             if self._speeds is not None and self._speeds.is_searching:
                 continue
             wait = RECONNECT_FIRST if self.view.was_up else min(2 * wait, RECONNECT_LIMIT)
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(wait, self.left_alone_until - self.clock()))
 
     def submit(self, order: Order) -> None:
         """Take an order; the answer goes to the sink."""
@@ -165,11 +168,15 @@ class MarlinDriver(DriverCore):
     def _feed(self, link: Link, now: float) -> None:
         streamed = self.print
         if streamed is not None:
+            waited = streamed.waits_for_person
             phase_changed = streamed.observe(link)
+            if waited and not streamed.waits_for_person:
+                self.view.prompts.clear()  # not every firmware takes back what has been answered
             age = now - self.asked_at
             if age >= self._heartbeat or link.wants_marker(age):
                 self.asked_at = now
                 streamed.add_heartbeat()
+            marlin_parking.turn(self, streamed, link)
             streamed.feed(link)
             self.record.alive(now)
             self.is_changed = True

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import WAITS, errand, unclear
-from gateway.drivers.marlin_print import STANDSTILL
 from gateway.drivers.marlin_scripts import Script
+from gateway.drivers.marlin_stages import STANDSTILL
 from gateway.protocol.marlin.responses import NotSdPrinting, Reply, UnknownCommand
 
 

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintReport
 from gateway.drivers.contract import LineRecord, Sink
+from gateway.drivers.marlin_file_state import FileReading
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_reports import MachineView
 from gateway.drivers.marlin_scripts import ScriptQueue
 from gateway.drivers.marlin_sd import CardWatch
 from gateway.drivers.marlin_session import Clock, Session
+from gateway.drivers.marlin_settings import MarlinSettings
 from gateway.drivers.marlin_unfinished import Recovery
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.profile import Profile, profile_named
@@ -41,7 +43,10 @@ class DriverCore:
         new_id: Callable[[], str],
         profile: Profile | str | None,
         report_seconds: int,
+        settings: MarlinSettings,
     ) -> None:
+        self.settings = settings
+        self.reading: FileReading | None = None  # of the file, for a pause
         self.printer = printer
         self.record = record
         self.clock = monotonic
@@ -61,6 +66,7 @@ class DriverCore:
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None
+        self.left_alone_until = 0.0  # the printer asked for it
         self.asked_at = 0.0
         self.broke_at = 0.0
         self._reported_at = -REFRESH_SECONDS

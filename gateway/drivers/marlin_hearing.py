@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 
 from gateway.domain.observations import LinkState, PrintPhase
-from gateway.drivers import marlin_card_orders, marlin_heat, marlin_recovery
+from gateway.drivers import marlin_actions, marlin_card_orders, marlin_heat, marlin_recovery
 from gateway.drivers.contract import RecordedStage
 from gateway.drivers.marlin_core import DriverCore
-from gateway.drivers.marlin_print import STANDSTILL, HostPrint
+from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
-from gateway.drivers.marlin_sd import ABORTED, AT_DEVICE
+from gateway.drivers.marlin_sd import ABORTED
 from gateway.drivers.marlin_session import Session
+from gateway.drivers.marlin_stages import STANDSTILL
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.framing import bare
 from gateway.protocol.marlin.link import Link
@@ -24,8 +25,10 @@ from gateway.protocol.marlin.link_events import (
 )
 from gateway.protocol.marlin.responses import (
     Action,
+    ActionKind,
     Busy,
     FirmwareError,
+    Position,
     Reply,
     Temperature,
     UnknownCommand,
@@ -71,6 +74,8 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
         driver.is_changed = True
         if isinstance(event, Temperature | Busy):
             _hear_waiting(driver, event, link, now)
+        elif isinstance(event, Action) and event.name == ActionKind.DISCONNECT:
+            marlin_actions.disconnect(driver)
         elif driver.print is not None:
             _hear_in_print(driver, event, driver.print, link)
         else:
@@ -81,12 +86,9 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
 
 def _hear_in_print(driver: DriverCore, reply: Reply, streamed: HostPrint, link: Link) -> None:
     if isinstance(reply, Action):
-        if reply.name in ("pause", "paused"):
-            streamed.pause()
-        elif reply.name in ("resume", "resumed"):
-            streamed.resume()
-        elif reply.name == "cancel":
-            streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
+        marlin_actions.hear(driver, reply, streamed, link)
+    elif isinstance(reply, Position):
+        streamed.place_seen(reply.axes)
     elif isinstance(reply, FirmwareError) and reply.is_fatal:
         streamed.end(link, PrintPhase.FAILED, ABORTED, f"The printer reported an error: {reply.text}")
     elif isinstance(reply, UnknownCommand):
@@ -127,7 +129,7 @@ def _hear_waiting(driver: DriverCore, reply: Temperature | Busy, link: Link, now
     waits = reply.is_waiting if isinstance(reply, Temperature) else reply.waits_for_person
     if driver.print is not None and isinstance(reply, Busy) and waits:
         before = driver.print.phase
-        driver.print.wait_seen(link)
+        driver.print.wait_seen(link, _why_waiting(driver))
         if driver.print.phase is not before:
             driver.report(now=True)
     if not waits or now - driver.broke_at < BREAK_AGAIN_SECONDS:
@@ -137,6 +139,12 @@ def _hear_waiting(driver: DriverCore, reply: Temperature | Busy, link: Link, now
         driver.print.break_wait(link)
     elif driver.breaks_wait and link.profile.emergency_parser and link.profile.break_wait:
         link.send_emergency(link.profile.break_wait)
+
+
+def _why_waiting(driver: DriverCore) -> str:
+    asked = driver.view.prompts.shown
+    words = f": {asked.text}" if asked is not None else ""
+    return f"The printer waits for somebody{words}. Look at it, then resume or press its button."
 
 
 def print_over(driver: DriverCore, streamed: HostPrint) -> None:

@@ -1,9 +1,11 @@
 """A print streamed from the host: which line goes next, and what the answers make of it. No clock, no port.
 
-    STREAMING -> FINISHING -> (ended: COMPLETED)
-        |  ^
-        v  |
-     PAUSING -> PAUSED
+    PREPARING -> STREAMING -> FINISHING -> (ended: COMPLETED)
+                  |      ^
+                  v      |
+               PAUSING   RESUMING <-------+
+                  |                       |
+                  +-> LOCATING -> PARKING -> PAUSED
         any of them -> ENDING -> (ended: CANCELED or FAILED)
         any of them -> FROZEN (emergency stop sent; the link will say how it ended)
 
@@ -18,124 +20,32 @@ the M105's answer proves that it was M400's ok that was heard and no doubled one
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterator
-from enum import Enum, auto
-from typing import BinaryIO, NamedTuple
 
 from gateway.domain.observations import PrintPhase, PrintReport
-from gateway.domain.orders import StartPrint
-from gateway.drivers.contract import LineKind, LineRecord, RecordedStage
-from gateway.drivers.marlin_scripts import SCRIPTS_MAX, Script
-from gateway.gcode.lines import GcodeLine, LineOverlong, printable_lines
+from gateway.drivers.contract import LineKind, Parked, RecordedStage
+from gateway.drivers.marlin_pause import PausablePrint
+from gateway.drivers.marlin_stages import (
+    LOCATE,
+    MOTORS_OFF,
+    RECORDED_END,
+    STANDSTILL,
+    Need,
+    Stage,
+)
+from gateway.gcode.lines import LineOverlong
 from gateway.protocol.marlin.framing import LineNotSendable
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.profile import Profile
 
-#: Answered when every planned move is done, and what proves that it was.
-STANDSTILL = ("M400", "M105")
-_RECORDED_END = {
-    "job-canceled-by-user": RecordedStage.CANCELED_BY_USER,
-    "job-canceled-at-device": RecordedStage.CANCELED_AT_DEVICE,
-}
 _FAILED_BEFORE = "The print had failed when the program that streamed it was stopped; it was ended safely."
 
 
-class Stage(Enum):
-    """Where a streamed print stands, for its driver."""
-
-    STREAMING = auto()
-    PAUSING = auto()
-    PAUSED = auto()
-    FINISHING = auto()
-    ENDING = auto()
-    FROZEN = auto()
-    ENDED = auto()
-
-
-class Place(NamedTuple):
-    """Behind what a print begins or goes on: number of a line, and what had been handed over by then."""
-
-    number: int
-    offset: int  # bytes of the file
-    line: int  # printable lines of the file
-
-
-class HostPrint:
+class HostPrint(PausablePrint):
     """One print, from its first line to its end."""
 
-    def __init__(
-        self,
-        order: StartPrint,
-        file: BinaryIO | None,
-        record: LineRecord,
-        profile: Profile,
-        behind: Place,
-    ) -> None:
-        """Begins streaming with the next `feed`. The file is closed at the end; None: it is only ended."""
-        self.key = order.key
-        self.order = order
-        self.stage = Stage.STREAMING
-        self.phase = PrintPhase.STARTING
-        self.reason: str | None = None
-        self.message: str | None = None
-        self.is_taken_up = False  # it was held before
-        self._file = file
-        self._lines: Iterator[GcodeLine] = iter(())
-        if file is not None:
-            self._lines = printable_lines(file, start=behind.offset, start_ordinal=behind.line)
-        self._record = record
-        self._profile = profile
-        self._side: deque[str] = deque()
-        self._errands: deque[Script] = deque()  # adjustments, ahead of every other line
-        self._errands_flying: deque[Script] = deque()
-        self._flying: deque[tuple[int, int, int, LineKind]] = deque()
-        self._recorded, self._position, self._line = behind  # the last two: of the last line answered
-        self._fed_position, self._fed_line = self._position, self._line  # of the last line handed over
-        self._target = 0  # number of the marker that ends the present stage
-        self._end_phase = PrintPhase.COMPLETED
-        self._quick_stops = 0
-        self._last_of_job = 0  # number of the last line handed over before the end was asked for
-        self._waits_at: int | None = None  # the line answered last when a wait for a person began
-        self._damage: str | None = None
-
-    # -- orders -------------------------------------------------------------------------------------------
-
     @property
-    def is_over(self) -> bool:
-        """Whether its end has been observed."""
-        return self.stage is Stage.ENDED
-
-    def pause(self) -> bool:
-        """Stop feeding; PAUSED follows when the machine stands. False: not in this stage."""
-        if self.stage is not Stage.STREAMING:
-            return self.stage in (Stage.PAUSING, Stage.PAUSED)
-        self._record.enter(RecordedStage.PAUSED)
-        self._begin(Stage.PAUSING, STANDSTILL)
-        return True
-
-    def resume(self) -> bool:
-        """Go on with the next line. False: it is not paused."""
-        if self.stage not in (Stage.PAUSING, Stage.PAUSED):
-            return False
-        self._record.enter(RecordedStage.STREAMING)
-        self.stage = Stage.STREAMING
-        if self.phase in (PrintPhase.PAUSED, PrintPhase.HELD):
-            self.phase = PrintPhase.PRINTING
-        self.message = None
-        return True
-
-    @property
-    def waits_for_person(self) -> bool:
-        """Whether a command of the job waits for somebody at the machine."""
-        return self._waits_at is not None
-
-    def wait_seen(self, link: Link) -> None:
-        """The firmware says that it waits for a person."""
-        if self.stage not in (Stage.PAUSED, Stage.FROZEN, Stage.ENDED):
-            if self._waits_at is None:
-                self._waits_at = link.acked
-            self.phase = PrintPhase.PAUSED  # again, if a resume only led to the next question
+    def fed_position(self) -> int:
+        """Bytes of the file handed over."""
+        return self._fed_position
 
     def damage_seen(self, text: str) -> None:
         """The firmware ran a line that nobody sent: noise that its checksum let pass, or a spoilt number.
@@ -147,20 +57,35 @@ class HostPrint:
             " Look at the print, and use a shorter, shielded cable."
         )
         if self.stage is Stage.ENDING:
-            self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
+            self._begin(Stage.ENDING, self._ending_lines())
 
     def end(self, link: Link, phase: PrintPhase, reason: str, message: str | None = None) -> None:
         """Stop feeding, break waits and drop planned moves if the firmware can, then heaters off."""
         if self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED):
             return
         self._end_phase, self.reason, self.message = phase, reason, message
-        self._record.enter(_RECORDED_END.get(reason, RecordedStage.FAILED))
+        self.needs, self.places = None, []
+        self._presents = phase is PrintPhase.CANCELED
+        self._record.enter(RECORDED_END.get(reason, RecordedStage.FAILED))
         self._side.clear()
         self._drop_errands("The print was ended first.", flying=False)  # no heat behind heaters off
         self._last_of_job = link.last_number
-        self._begin(Stage.ENDING, (*self._profile.cancel_script, *STANDSTILL))
+        self._begin(Stage.ENDING, self._ending_lines())
         self.break_wait(link)
         self._quick_stop(link)
+
+    def _ending_lines(self) -> tuple[str, ...]:
+        """Heaters off and standstill; the motors stay on where the part is to be presented."""
+        lines = self._profile.cancel_script
+        if not self._presents:
+            return (*lines, *STANDSTILL)
+        return (*(line for line in lines if line not in MOTORS_OFF), "M400", *LOCATE)
+
+    def present(self, lines: tuple[str, ...]) -> None:
+        """The last lines of a cancelled print: off the part if it is known where that is, motors off."""
+        self.needs = None
+        motors = tuple(line for line in self._profile.cancel_script if line in MOTORS_OFF)
+        self._begin(Stage.ENDING, (*lines, *motors, *STANDSTILL))
 
     def break_wait(self, link: Link) -> None:
         """End M109, M190 or a wait for a person, while ending."""
@@ -175,26 +100,6 @@ class HostPrint:
                 "The printer ends the command it is at first: its firmware cannot break off a heating."
                 " The emergency stop can."
             )
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether it takes no orders any more but a cancel."""
-        return self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED)
-
-    def interject(self, script: Script) -> bool:
-        """Send these lines next, whatever else waits. False: it is ending, or too many wait already."""
-        if self.is_ending or len(self._errands) >= SCRIPTS_MAX:
-            return False
-        self._errands.append(script)
-        return True
-
-    def _drop_errands(self, why: str, *, flying: bool = True) -> None:
-        dropped = (*self._errands_flying, *self._errands) if flying else tuple(self._errands)
-        self._errands.clear()
-        if flying:
-            self._errands_flying.clear()
-        for script in dropped:
-            script.lost(why)
 
     def freeze(self) -> None:
         """No line more: an emergency stop is on its way."""
@@ -218,18 +123,23 @@ class HostPrint:
         if self._file is not None:
             self._file.close()
 
-    def take_up(self, link: Link, stage: RecordedStage) -> None:
+    def take_up(self, link: Link, stage: RecordedStage, parked: Parked | None) -> None:
         """Go on where a former host was; every line up to the one given at the beginning has arrived."""
         self.is_taken_up = True
         if self._line:
             self.phase = PrintPhase.PRINTING
         if stage is RecordedStage.PAUSED:
             self.phase = PrintPhase.HELD  # until it is known to stand
-            self.pause()
+            self.parked = parked
+            self._begin(Stage.PAUSING, STANDSTILL)
+        elif stage is RecordedStage.RESUMING:
+            self.phase = PrintPhase.HELD
+            self.parked = parked
+            self.stage, self.needs = Stage.RESUMING, Need.RESTORE
         elif stage is RecordedStage.FAILED:
             self.end(link, PrintPhase.FAILED, "aborted-by-system", _FAILED_BEFORE)
         elif stage is not RecordedStage.STREAMING:
-            reasons = [reason for reason, recorded in _RECORDED_END.items() if recorded is stage]
+            reasons = [reason for reason, recorded in RECORDED_END.items() if recorded is stage]
             self.end(link, PrintPhase.CANCELED, reasons[0])
 
     def add_heartbeat(self) -> None:
@@ -247,6 +157,8 @@ class HostPrint:
                 self._submit_errand(link)
             elif self._side:
                 self._submit_side(link)
+            elif self.stage is Stage.PREPARING:
+                self._prepared_done()
             elif self.stage is not Stage.STREAMING or not self._submit_next(link):
                 break
 
@@ -259,6 +171,8 @@ class HostPrint:
 
     def _submit_side(self, link: Link) -> None:
         number = link.submit(self._side.popleft())
+        if self.stage is Stage.PREPARING:
+            self._prepared += 1
         self._note(number, LineKind.SIDE)
         if not self._side:
             self._target = number
@@ -291,21 +205,28 @@ class HostPrint:
     def _give_up(self, link: Link, message: str) -> None:
         self.end(link, PrintPhase.FAILED, "aborted-by-system", message)
 
+    def _prepared_done(self) -> None:
+        self.stage = Stage.STREAMING
+        if self._pause_wanted:
+            self._pause_wanted = False
+            self.pause()
+
     def _note(self, number: int, kind: LineKind) -> None:
         self._recorded = number
-        self._record.sent(number, self._fed_position, self._fed_line, kind)
+        if self.stage is Stage.PREPARING:
+            self._record.sent(number, 0, self._prepared, LineKind.START)
+        else:
+            self._record.sent(number, self._fed_position, self._fed_line, kind)
         self._flying.append((number, self._fed_position, self._fed_line, kind))
 
     def _record_foreign(self, link: Link) -> None:
         """Numbers the link used for its own questions, since the last line and before the next."""
         for number in range(self._recorded + 1, link.last_number + 1):
-            self._record.sent(number, self._fed_position, self._fed_line, LineKind.SIDE)
+            if self.stage is Stage.PREPARING:
+                self._record.sent(number, 0, self._prepared, LineKind.START)
+            else:
+                self._record.sent(number, self._fed_position, self._fed_line, LineKind.SIDE)
         self._recorded = link.last_number
-
-    def _begin(self, stage: Stage, script: tuple[str, ...]) -> None:
-        self.stage = stage
-        self._side.extend(script)
-        self._target = 0
 
     # -- answers ------------------------------------------------------------------------------------------
 
@@ -323,8 +244,9 @@ class HostPrint:
             self._errands_flying.popleft().done()
         if self._waits_at is not None and acked > self._waits_at:
             self._waits_at = None
-            if self.phase is PrintPhase.PAUSED:
+            if self.phase is PrintPhase.PAUSED and self.stage is not Stage.PARKING:
                 self.phase = PrintPhase.PRINTING
+                self.pause_reason = self.pause_note = None
         if self._target and not self._side and acked >= self._target:
             self._stage_done()
         elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
@@ -333,10 +255,19 @@ class HostPrint:
 
     def _stage_done(self) -> None:
         self._target = 0
-        if self.stage is Stage.PAUSING:
+        if self.stage is Stage.PAUSING and self._parks and self.parked is None:
+            self.places = []
+            self._begin(Stage.LOCATING, LOCATE)
+        elif self.stage is Stage.LOCATING or (self.stage is Stage.PAUSING and self.parked is not None):
+            self.stage, self.needs = Stage.PARKING, Need.PARK
+        elif self.stage in (Stage.PAUSING, Stage.PARKING):
             self.stage, self.phase = Stage.PAUSED, PrintPhase.PAUSED
+        elif self.stage is Stage.RESUMING:
+            self._go_on()
         elif self.stage is Stage.FINISHING:
             self.close(PrintPhase.COMPLETED, None, None)
+        elif self.stage is Stage.ENDING and self._presents:
+            self._presents, self.needs = False, Need.PRESENT
         elif self.stage is Stage.ENDING:
             self.close(self._end_phase, self.reason, self.message)
 
@@ -347,7 +278,7 @@ class HostPrint:
 
     def report(self) -> PrintReport:
         """How it stands."""
-        size = self.order.size
+        size, is_paused = self.order.size, self.phase is PrintPhase.PAUSED
         progress = 1.0 if self.phase is PrintPhase.COMPLETED else self._position / size if size else None
         return PrintReport(
             key=self.key,
@@ -358,6 +289,11 @@ class HostPrint:
             position=self._position,
             line=self._line,
             progress=progress,
-            reason=self.reason if self.phase.is_end or self.stage is not Stage.ENDING else None,
-            message=self.message or self._damage,
+            reason=self._shown_reason(),
+            message=self.message or (self.pause_note if is_paused else None) or self._damage,
         )
+
+    def _shown_reason(self) -> str | None:
+        if self.phase is PrintPhase.PAUSED:
+            return self.pause_reason
+        return self.reason if self.phase.is_end or self.stage is not Stage.ENDING else None

@@ -9,10 +9,12 @@ from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePr
 from gateway.drivers import marlin_card_orders, marlin_recovery
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect
-from gateway.drivers.marlin_print import STANDSTILL, HostPrint
+from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import BY_USER
+from gateway.drivers.marlin_stages import STANDSTILL, Stage
 
+_ON_ITS_WAY = "It is going on already: it heats, or moves back to where it was paused."
 _ACCEPTED, _REFUSED = OrderResult.ACCEPTED, OrderResult.REFUSED
 
 
@@ -61,7 +63,8 @@ def _resume_streamed(driver: DriverCore, order_id: str, streamed: HostPrint) -> 
     taken = streamed.resume() or waits
     if waits and link is not None and link.profile.break_wait:
         link.send_emergency(link.profile.break_wait)
-    driver.answer(order_id, _ACCEPTED if taken else _REFUSED, None if taken else "It is not paused.")
+    why = _ON_ITS_WAY if streamed.stage is Stage.RESUMING else "It is not paused."
+    driver.answer(order_id, _ACCEPTED if taken else _REFUSED, None if taken else why)
     driver.report(now=True)
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.drivers.marlin_prompts import PromptWatch
 from gateway.protocol.marlin.link_events import LinkReady
-from gateway.protocol.marlin.responses import Busy, Fault, FirmwareError, Killed, Reply, Temperature
+from gateway.protocol.marlin.responses import Area, Busy, Fault, FirmwareError, Killed, Reply, Temperature
 
 #: Seconds a `busy` counts: keepalive repeats it every two.
 BUSY_SECONDS = 5.0
@@ -39,6 +39,7 @@ class MachineView:
         self.reports_card = False
         self.capabilities: Mapping[str, bool] = {}
         self.prompts = PromptWatch()
+        self.height: float | None = None  # mm, by M115
         self._temperatures: dict[str, float] = {}
         self._temperatures_at: float | None = None
         self._busy_until = 0.0
@@ -56,6 +57,7 @@ class MachineView:
     def stands(self) -> None:
         """Proven to be done with everything: an older `busy` says nothing any more."""
         self._busy_until = self._waits_until = 0.0
+        self.prompts.clear()
 
     def came_up(self, ready: LinkReady) -> None:
         """The handshake is done."""
@@ -90,6 +92,8 @@ class MachineView:
                 self.link_reason = f"The printer is busy ({reply.kind}) and answers afterwards."
         elif isinstance(reply, FirmwareError | Fault | Killed):
             self.message = reply.text
+        elif isinstance(reply, Area):
+            self.height = reply.height
         else:
             self.prompts.hear(reply)
 

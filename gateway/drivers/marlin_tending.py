@@ -29,6 +29,8 @@ def adjust(driver: DriverCore, order: Adjust) -> None:
 
     def taken() -> None:
         driver.answer(order.order_id, OrderResult.ACCEPTED)
+        if driver.print is not None:
+            driver.print.set_targets(hotend=order.change.hotend, bed=order.change.bed)
 
     script = Script(tuple(lines_for(order.change)), taken, unclear(driver, order.order_id))
     streamed = driver.print

@@ -11,7 +11,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.drivers.contract import OpenRecord, RecordedStage
-from gateway.drivers.marlin_print import Place
+from gateway.drivers.marlin_stages import Place
 
 #: Stages in which nothing of the file is sent any more.
 _ENDING = frozenset({RecordedStage.CANCELED_BY_USER, RecordedStage.CANCELED_AT_DEVICE, RecordedStage.FAILED})

@@ -38,7 +38,7 @@ async def test_adjustments_go_between_two_lines_at_once(personality: str, file_o
         assert [line for line in ran if line in asked] == asked
         assert (stand.board.hotend.target, stand.board.bed.target) == (45, 40)
         await stand.phase(PrintPhase.COMPLETED)
-        assert stand.moves() == LONG.splitlines()[1:]
+        assert stand.moves() == LONG.splitlines()[2:]
 
 
 @on_virtual_time

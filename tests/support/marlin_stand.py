@@ -227,8 +227,8 @@ class MarlinStand:
     # -- the truth ----------------------------------------------------------------------------------------
 
     def moves(self) -> list[str]:
-        """Moves of the host that the machine executed, in order."""
-        return [line for line in self.ledger.executed("host") if line.startswith("G1")]
+        """Moves of the print that the machine executed, in order. Parking moves by G0 (E by G1, and F alone)."""
+        return [line for line in self.ledger.executed("host") if line[:4] in ("G1 X", "G1 Y", "G1 Z")]
 
     def panel(self, press: str, *args: Any) -> None:
         """Somebody at the printer."""

@@ -1,0 +1,57 @@
+"""What the firmware asks of its host in a streamed print (`//action:`).
+
+pause, out_of_filament     the host pauses: parked as by an order
+paused                     the firmware pauses by itself, and moves its head as it likes
+resume, resumed            on it goes
+cancel                     the print ends
+disconnect                 the port is given up and left alone for a while; the print is held
+"""
+
+from __future__ import annotations
+
+from gateway.domain.observations import PrintPhase
+from gateway.drivers.contract import RecordedStage
+from gateway.drivers.marlin_core import DriverCore
+from gateway.drivers.marlin_print import HostPrint
+from gateway.drivers.marlin_sd import AT_DEVICE
+from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.responses import Action, ActionKind
+
+#: Seconds for which the port is left alone when the printer asked for it: time to pull the cable, or for
+#: another program to take the port.
+DISCONNECTED_SECONDS = 60.0
+
+_NO_FILAMENT = "The filament ran out. Load new filament, then resume."
+_AT_PRINTER = "Paused at the printer."
+_DISCONNECTED = "The printer asked to be disconnected."
+
+
+def hear(driver: DriverCore, action: Action, streamed: HostPrint, link: Link) -> None:
+    """One action in the middle of a streamed print."""
+    match action.name:
+        case ActionKind.PAUSE:
+            streamed.pause(reason="job-suspended-by-operator", note=_AT_PRINTER)
+        case ActionKind.PAUSED:
+            streamed.pause(parks=False, reason="job-suspended-by-operator", note=_AT_PRINTER)
+        case ActionKind.OUT_OF_FILAMENT:
+            streamed.pause()
+            if not streamed.is_ending:
+                streamed.pause_reason, streamed.pause_note = "media-empty", _NO_FILAMENT
+                driver.report(now=True)
+        case ActionKind.RESUME | ActionKind.RESUMED:
+            streamed.resume()
+        case ActionKind.CANCEL:
+            streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
+        case _:
+            pass
+
+
+def disconnect(driver: DriverCore) -> None:
+    """Let go of the port; a print is held with that reason and does not go on by itself."""
+    session = driver.session
+    if session is None:
+        return
+    driver.left_alone_until = driver.clock() + DISCONNECTED_SECONDS
+    if driver.print is not None:
+        driver.record.enter(RecordedStage.HELD)
+    session.end(f"{_DISCONNECTED} It is left alone for {DISCONNECTED_SECONDS:.0f} seconds.")

@@ -1,0 +1,57 @@
+"""The stages of a streamed print, and the lines that close one."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from gateway.drivers.contract import RecordedStage
+
+#: Answered when every planned move is done, and what proves that it was.
+STANDSTILL = ("M400", "M105")
+#: Where it stands: said twice, for it comes without a checksum, and proven to have been said.
+LOCATE = ("M114", "M114", "M105")
+MOTORS_OFF = frozenset({"M84", "M18"})
+#: Why a print is paused that nobody paused: a command of its own, or the machine, waits for somebody.
+WAITS_FOR_PERSON = "job-suspended-by-system"
+RECORDED_END = {
+    "job-canceled-by-user": RecordedStage.CANCELED_BY_USER,
+    "job-canceled-at-device": RecordedStage.CANCELED_AT_DEVICE,
+}
+
+
+class Stage(Enum):
+    """Where a streamed print stands, for its driver."""
+
+    PREPARING = auto()  # the owner's start script
+    STREAMING = auto()
+    PAUSING = auto()  # until it stands
+    LOCATING = auto()  # M114, twice
+    PARKING = auto()
+    PAUSED = auto()
+    RESUMING = auto()  # back to where it was paused
+    FINISHING = auto()
+    ENDING = auto()
+    FROZEN = auto()
+    ENDED = auto()
+
+
+#: Stages of a print that somebody paused.
+PAUSES = frozenset({Stage.PAUSING, Stage.LOCATING, Stage.PARKING, Stage.PAUSED})
+
+
+class Need(Enum):
+    """What only the driver knows enough for (`marlin_parking`)."""
+
+    PARK = auto()
+    RESTORE = auto()
+    PRESENT = auto()  # a cancelled print: off the part, motors off
+
+
+class Place(NamedTuple):
+    """Behind what a print begins or goes on: number of a line, and what had been handed over by then."""
+
+    number: int
+    offset: int  # bytes of the file
+    line: int  # printable lines of the file
+    prepared: int | None = 0  # lines of the start script; None: all
