@@ -23,9 +23,7 @@ from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 from gateway.drivers.marlin_core import DriverCore
-from gateway.drivers.marlin_own_scripts import rendered
-from gateway.drivers.marlin_print import HostPrint
-from gateway.drivers.marlin_stages import Place
+from gateway.drivers.marlin_print import HostPrint, Place
 from gateway.drivers.marlin_unfinished import Recovery
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.link import Link
@@ -152,14 +150,10 @@ def _prove(driver: DriverCore, recovery: Recovery, last_line: int, link: Link, n
     if found is None:
         hold(driver, _NOT_OURS.format(last_line=last_line))
         return
-    offset, line, kind = found
+    offset, line, _ = found
     number = link.locator.go_on(now)
-    if kind in (LineKind.HANDSHAKE, LineKind.START):  # none of the file yet, and so much of the start script
-        driver.record.sent(number, 0, line, LineKind.START)
-        recovery.place = Place(number, 0, 0, prepared=line)
-    else:
-        driver.record.sent(number, offset, line, LineKind.SIDE)
-        recovery.place = Place(number, offset, line, prepared=None)
+    driver.record.sent(number, offset, line, LineKind.SIDE)
+    recovery.place = Place(number, offset, line)
 
 
 def _was_watched(left: OpenRecord, now: float) -> bool:
@@ -171,13 +165,10 @@ def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
     assert recovery.place is not None
     left = recovery.left
     order = StartPrint(driver.printer, "", left.key, left.path, left.sha256, left.size, left.name)
-    start_lines = rendered(driver, driver.settings.scripts.start, key=left.key, name=left.name)
-    streamed = HostPrint(
-        order, recovery.take_file(), driver.record, link.profile, recovery.place, start_lines
-    )
+    streamed = HostPrint(order, recovery.take_file(), driver.record, link.profile, recovery.place)
     driver.scripts.clear("the print goes on")
     driver.recovery, driver.held, driver.print = None, None, streamed
-    streamed.take_up(link, recovery.stage, left.parked)
+    streamed.take_up(link, recovery.stage)
     driver.report(now=True)
 
 
