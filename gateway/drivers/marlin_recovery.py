@@ -23,7 +23,9 @@ from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 from gateway.drivers.marlin_core import DriverCore
-from gateway.drivers.marlin_print import HostPrint, Place
+from gateway.drivers.marlin_own_scripts import rendered
+from gateway.drivers.marlin_print import HostPrint
+from gateway.drivers.marlin_stages import Place
 from gateway.drivers.marlin_unfinished import Recovery
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.link import Link
@@ -150,10 +152,14 @@ def _prove(driver: DriverCore, recovery: Recovery, last_line: int, link: Link, n
     if found is None:
         hold(driver, _NOT_OURS.format(last_line=last_line))
         return
-    offset, line, _ = found
+    offset, line, kind = found
     number = link.locator.go_on(now)
-    driver.record.sent(number, offset, line, LineKind.SIDE)
-    recovery.place = Place(number, offset, line)
+    if kind in (LineKind.HANDSHAKE, LineKind.START):  # none of the file yet, and so much of the start script
+        driver.record.sent(number, 0, line, LineKind.START)
+        recovery.place = Place(number, 0, 0, prepared=line)
+    else:
+        driver.record.sent(number, offset, line, LineKind.SIDE)
+        recovery.place = Place(number, offset, line, prepared=None)
 
 
 def _was_watched(left: OpenRecord, now: float) -> bool:
@@ -165,10 +171,13 @@ def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
     assert recovery.place is not None
     left = recovery.left
     order = StartPrint(driver.printer, "", left.key, left.path, left.sha256, left.size, left.name)
-    streamed = HostPrint(order, recovery.take_file(), driver.record, link.profile, recovery.place)
+    start_lines = rendered(driver, driver.settings.scripts.start, key=left.key, name=left.name)
+    streamed = HostPrint(
+        order, recovery.take_file(), driver.record, link.profile, recovery.place, start_lines
+    )
     driver.scripts.clear("the print goes on")
     driver.recovery, driver.held, driver.print = None, None, streamed
-    streamed.take_up(link, recovery.stage)
+    streamed.take_up(link, recovery.stage, left.parked)
     driver.report(now=True)
 
 
