@@ -8,11 +8,11 @@ import sys
 from tests.benchmarks import streaming
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Figures, by hand.")
     commands = parser.add_subparsers(required=True)
     streaming.add_arguments(commands.add_parser("streaming", help="what the serial link reaches and costs"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     return int(arguments.run(arguments))
 
 

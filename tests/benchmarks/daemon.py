@@ -26,6 +26,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def be_nice(process: subprocess.Popen[Any], value: int) -> None:
+    """Give a process that has just begun this priority, if this user may."""
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, value)
+
+
 class _UnixConnection(HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=PATIENCE)
@@ -140,15 +146,12 @@ class Daemon:
         return "".join((self.folder / f"{name}.log").read_text()[-1500:] for name in self._processes)
 
     def _run(self, name: str, module: str, *arguments: str) -> None:
-        def be_nice() -> None:
-            with contextlib.suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, 0, NICE.get(name, 0))
-
         with open(self.folder / f"{name}.log", "ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=be_nice,
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
+        be_nice(self._processes[name], NICE.get(name, 0))
 
     def _is_all_ready(self) -> bool:
         try:

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.daemon import Daemon
-from tests.benchmarks.moves import write_moves
-from tests.benchmarks.rates import FIRMWARES, whole
-from tests.benchmarks.responder import Responder
+from tests.benchmarks.daemon import NICE, Daemon
+from tests.benchmarks.moves import MoveFile, write_moves
+from tests.benchmarks.rates import FIRMWARES, stream_floor, whole
+from tests.benchmarks.responder import Firmware, Responder
 
 #: Moves a second the boards eat. 500: the short segments of curved walls; 1,500: of a fast 32 bit board.
 PACES = (500, 1500)
@@ -43,38 +43,59 @@ class Feeding:
     p99_9_ms: float
     max_ms: float
     requests_per_s: float | None  # answered by the API meanwhile
-    cpu: dict[str, float]  # share of one processor, by process
+    cpu: dict[str, float]  # share of one processor, by process; empty for the floor
 
     def shown(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def feed_planners(folder: Path, window: int, seconds: float) -> dict[str, list[Feeding]]:
-    """Each pace, quiet and loaded, on one daemon."""
+#: Runs by load.
+Fed = dict[str, list[Feeding]]
+
+
+def feed_planners(folder: Path, window: int, seconds: float) -> tuple[Fed, Fed]:
+    """Each pace, quiet and loaded: by the daemon, and by the floor beside the same daemon.
+
+    What the floor misses is the machine's own share: somebody else had the processor.
+    """
     files = {pace: write_moves(folder / f"moves-{pace}.gcode", int(pace * seconds)) for pace in PACES}
-    found: dict[str, list[Feeding]] = {"quiet": [], "loaded": []}
+    by_daemon: Fed = {"quiet": [], "loaded": []}
+    by_floor: Fed = {"quiet": [], "loaded": []}
     with (
         Responder(FIRMWARES[window]) as board,
+        Responder(Firmware(FIRMWARES[window].name)) as other_board,
         Daemon(folder / f"planner-{window}", board.ports) as daemon,
     ):
         uploads = {pace: daemon.upload(file.path) for pace, file in files.items()}
         for _ in range(WAITING_JOBS):
             daemon.submit(uploads[PACES[0]], None)
         for pace, file in files.items():
-            for load, runs in found.items():
-                job = daemon.submit(uploads[pace], "p0")
-                board.begin(file.moves, eat=pace)
+            for load in by_daemon:
                 told: dict[str, Any] = {}
                 with _hammered(daemon, told if load == "loaded" else None):
-                    before = daemon.cpu_s()
-                    daemon.confirm_plate("p0")
-                    board.wait_done(seconds + LATE_SECONDS)
-                    after = daemon.cpu_s()
-                daemon.wait_job(job)
-                stats = whole(board, file)
-                cpu = {name: (after[name] - before[name]) / stats["seconds"] for name in after}
-                runs.append(_feeding(pace, stats, told, cpu))
-    return found
+                    stats, cpu = _print(daemon, uploads[pace], board, file, pace)
+                by_daemon[load].append(_feeding(pace, stats, told, cpu))
+                told = {}
+                with _hammered(daemon, told if load == "loaded" else None):
+                    other_board.begin(file.moves, eat=pace)
+                    stream_floor(other_board.ports[0], file, window, nice=NICE["streamer"])
+                by_floor[load].append(_feeding(pace, whole(other_board, file), told, {}))
+    return by_daemon, by_floor
+
+
+def _print(
+    daemon: Daemon, upload: str, board: Responder, file: MoveFile, pace: int
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """What the board counted, and the share of one processor by process."""
+    job = daemon.submit(upload, "p0")
+    board.begin(file.moves, eat=pace)
+    before = daemon.cpu_s()
+    daemon.confirm_plate("p0")
+    board.wait_done(file.moves / pace + LATE_SECONDS)
+    after = daemon.cpu_s()
+    daemon.wait_job(job)
+    stats = whole(board, file)
+    return stats, {name: (after[name] - before[name]) / stats["seconds"] for name in after}
 
 
 def _feeding(pace: int, stats: dict[str, Any], told: dict[str, Any], cpu: dict[str, float]) -> Feeding:

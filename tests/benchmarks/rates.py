@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.daemon import Daemon
+from tests.benchmarks.daemon import Daemon, be_nice
 from tests.benchmarks.moves import MoveFile
 from tests.benchmarks.responder import FOUR_LINES, ONE_LINE, BenchmarkBroken, Firmware, Responder
 
@@ -48,23 +49,39 @@ def whole(board: Responder, file: MoveFile, *, resends_allowed: bool = False) ->
     return stats
 
 
+FLOOR = (sys.executable, str(HERE / "floor.py"))
+
+
 def run_floor(file: MoveFile, window: int) -> Rate:
     """The bare asyncio loop."""
-    return run_script([sys.executable, str(HERE / "floor.py")], file, window)
+    return run_script(FLOOR, file, window)
 
 
-def run_script(command: list[str], file: MoveFile, window: int = 1) -> Rate:
+def stream_floor(port: str, file: MoveFile, window: int, nice: int = 0) -> None:
+    """The bare asyncio loop, to a board that is there already."""
+    _stream(FLOOR, port, file, window, nice)
+
+
+def run_script(command: Sequence[str], file: MoveFile, window: int = 1) -> Rate:
     """A sender that is a script of its own: it tells its own processor time, the board all the rest."""
     with Responder(Firmware(FIRMWARES[window].name)) as board:
         board.begin(file.moves)
-        done = subprocess.run(
-            [*command, board.ports[0], str(file.path), str(window)],
-            capture_output=True, text=True, timeout=RUN_SECONDS,
-        )  # fmt: skip
-        if done.returncode:
-            raise BenchmarkBroken(f"{command[-1]}: {done.stderr.strip()[-500:]}")
-        told = json.loads(done.stdout.splitlines()[-1])
+        told = _stream(command, board.ports[0], file, window)
         return _rate(whole(board, file), told["cpu_s"], told["rss_mb"], {})
+
+
+def _stream(command: Sequence[str], port: str, file: MoveFile, window: int, nice: int = 0) -> dict[str, Any]:
+    words = [*command, port, str(file.path), str(window)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        be_nice(process, nice)
+        try:
+            said, complaint = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise BenchmarkBroken(f"{command[-1]} took longer than {RUN_SECONDS:.0f} s") from None
+    if process.returncode:
+        raise BenchmarkBroken(f"{command[-1]}: {complaint.strip()[-500:]}")
+    return dict(json.loads(said.splitlines()[-1]))
 
 
 def run_daemon(folder: Path, file: MoveFile, window: int) -> Rate:

@@ -28,7 +28,7 @@ ROUNDS = 3
 #: Seconds after which no further round begins: the whole takes less than 8 minutes on two cores.
 ROUNDS_SECONDS, FULL_ROUNDS_SECONDS = 150.0, 3600.0
 #: Seconds that one planner is fed, and one number of printers.
-PLANNER_SECONDS, FULL_PLANNER_SECONDS = 8.0, 60.0
+PLANNER_SECONDS, FULL_PLANNER_SECONDS = 6.0, 60.0
 PRINTERS_SECONDS, FULL_PRINTERS_SECONDS = 6.0, 30.0
 #: The large file, and seconds of printing it.
 LARGE_MB, MEMORY_SECONDS, FULL_MEMORY_SECONDS = 500, 3.0, 120.0
@@ -143,9 +143,11 @@ class Measurement:
 
     def _planner(self) -> dict[str, Any]:
         seconds = FULL_PLANNER_SECONDS if self._is_full else PLANNER_SECONDS
-        return summary.of_planners(
-            {window: planner.feed_planners(self._folder, window, seconds) for window in rates.FIRMWARES}
-        )
+        fed: dict[str, planner.Fed] = {}
+        for window, suffix in ((1, ""), (4, "_window4")):
+            by_daemon, by_floor = planner.feed_planners(self._folder, window, seconds)
+            fed |= {suffix: by_daemon, f"_floor{suffix}": by_floor}
+        return summary.of_planners(fed)
 
     def _printers(self) -> dict[str, Any]:
         seconds = FULL_PRINTERS_SECONDS if self._is_full else PRINTERS_SECONDS

@@ -16,7 +16,8 @@ KEYS = (
     "daemon_cpu_ms_per_line_window4", "marlin_host_cpu_ms_per_line", "printcore_cpu_ms_per_line",
     "floor_lines_per_s", "floor_lines_per_s_window4", "daemon_lines_per_s", "daemon_lines_per_s_window4",
     "marlin_host_lines_per_s", "printcore_lines_per_s", "daemon_x_floor", "daemon_window4_x_floor",
-    "ok_to_next_ms", "ok_to_next_ms_window4", "underruns", "underruns_window4", "lost_ok_s",
+    "ok_to_next_ms", "ok_to_next_ms_window4", "ok_to_next_ms_floor", "underruns", "underruns_window4",
+    "underruns_floor", "lost_ok_s",
     "lost_ok_s_window4", "garbled_ok_s", "garbled_ok_s_window4", "wire_lines_per_s",
     "wire_lines_per_s_window4", "printers", "rss_mb",
 )  # fmt: skip
@@ -42,11 +43,11 @@ def of_rates(runs: Mapping[tuple[str, int], Sequence[Rate]]) -> dict[str, Any]:
     return found
 
 
-def of_planners(fed: Mapping[int, Mapping[str, Sequence[Feeding]]]) -> dict[str, Any]:
-    """The worse latency of both paces, the underruns of both together."""
-    found: dict[str, Any] = {"planner": {}}
-    for window, loads in fed.items():
-        found[f"ok_to_next_ms{_suffix(window)}"] = {
+def of_planners(fed: Mapping[str, Mapping[str, Sequence[Feeding]]]) -> dict[str, Any]:
+    """The worse latency of both paces, the underruns of both together; by the end of their keys."""
+    found: dict[str, Any] = {"planner": fed_shown(fed)}
+    for suffix, loads in fed.items():
+        found[f"ok_to_next_ms{suffix}"] = {
             load: {
                 "p50": max(run.p50_ms for run in runs),
                 "p99": max(run.p99_ms for run in runs),
@@ -54,11 +55,20 @@ def of_planners(fed: Mapping[int, Mapping[str, Sequence[Feeding]]]) -> dict[str,
             }
             for load, runs in loads.items()
         }
-        found[f"underruns{_suffix(window)}"] = {
+        found[f"underruns{suffix}"] = {
             load: sum(run.underruns for run in runs) for load, runs in loads.items()
         }
-        found["planner"][str(window)] = {load: [run.shown() for run in runs] for load, runs in loads.items()}
     return found
+
+
+def fed_shown(fed: Mapping[str, Mapping[str, Sequence[Feeding]]]) -> dict[str, Any]:
+    """Every run."""
+    return {
+        f"daemon{suffix}" if "floor" not in suffix else suffix.removeprefix("_"): {
+            load: [run.shown() for run in runs] for load, runs in loads.items()
+        }
+        for suffix, loads in fed.items()
+    }
 
 
 def complete(found: Mapping[str, Any]) -> dict[str, Any]:

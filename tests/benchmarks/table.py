@@ -72,15 +72,15 @@ def _planner(found: Mapping[str, Any]) -> str:
     )
     rows = [
         (
-            f"window {window}, {run['pace']} moves/s, {load}",
+            f"{who.replace('_', ', ')}, {run['pace']} moves/s, {load}",
             f"{run['moves_per_s']:.0f}",
             str(run["underruns"]),
             f"{run['still_s']:.3f}",
             f"{run['p50_ms']:.2f} / {run['p99_ms']:.2f} / {run['p99_9_ms']:.2f} / {run['max_ms']:.1f}",
             "-" if run["requests_per_s"] is None else f"{run['requests_per_s']:.0f}",
-            ", ".join(f"{part} {share:.0%}" for part, share in run["cpu"].items()),
+            ", ".join(f"{part} {share:.0%}" for part, share in run["cpu"].items()) or "-",
         )
-        for window, loads in found["planner"].items()
+        for who, loads in found["planner"].items()
         for load, runs in loads.items()
         for run in runs
     ]
