@@ -37,7 +37,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
 from gateway.gcode.inspect import NotPrintable, inspect
 from gateway.publish.hub import Hub
-from gateway.running import Notifier, Service
+from gateway.running import Notifier, Service, inherited_fds
 from gateway.safety.limits import SafetyLimits
 from gateway.store.database import Database
 from gateway.store.files import Files
@@ -53,6 +53,7 @@ from gateway.streamer.server import SocketUnavailable, StreamerServer
 from gateway.streamer.speed_file import SpeedFile
 from gateway.streamer.wire_watch import WireWatch
 from gateway.system import SystemClock, SystemIds
+from gateway.transport.fd_store import FdStore
 from gateway.transport.opener import openers_for
 from gateway.transport.port import PortOpener
 from gateway.transport.tap import tapped
@@ -168,13 +169,16 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 
 async def _stream(config: Config) -> int:
-    service = Service(Notifier())
+    notifier = Notifier()
+    service = Service(notifier)
+    store = FdStore(notifier.hand_over if notifier.is_heard else None, inherited_fds())
     # A thread for each printer: a USB driver that hangs at one port must not keep the others shut.
     threads = ThreadPoolExecutor(MAX_PRINTERS, thread_name_prefix="port")
     asyncio.get_running_loop().set_default_executor(threads)
     clock = SystemClock()
     wire_logs = _wire_logs(config, clock)
-    drivers, warnings = _drivers(config, wire_logs)
+    drivers, warnings = _drivers(config, wire_logs, store)
+    store.forget_others()
     kept = config.streamer.kept_folder(os.environ.get("STATE_DIRECTORY"))
     host = StreamerHost(
         platform.node(),
@@ -193,6 +197,7 @@ async def _stream(config: Config) -> int:
     if serving.done():
         await serving
     await service.until_ended(lambda: not serving.done())
+    store.stop()
     await service.cancel()
     return 1 if service.failure else 0
 
@@ -223,7 +228,7 @@ def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
 
 
 def _drivers(
-    config: Config, wire_logs: Mapping[str, WireLog]
+    config: Config, wire_logs: Mapping[str, WireLog], store: FdStore
 ) -> tuple[dict[str, DriverFactory], dict[str, str]]:
     """A factory for each printer's driver, and what is wrong with line records that could not be read."""
     drivers: dict[str, DriverFactory] = {}
@@ -232,7 +237,7 @@ def _drivers(
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
     for printer in config.printers:
         taken = take_line_record(records, printer.name)
-        openers = openers_for(printer.port, printer.baud)
+        openers = openers_for(printer.port, printer.baud, keeper=store.keeper(printer.name))
         wire_log = wire_logs.get(printer.name)
         if wire_log is not None:
             openers = {

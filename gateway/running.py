@@ -1,7 +1,8 @@
 """Running as a service: signals, named tasks whose death is noticed, and systemd's notify protocol.
 
 The notify protocol is a datagram of `KEY=value` lines to the socket that `$NOTIFY_SOCKET` names
-(sd_notify(3)); the watchdog wants one within `$WATCHDOG_USEC` microseconds (sd_watchdog_enabled(3)).
+(sd_notify(3)), with descriptors that it is to keep for the next process; that one finds them from 3
+on (sd_listen_fds(3)). The watchdog wants one within `$WATCHDOG_USEC` microseconds (sd_watchdog_enabled(3)).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 
 #: The watchdog is fed this many times within its period: one late feed must not kill a healthy service.
 FEEDS_PER_PERIOD = 3
+#: Seconds that a busy supervisor is waited for: its queue is short, and 64 ports may open at once.
+NOTIFY_SECONDS = 0.2
+#: Number of the first descriptor that a supervisor hands over (SD_LISTEN_FDS_START).
+FIRST_INHERITED = 3
 
 
 class Notifier:
@@ -28,18 +33,44 @@ class Notifier:
         usec = environment.get("WATCHDOG_USEC", "")
         self.watchdog_period = int(usec) / 1_000_000 if usec.isdigit() else None  # seconds
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether a supervisor wants to be told anything."""
+        return bool(self._address)
+
     def tell(self, **words: str) -> None:
         """Send e.g. `READY="1"`, `STATUS="..."`. A supervisor that does not listen is no error."""
+        self.hand_over(words, ())
+
+    def hand_over(self, words: Mapping[str, str], fds: tuple[int, ...]) -> None:
+        """The same, with descriptors for the supervisor's store (FDSTORE=1). Waits NOTIFY_SECONDS at most."""
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         message = "\n".join(f"{key}={value}" for key, value in words.items())
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.settimeout(NOTIFY_SECONDS)
                 sender.connect(address)
-                sender.send(message.encode())
+                socket.send_fds(sender, [message.encode()], fds)
         except OSError as failure:
             log.warning("systemd could not be notified: %s", failure)
+
+
+def inherited_fds(
+    environment: Mapping[str, str] = os.environ, pid: int | None = None
+) -> dict[str, list[int]]:
+    """Descriptors that the supervisor kept for this process, by name (sd_listen_fds(3)). For the caller."""
+    count = environment.get("LISTEN_FDS", "")
+    if not count.isdigit() or environment.get("LISTEN_PID") != str(os.getpid() if pid is None else pid):
+        return {}
+    names = environment.get("LISTEN_FDNAMES", "").split(":")
+    found: dict[str, list[int]] = {}
+    for number in range(int(count)):
+        fd = FIRST_INHERITED + number
+        os.set_inheritable(fd, False)
+        found.setdefault(names[number] if number < len(names) else "unknown", []).append(fd)
+    return found
 
 
 class Service:

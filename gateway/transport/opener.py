@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
+from gateway.transport.fd_store import NO_KEEPER, PortKeeper
 from gateway.transport.port import Port, PortListener, PortOpener
 from gateway.transport.serial_port import open_serial
 from gateway.transport.tcp_port import open_tcp
@@ -26,24 +27,30 @@ class BadPortAddress(ValueError):
 
 
 def openers_for(
-    port: str, baud: int | Literal["auto"], places: Places = SYSTEM_PLACES
+    port: str,
+    baud: int | Literal["auto"],
+    places: Places = SYSTEM_PLACES,
+    keeper: PortKeeper = NO_KEEPER,
 ) -> dict[int, PortOpener]:
     """Speed -> opener, the likeliest first: one for a speed that is known, or where there is none (TCP).
 
     Raises BadPortAddress.
     """
     if baud != "auto":
-        return {baud: opener_for(port, baud, places)}
+        return {baud: opener_for(port, baud, places, keeper)}
     if "://" in port:
-        return {0: opener_for(port, 0, places)}
-    return {speed: opener_for(port, speed, places) for speed in LIKELY_SPEEDS}
+        return {0: opener_for(port, 0)}
+    return {speed: opener_for(port, speed, places, keeper) for speed in LIKELY_SPEEDS}
 
 
-def opener_for(port: str, baud: int, places: Places = SYSTEM_PLACES) -> PortOpener:
+def opener_for(
+    port: str, baud: int, places: Places = SYSTEM_PLACES, keeper: PortKeeper = NO_KEEPER
+) -> PortOpener:
     """An opener for `port`: `tcp://host:port`, the path of a tty, or `usb:VID:PID[:SERIAL]`.
 
     Looks at the text only; whether anything is there shows when it is opened, each time anew: a printer that
-    is plugged in again may come back under another name. Raises BadPortAddress.
+    is plugged in again may come back under another name. `keeper`: who keeps serial ports open when this
+    process ends. Raises BadPortAddress.
     """
     if "://" in port:
         return partial(_open_tcp, *_tcp_address(port))
@@ -55,7 +62,7 @@ def opener_for(port: str, baud: int, places: Places = SYSTEM_PLACES) -> PortOpen
         )
     if baud <= 0:
         raise BadPortAddress(f"baud {baud} for {port}: a speed such as 115200 or 250000 is wanted")
-    calls = TtyCalls(by_id=places.by_id)
+    calls = TtyCalls(by_id=places.by_id, keeper=keeper)
     if usb is not None:
         return partial(_open_usb, usb, places, baud, calls)
     return partial(_open_serial, port, baud, calls)

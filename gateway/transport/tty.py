@@ -26,6 +26,7 @@ from pathlib import Path
 import serial
 
 from gateway.transport import port_trouble
+from gateway.transport.fd_store import NO_KEEPER, PortKeeper
 from gateway.transport.port import PortUnavailable
 
 #: One system call on a descriptor: (fd, request, argument) -> answer. An argument so that tests can watch.
@@ -57,6 +58,7 @@ class TtyCalls:
     set_exclusive: Callable[[int], bool] = is_hardware  # whether this tty gets TIOCEXCL
     proc: Path = port_trouble.PROC
     by_id: Path = port_trouble.BY_ID
+    keeper: PortKeeper = NO_KEEPER
 
 
 def open_tty(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
@@ -65,7 +67,10 @@ def open_tty(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
     Blocks for as long as the driver takes (USB control transfers). Raises PortUnavailable.
     """
     try:
-        return _open(device, baud, calls)
+        with calls.keeper.beside_inherited(device):
+            tty = _open(device, baud, calls)
+        calls.keeper.opened(tty.fileno())
+        return tty
     except PortUnavailable:
         raise
     except (OSError, ValueError, OverflowError, termios.error) as error:
@@ -73,13 +78,18 @@ def open_tty(device: str, baud: int, calls: TtyCalls) -> serial.Serial:
 
 
 def release_tty(tty: serial.Serial, calls: TtyCalls) -> None:
-    """Close, giving the exclusive mode back. DTR is left as it is (HUPCL was cleared at open)."""
+    """Close, giving the locks back. DTR is left as it is (HUPCL was cleared at open).
+
+    A copy that is kept for the next process keeps the locks too: nobody else gets in meanwhile.
+    """
     if not tty.is_open:
         return
-    try:
-        calls.ioctl(tty.fileno(), termios.TIOCNXCL, b"")
-    except OSError:
-        pass  # unplugged: nothing is left to give back
+    if not calls.keeper.closing():
+        try:
+            fcntl.flock(tty.fileno(), fcntl.LOCK_UN)  # closing is not enough: a copy may be in the store yet
+            calls.ioctl(tty.fileno(), termios.TIOCNXCL, b"")
+        except OSError:
+            pass  # unplugged: nothing is left to give back
     tty.close()
 
 

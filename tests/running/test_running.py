@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.running import Notifier, Service
+from gateway.running import FIRST_INHERITED, Notifier, Service, inherited_fds
 from gateway.system import SystemClock, SystemIds
 
 
@@ -40,6 +40,36 @@ def told(listening: socket.socket) -> list[str]:
 def test_words_go_as_one_datagram_of_lines(systemd: socket.socket) -> None:
     notifier(systemd).tell(READY="1", STATUS="2 printers")
     assert told(systemd) == ["READY=1\nSTATUS=2 printers"]
+
+
+def test_a_descriptor_goes_with_the_words(systemd: socket.socket) -> None:
+    ours, theirs = os.pipe()
+    notifier(systemd).hand_over({"FDSTORE": "1", "FDNAME": "port-mk3"}, (theirs,))
+    words, (copy,), _, _ = socket.recv_fds(systemd, 4096, 4)
+    assert words == b"FDSTORE=1\nFDNAME=port-mk3"
+    os.write(copy, b"the same pipe")
+    assert os.read(ours, 100) == b"the same pipe"
+    for fd in (ours, theirs, copy):
+        os.close(fd)
+
+
+def test_a_supervisor_that_is_behind_is_not_waited_for_long(
+    systemd: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    teller = notifier(systemd)
+    while not caplog.records:
+        teller.tell(WATCHDOG="1")  # until its queue is full
+    assert "could not be notified" in caplog.text
+
+
+def test_inherited_descriptors_are_for_this_process_only() -> None:
+    said = {"LISTEN_FDS": "0", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": ""}
+    assert inherited_fds({}) == inherited_fds(said) == inherited_fds({**said, "LISTEN_FDS": "x"}) == {}
+    assert inherited_fds({**said, "LISTEN_FDS": "2"}, pid=1) == {}
+    was_inheritable = os.get_inheritable(FIRST_INHERITED)
+    assert inherited_fds({**said, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "port-mk3"}) == {"port-mk3": [3]}
+    assert inherited_fds({**said, "LISTEN_FDS": "1", "LISTEN_FDNAMES": ""}) == {"": [3]}
+    os.set_inheritable(FIRST_INHERITED, was_inheritable)
 
 
 def test_an_abstract_address_begins_with_a_zero_byte() -> None:

@@ -96,6 +96,14 @@ def test_the_line_records_outlive_the_streamer() -> None:
     assert Path(Streamer().socket).parent == folder
 
 
+def test_the_ports_of_every_printer_outlive_the_streamer() -> None:
+    from gateway.config import MAX_PRINTERS
+
+    service = settings(STREAMER, "Service")
+    assert int(service["FileDescriptorStoreMax"][0]) >= 2 * MAX_PRINTERS
+    assert "NotifyAccess" not in service, "the main process alone may fill the store"
+
+
 def test_wire_logs_lie_in_memory_and_what_is_kept_of_them_on_the_disk() -> None:
     from gateway.config import Streamer
 
