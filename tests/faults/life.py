@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.domain.observations import OrderAnswered, PrinterObserved
 from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin_settings import MarlinSettings
 from gateway.streamer.line_record import MappedLineRecord
 from gateway.transport.port import Port, PortListener
 from tests.faults.weather import Death
@@ -33,6 +34,7 @@ class Life:
         sink: Callable[[Fact], None],
         new_id: Callable[[], str],
         death: Death | None,
+        settings: MarlinSettings,
     ) -> None:
         self._wire = wire
         self._sink = sink
@@ -42,7 +44,12 @@ class Life:
         self.is_dead = False
         self.died = asyncio.Event()
         self.driver = MarlinDriver(
-            "mk3", self._open, MortalRecord(self, self._mapped), monotonic=wire._loop.time, new_id=new_id
+            "mk3",
+            self._open,
+            MortalRecord(self, self._mapped),
+            monotonic=asyncio.get_running_loop().time,
+            new_id=new_id,
+            settings=settings,
         )
         self.task = asyncio.create_task(self.driver.run(self._tell), name="driver")
 

@@ -15,10 +15,15 @@ class Part:
 
 
 def part(seed: int, length: int) -> Part:
-    """A file of about `length` lines: heating, homing, moves, arcs, fans, dwells, words for the display."""
+    """A file of about `length` lines: heating, homing, moves, arcs, fans, dwells, words for the display.
+
+    Every second one is printed hot enough to move filament in a pause.
+    """
     dice = Random(f"part {seed}")
-    head = ["M140 S51", "M104 S52", "G28", "M190 S53", "M109 S54", "M105 T0", "G92 E0", "M82"]
-    tail = ["M106 S255", "G1 X1 Y1 F6001", "M400 S99", "M140 S1", "M104 S1"]
+    hot = 200 if seed % 2 else 50
+    head = ["M140 S51.0", f"M104 S{hot}.2", "G28", "M190 S53.0", f"M109 S{hot}.0", "M105 T0", "G90 S0"]
+    head += ["M82 S0", "G92 E0.0", "G1 Z0.3 F600"]
+    tail = ["M106 S255", "G1 X1 Y1 F6001", "M400 S99", "M140 S1.0", "M104 S1.0"]
     body = [_line(dice, n) for n in range(max(0, length - len(head) - len(tail)))]
     lines = (*head, *body, *tail)
     return Part(_written(dice, lines), lines)

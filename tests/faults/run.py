@@ -22,6 +22,7 @@ from firmware_sim.virtual_loop import Deadlock, OutOfBudget, VirtualLoop
 from firmware_sim.wire.link import Link
 from gateway.domain.observations import OrderAnswered, PrintPhase, PrintReport
 from gateway.domain.orders import Adjust, CancelPrint, Order, PausePrint, ResumePrint, StartPrint
+from gateway.drivers.marlin_settings import MarlinSettings, ParkSettings
 from tests.faults.life import Fact, Life
 from tests.faults.part import Part, part
 from tests.faults.weather import Act, Weather, weather
@@ -137,7 +138,11 @@ class _Run:
     def _born(self) -> Life:
         death = self.deaths.pop(0) if self.deaths else None
         self.death = death
-        return Life(self.wire, self.folder / "lines", self._hear, self._new_id, death)
+        park = (
+            ParkSettings(x=0.0, y=200.0, nozzle_standby=150) if self.weather.parks_aside else ParkSettings()
+        )
+        settings = MarlinSettings(park=park)
+        return Life(self.wire, self.folder / "lines", self._hear, self._new_id, death, settings)
 
     async def _die(self) -> None:
         assert self.death is not None

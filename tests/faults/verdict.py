@@ -23,13 +23,16 @@ from enum import StrEnum
 from firmware_sim.faults.undetectable import executed_as_sent, is_undetectable
 from firmware_sim.ledger import Entry
 from gateway.domain.observations import PrintPhase
+from tests.faults.place import Place
 from tests.faults.run import Outcome
 
 #: What goes between and behind the lines of a file: questions, reports, the end of a stage, people's orders.
 #: No line of a part looks like one of them.
 OURS = re.compile(
     r"M105|M115|M110( N\d+)?|M155 S\d+|M27( S\d+)?|M400|M10[47] S0|M140 S0|M107|M84|M108|M410|M112|M876 S\d"
-    r"|M22[01] S10\d"
+    r"|M22[01] S10\d"  # people's adjustments
+    r"|M114|M84 S\d+|G9[01]|M8[23]|M10[49] S\d+|M140 S\d+|M190 S\d+"  # pauses: there and back again
+    r"|G0 Z[\d.]+ F\d+|G0 X[\d.]+ Y[\d.]+ F\d+|G1 E-?[\d.]+ F\d+|G92 E-?[\d.]+|G1 F\d+"
 )
 #: Seconds beyond which a printer counts as left alone.
 ALONE_SECONDS = 60.0
@@ -74,17 +77,28 @@ def follow(entries: Sequence[Entry], lines: Sequence[str]) -> Trace:
     """Hold what the machine was made to do against the file, line by line."""
     trace = Trace()
     places = {line: n for n, line in enumerate(lines)}
+    wanted, found = Place(), Place()
     for at, entry in enumerate(entries):
         if entry.source != "host" or entry.event not in ("executed", "unknown"):
             continue
         for text in _meant(entry, trace):
+            found.run(text)
             if trace.done < len(lines) and text == lines[trace.done]:
                 trace.done += 1
                 trace.ends_at = at
-            elif (wrong := _strange(text, entry, places, trace.done)) is not None:
+                wanted.run(text)
+                wrong = _misplaced(text, found, wanted) if not trace.exempt else None
+            else:
+                wrong = _strange(text, entry, places, trace.done)
+            if wrong is not None:
                 trace.wrong, trace.at = wrong, at
                 return trace
     return trace
+
+
+def _misplaced(text: str, found: Place, wanted: Place) -> str | None:
+    difference = found.differs_from(wanted)
+    return None if difference is None else f"{text!r} ran in the wrong place: {difference}"
 
 
 def _meant(entry: Entry, trace: Trace) -> list[str]:

@@ -99,6 +99,7 @@ class Weather:
     baud: int = 0
     latency: float = 0.0
     resets_on_open: bool = False
+    parks_aside: bool = False  # with the nozzle cooler, else above the part
 
 
 def weather(seed: int, mixture: str, length: int) -> Weather:
@@ -115,6 +116,7 @@ def weather(seed: int, mixture: str, length: int) -> Weather:
         baud=dice.choice((0, 0, 115200, 250000)),
         latency=dice.choice((0.0, 0.0, 0.004)),
         resets_on_open=name == "severe" and dice.random() < 0.2,
+        parks_aside=dice.random() < 0.5,
     )
 
 
