@@ -16,7 +16,7 @@ from typing import Any
 from tests.benchmarks import faults, many, planner, rates, summary, table
 from tests.benchmarks.moves import MoveFile, write_moves
 from tests.benchmarks.rates import Rate
-from tests.benchmarks.responder import BenchmarkBroken
+from tests.benchmarks.responder import BenchmarkBroken, compiler_path
 from tests.support.foreign_hosts import ForeignHostsUnavailable, foreign_python
 
 HOSTS = ("floor", "daemon", "marlin-host", "printcore")
@@ -75,6 +75,10 @@ class Measurement:
         self._rounds: int = arguments.rounds
         self._large_mb: int = arguments.large_mb
         self._reasons: dict[str, str] = {}
+        if compiler_path() is None:
+            self._reasons["responder"] = (
+                "no C compiler (cc): the boards are Python programs and slow all of it"
+            )
 
     def measure(self, wanted: list[str]) -> dict[str, Any]:
         """The figures by name; what could not be had is None, and `reasons` says why."""
