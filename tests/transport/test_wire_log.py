@@ -40,10 +40,13 @@ def virtually(work: Coroutine[Any, Any, Any]) -> Any:
         return runner.run(work)
 
 
-def wire_log(folder: Path, *, max_bytes: int = 4_000_000) -> WireLog:
-    """On the running loop's clock."""
-    now = asyncio.get_running_loop().time
-    return WireLog(folder, "mk3", max_bytes=max_bytes, monotonic=now, wall=lambda: WHEN)
+def wire_log(folder: Path, *, max_bytes: int = 4_000_000, uptime: float = 100.0) -> WireLog:
+    """On the running loop's clock, which begins at `uptime`."""
+    loop = asyncio.get_running_loop()
+    zero = loop.time()
+    return WireLog(
+        folder, "mk3", max_bytes=max_bytes, monotonic=lambda: uptime + loop.time() - zero, wall=lambda: WHEN
+    )
 
 
 def talk(folder: Path) -> list[Record]:
@@ -69,21 +72,22 @@ chunks = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(chunks)
+@settings(max_examples=60, deadline=None)
+@given(chunks, st.sampled_from([0.0, 0.999999, 1.0, 12345.678901]))
 def test_what_is_logged_is_what_went_over_the_wire(
-    tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, bytes]]
+    tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, bytes]], uptime: float
 ) -> None:
     folder = tmp_path_factory.mktemp("wire")
 
     async def story() -> None:
-        log = wire_log(folder)
+        log = wire_log(folder, uptime=uptime)
         for mark, data in said:
             (log.sent if mark == ">" else log.received)(data)
         log.close()
 
     virtually(story())
     assert [(record.mark, record.data) for record in talk(folder)] == said
+    assert all(-2e-6 < record.at - uptime < 1.0 for record in talk(folder))
 
 
 @settings(max_examples=40, deadline=None)
