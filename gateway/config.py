@@ -25,6 +25,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.config_printing import Park, Scripts
+
 #: Read when no path is given and it exists.
 DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
 #: Bytes of a Unix socket's path that Linux takes (sun_path is 108 with its end mark).
@@ -213,6 +215,10 @@ class PrinterConfig(_Section):
     owner: Name
     plate_clear: Literal["confirm", "auto"] = "confirm"
     profile: Literal["prusa", "klipper", "marlin", "unknown"] | None = None
+    max_hotend: int = Field(default=300, gt=0, le=500)
+    max_bed: int = Field(default=120, gt=0, le=500)
+    park: Park = Park()
+    scripts: Scripts = Scripts()
 
 
 class Config(BaseSettings):
@@ -416,6 +422,9 @@ def _unknown(key: str, known: set[str], what: str = "key") -> str:
     return f'unknown {what} "{key}"; {hint}'
 
 
+_PRINTER_SECTIONS: dict[str, type[BaseModel]] = {"park": Park, "scripts": Scripts}
+
+
 def _place(loc: tuple[int | str, ...], merged: Mapping[str, Any]) -> tuple[str, type[BaseModel]]:
     """Where an error is, as people see it in the file, and the model whose keys are known there."""
     section, rest = str(loc[0]), loc[1:]
@@ -423,6 +432,7 @@ def _place(loc: tuple[int | str, ...], merged: Mapping[str, Any]) -> tuple[str, 
         entry = cast("Any", merged["printers"])[rest[0]]
         name = entry.get("name") if isinstance(entry, dict) else None
         title = f"[[printers]] no. {rest[0] + 1}" + (f' ("{name}")' if name else "")
-        return " ".join([title, *(str(part) for part in rest[1:])]), PrinterConfig
+        inner = _PRINTER_SECTIONS.get(str(rest[1])) if len(rest) > 2 else None
+        return " ".join([title, *(str(part) for part in rest[1:])]), inner or PrinterConfig
     model = _sections().get(section, Config)
     return " ".join([f"[{section}]", *(str(part) for part in rest)]), model

@@ -27,11 +27,13 @@ from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
 from gateway.config import Config, PrinterConfig, Safety
+from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import ConfigurePrinters, PrinterSetting
 from gateway.domain.file import FileRejected
 from gateway.domain.printer import PlateClear
 from gateway.drivers.contract import Driver, LineRecord
 from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin_settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
 from gateway.drivers.marlin_speed import SpeedSearch
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
@@ -263,6 +265,10 @@ def _driver(
         new_id=lambda: str(uuid.uuid4()),
         profile=printer.profile,
         speeds=speeds,
+        settings=MarlinSettings(
+            park=ParkSettings(**{**printer.park.model_dump(), "by": ParkBy(printer.park.by)}),
+            scripts=ScriptSettings(**printer.scripts.model_dump()),
+        ),
     )
 
 
@@ -273,6 +279,7 @@ def _setting(printer: PrinterConfig) -> PrinterSetting:
         owner=printer.owner,
         plate_clear=PlateClear(printer.plate_clear),
         link=printer.port,
+        heat_limits=HeatLimits(printer.max_hotend, printer.max_bed),
     )
 
 

@@ -243,3 +243,41 @@ def test_the_profiles_are_those_there_are() -> None:
         assert made.profile == name
     with pytest.raises(ValidationError):
         PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile="repetier")  # type: ignore[arg-type]
+
+
+def problems_of_scripts(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[[printers]]\nname = "mk3"\ndriver = "marlin"\nport = "/dev/ttyACM0"\nowner = "ana"\n' + text
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('start = ["G28", "M104 S{hot}"]', 'start: line 2 "M104 S{hot}": there is no variable {hot}; '),
+        ('pause = ["M117 {x:.2f}"]', "{x} takes no format"),
+        ('pause = ["M117 {x"]', "its braces do not fit together"),
+        ('end = ["G1 X1 ; aside"]', "a comment is not sent"),
+        ('cancel = [" "]', "there is nothing to send"),
+        ('resume = ["M117 caf\u00e9"]', "only printable ASCII"),
+        ('connect = ["M112"]', "M112 is for the gateway alone"),
+        ('start = ["M117 ' + "x" * 90 + '"]', "it has 95 characters, 80 fit"),
+        ("start = [" + '"G28", ' * 65 + "]", "65 lines are too many for a script"),
+        ('strat = ["G28"]', 'unknown key "strat"; did you mean "start"?'),
+    ],
+)  # fmt: skip
+def test_a_script_that_cannot_be_sent_names_printer_script_and_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    told = problems_of_scripts(tmp_path, f"[printers.scripts]\n{text}\n")
+    assert '[[printers]] no. 1 ("mk3")' in told
+    assert words in told
+
+
+@pytest.mark.parametrize("text", ["lift = -1", 'by = "me"', "wait = 5"])
+def test_parking_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
+    assert '[[printers]] no. 1 ("mk3") park' in problems_of_scripts(tmp_path, f"[printers.park]\n{text}\n")

@@ -58,7 +58,7 @@ def test_the_example_configuration_is_all_keys_with_their_defaults(tmp_path: Pat
     sections = [type(getattr(config, name)) for name in ("server", "store", "streamer", "safety")]
     for model in (Config, PrinterConfig, *sections):
         for key in model.model_fields:
-            assert re.search(rf"^(# )?\[*{key}\b", path.read_text(), re.MULTILINE), key
+            assert re.search(rf"^(# )?(\[+(printers\.)?)?{key}\b", path.read_text(), re.MULTILINE), key
 
 
 def test_the_first_printers_configuration_is_good(tmp_path: Path) -> None:

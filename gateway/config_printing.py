@@ -1,0 +1,55 @@
+"""How a printer is parked, what is sent besides, how hot it may be set: parts of a `[[printers]]` entry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway.gcode.macros import check
+
+#: Lines of one script: what goes before a print, not a print.
+SCRIPT_LINES_MAX = 64
+
+
+def _lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if len(lines) > SCRIPT_LINES_MAX:
+        raise ValueError(f"{len(lines)} lines are too many for a script; {SCRIPT_LINES_MAX} are possible")
+    for number, line in enumerate(lines, start=1):
+        problem = check(line)
+        if problem is not None:
+            raise ValueError(f'line {number} "{line}": {problem}')
+    return lines
+
+
+Lines = Annotated[tuple[str, ...], AfterValidator(_lines)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scripts(_Section):
+    """`[printers.scripts]`: lines of G-code with variables, in addition to what the gateway does itself."""
+
+    connect: Lines = ()
+    start: Lines = ()
+    pause: Lines = ()
+    resume: Lines = ()
+    cancel: Lines = ()
+    end: Lines = ()
+
+
+class Park(_Section):
+    """`[printers.park]`: where the head goes in a pause. Lengths in mm, speeds in mm/s, degrees Celsius."""
+
+    by: Literal["gateway", "script", "nobody"] = "gateway"
+    x: float | None = None
+    y: float | None = None
+    lift: float = Field(default=10.0, ge=0)
+    height: float | None = Field(default=None, gt=0)
+    retract: float = Field(default=2.0, ge=0, le=20)
+    nozzle_standby: int | None = Field(default=None, ge=0)
+    travel_speed: float = Field(default=100.0, gt=0)
+    lift_speed: float = Field(default=5.0, gt=0)
+    retract_speed: float = Field(default=25.0, gt=0)
