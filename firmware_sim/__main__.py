@@ -30,12 +30,14 @@ from firmware_sim.personality import (
     load_personality,
     personality_names,
 )
+from firmware_sim.replay import BadWireLog, Replay, read_wire_log
 from firmware_sim.wire.link import Link
 
 USAGE_ERROR = 2
 LEAST_BAUD, MOST_BAUD = 300, 4_000_000
 """What UARTs of printers run at, with room on both sides."""
 MOST_PORT = 65_535
+REPLAY_PERSONALITY = "marlin-stock"
 
 
 class CannotStart(Exception):
@@ -54,12 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        board = _board(options)
+        board = _lender(options) if options.kind == "replay" else _board(options)
     except CannotStart as error:
         print(f"firmware-sim: {error}", file=sys.stderr)
         return USAGE_ERROR
     try:
         return asyncio.run(_serve(options, board))
+    except BadWireLog as error:
+        print(f"firmware-sim: {error}", file=sys.stderr)
+        return USAGE_ERROR
     except (LinkRefused, ListenRefused, ControlRefused) as error:
         print(f"firmware-sim: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -79,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     tcp.add_argument("--listen", type=_address, required=True, metavar="HOST:PORT", help="port 0: any")
     for kind in (serial, tcp):
         _add_machine_options(kind)
+    replay = kinds.add_parser("replay", help="a recorded wire log plays the printer, on a pseudo-terminal")
+    replay.add_argument("wirelog", type=Path, metavar="WIRELOG", help="as the gateway writes it")
+    replay.add_argument("--link", type=Path, required=True, metavar="PATH", help="symlink to the pty")
+    replay.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: where the host deviates")
+    replay.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="recorded time per real time")
     return parser
 
 
@@ -131,11 +141,20 @@ def _board(options: argparse.Namespace) -> Board:
         files = _files_of(options.sd)
     except OSError as error:
         raise CannotStart(f"--sd {options.sd}: {error.strerror or error}") from error
+    ledger = _ledger(options)
+    return Board(personality, ledger=ledger, seed=options.seed, sd_files=files, faults=plan)
+
+
+def _ledger(options: argparse.Namespace) -> Ledger:
     try:
-        ledger = Ledger(options.ledger)
+        return Ledger(options.ledger)
     except OSError as error:
         raise CannotStart(f"--ledger {options.ledger}: {error.strerror}") from error
-    return Board(personality, ledger=ledger, seed=options.seed, sd_files=files, faults=plan)
+
+
+def _lender(options: argparse.Namespace) -> Board:
+    """A board that never runs: a replay needs its ledger only."""
+    return Board(REPLAY_PERSONALITY, ledger=_ledger(options))
 
 
 def _plan(options: argparse.Namespace) -> FaultPlan:
@@ -159,10 +178,19 @@ async def _serve(options: argparse.Namespace, board: Board) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    if options.kind == "replay":
+        told = Replay(board, read_wire_log(options.wirelog), lambda text: print(text, flush=True))
+        return await _serve_pty(options, board, told, None, stopped)
     cable = Link(board, baud=options.baud) if options.baud else None
     if options.kind == "tcp":
         return await _serve_tcp(options, board, cable, stopped)
     by_id = Path(*options.by_id) if options.by_id else None
+    return await _serve_pty(options, board, cable, by_id, stopped)
+
+
+async def _serve_pty(
+    options: argparse.Namespace, board: Board, cable: Link | None, by_id: Path | None, stopped: asyncio.Event
+) -> int:
     endpoint = PtyEndpoint(board, options.link, speed=options.speed, cable=cable, by_id=by_id)
     try:
         await _until_stopped(options, endpoint.pump, f"ready {options.link}", stopped)
@@ -186,7 +214,8 @@ async def _serve_tcp(
 
 
 async def _until_stopped(options: argparse.Namespace, pump: Pump, ready: str, stopped: asyncio.Event) -> None:
-    control = ControlSocket(pump, options.control) if options.control else None
+    path: Path | None = getattr(options, "control", None)
+    control = ControlSocket(pump, path) if path is not None else None
     try:
         if control is not None:
             await control.open()
