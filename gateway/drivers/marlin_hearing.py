@@ -8,6 +8,7 @@ from gateway.domain.observations import LinkState, PrintPhase
 from gateway.drivers import marlin_actions, marlin_card_orders, marlin_heat, marlin_recovery
 from gateway.drivers.contract import RecordedStage
 from gateway.drivers.marlin_core import DriverCore
+from gateway.drivers.marlin_own_scripts import run_connect
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import ABORTED
@@ -62,6 +63,8 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
             marlin_heat.cool_after_reset(driver, functools.partial(_cooled, driver))
         if driver.recovery is not None:
             marlin_recovery.link_ready(driver, driver.recovery, event, link, now)
+        elif event.is_numbered:
+            run_connect(driver)
         driver.report(now=True)
     elif isinstance(event, PositionTold | PositionUnknown):
         if driver.recovery is not None:

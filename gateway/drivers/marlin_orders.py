@@ -27,7 +27,7 @@ from gateway.drivers import marlin_heat, marlin_print_orders, marlin_recovery, m
 from gateway.drivers.contract import LineKind
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, errand, unclear
-from gateway.drivers.marlin_own_scripts import rendered
+from gateway.drivers.marlin_own_scripts import start_and_end
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_stages import Place
@@ -96,8 +96,9 @@ def start(driver: DriverCore, order: StartPrint) -> None:
     driver.view.prompts.clear()
     begin = Place(link.last_number, 0, 0)
     driver.record.sent(begin.number, begin.offset, begin.line, LineKind.HANDSHAKE)
-    start_lines = rendered(driver, driver.settings.scripts.start, key=order.key, name=order.name)
-    driver.print = HostPrint(order, file, driver.record, link.profile, begin, start_lines)
+    driver.print = HostPrint(
+        order, file, driver.record, link.profile, begin, *start_and_end(driver, order.key, order.name)
+    )
     session.turn()
     if session.is_over:
         driver.answer(order.order_id, _UNCLEAR, "The connection was lost while the print was being started.")

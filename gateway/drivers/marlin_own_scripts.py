@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.drivers.marlin_core import DriverCore
+from gateway.drivers.marlin_scripts import Script
 from gateway.gcode.macros import MacroInvalid, render
 
 
@@ -42,3 +43,19 @@ def rendered(
         except MacroInvalid as error:
             driver.view.message = f"The script line {line!r} was not sent: {error}."
     return tuple(sent)
+
+
+def start_and_end(driver: DriverCore, key: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What goes in front of the first line of a print, and behind its last one."""
+    scripts = driver.settings.scripts
+    return (
+        rendered(driver, scripts.start, key=key, name=name),
+        rendered(driver, scripts.end, key=key, name=name, progress=1.0),
+    )
+
+
+def run_connect(driver: DriverCore) -> None:
+    """Once a connection to a printer that nothing is printed on; a print goes first, and goes on without."""
+    lines = rendered(driver, driver.settings.scripts.connect)
+    if lines and driver.print is None and driver.held is None and not driver.card.is_printing:
+        driver.scripts.add(Script(lines, is_macro=True))

@@ -200,7 +200,7 @@ class HostPrint(PausablePrint):
         if size != self.order.size:
             self._give_up(link, f"The file was changed: it has {size} bytes instead of {self.order.size}.")
         else:
-            self._begin(Stage.FINISHING, (*self._profile.end_script, *STANDSTILL))
+            self._begin(Stage.FINISHING, (*self._profile.end_script, *self._end_lines, *STANDSTILL))
 
     def _give_up(self, link: Link, message: str) -> None:
         self.end(link, PrintPhase.FAILED, "aborted-by-system", message)

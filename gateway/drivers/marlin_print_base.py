@@ -26,6 +26,7 @@ class PrintBase:
         profile: Profile,
         behind: Place,
         start_lines: tuple[str, ...] = (),
+        end_lines: tuple[str, ...] = (),
     ) -> None:
         """Begins streaming with the next `feed`. The file is closed at the end; None: it is only ended."""
         self.key = order.key
@@ -41,6 +42,7 @@ class PrintBase:
             self._lines = printable_lines(file, start=behind.offset, start_ordinal=behind.line)
         self._record = record
         self._profile = profile
+        self._end_lines = end_lines
         self.needs: Need | None = None
         self.parked: Parked | None = None  # what a resume restores
         self.places: list[Mapping[str, float]] = []  # told by M114 since it stands

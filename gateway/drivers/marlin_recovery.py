@@ -23,7 +23,7 @@ from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 from gateway.drivers.marlin_core import DriverCore
-from gateway.drivers.marlin_own_scripts import rendered
+from gateway.drivers.marlin_own_scripts import start_and_end
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_stages import Place
 from gateway.drivers.marlin_unfinished import Recovery
@@ -171,9 +171,9 @@ def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
     assert recovery.place is not None
     left = recovery.left
     order = StartPrint(driver.printer, "", left.key, left.path, left.sha256, left.size, left.name)
-    start_lines = rendered(driver, driver.settings.scripts.start, key=left.key, name=left.name)
+    scripts = start_and_end(driver, left.key, left.name)
     streamed = HostPrint(
-        order, recovery.take_file(), driver.record, link.profile, recovery.place, start_lines
+        order, recovery.take_file(), driver.record, link.profile, recovery.place, *scripts
     )
     driver.scripts.clear("the print goes on")
     driver.recovery, driver.held, driver.print = None, None, streamed
