@@ -18,7 +18,7 @@ _TARGETS = {"M104": "hotend", "M109": "hotend", "M140": "bed", "M190": "bed"}
 
 @dataclass(slots=True)
 class Place:
-    """Position in mm, modes, feedrate in mm/min, targets in degrees Celsius, fan 0 to 255."""
+    """Position in mm as far as it is known, modes, feedrate in mm/min, targets in deg C, fan 0 to 255."""
 
     axes: dict[str, float] = field(default_factory=lambda: dict.fromkeys("XYZE", 0.0))
     is_absolute: bool = True
@@ -35,7 +35,8 @@ class Place:
         if code in ("G0", "G1", "G2", "G3"):
             self._move(words)
         elif code == "G28":
-            self.axes.update(dict.fromkeys([axis for axis in "XYZ" if axis in rest] or "XYZ", 0.0))
+            for axis in [axis for axis in "XYZ" if axis in rest] or "XYZ":
+                self.axes.pop(axis, None)  # wherever its end stop is
         elif code == "G92":
             self.axes.update({axis: value for axis, value in words.items() if axis in "XYZE"})
         elif code in ("G90", "G91"):
@@ -52,11 +53,13 @@ class Place:
         for axis in "XYZE":
             if axis in words:
                 is_absolute = self.is_extruder_absolute if axis == "E" else self.is_absolute
-                self.axes[axis] = words[axis] + (0.0 if is_absolute else self.axes[axis])
+                if is_absolute or axis in self.axes:
+                    self.axes[axis] = words[axis] + (0.0 if is_absolute else self.axes[axis])
 
     def differs_from(self, other: Place) -> str | None:
         """What is not as in `other`; None when it is the same place."""
-        for axis, value in self.axes.items():
+        for axis in self.axes.keys() & other.axes.keys():
+            value = self.axes[axis]
             if abs(value - other.axes[axis]) > TOLERANCE_MM:
                 return f"{axis} is {value:g} and not {other.axes[axis]:g}"
         for name in ("is_absolute", "is_extruder_absolute", "feedrate", "hotend", "bed", "fan"):

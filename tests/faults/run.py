@@ -213,7 +213,9 @@ class _Run:
             # caller looks at the printer then, and holds the job.
             self.outcome.report = None
             return True
-        return report is not None and report.phase is PrintPhase.HELD
+        # A paused print that goes on is said to be held until it is known to stand.
+        is_held_for_good = self.life.driver.held is not None
+        return report is not None and report.phase is PrintPhase.HELD and is_held_for_good
 
     async def _afterwards(self) -> None:
         outcome, report = self.outcome, self.outcome.report

@@ -82,14 +82,14 @@ def follow(entries: Sequence[Entry], lines: Sequence[str]) -> Trace:
         if entry.source != "host" or entry.event not in ("executed", "unknown"):
             continue
         for text in _meant(entry, trace):
-            found.run(text)
             if trace.done < len(lines) and text == lines[trace.done]:
+                wrong = _misplaced(text, found, wanted) if not trace.exempt else None
                 trace.done += 1
                 trace.ends_at = at
                 wanted.run(text)
-                wrong = _misplaced(text, found, wanted) if not trace.exempt else None
             else:
                 wrong = _strange(text, entry, places, trace.done)
+            found.run(text)
             if wrong is not None:
                 trace.wrong, trace.at = wrong, at
                 return trace
@@ -167,6 +167,7 @@ def _noise(facts: Facts) -> bool:
 
 REASONS = (
     Reason("halted", r"stopped itself in an emergency|heater protection", lambda f: f.events["kill"] > 0),
+    Reason("not begun", r"it had not begun", lambda f: bool(f.outcome.absences)),
     Reason("not ours", r"which is not one of this print", lambda f: f.events["reset"] > 0),
     Reason("reset", r"was reset|has forgotten the lines", lambda f: f.events["reset"] > 0),
     Reason("left alone", r"was left alone for more than", lambda f: f.away() > ALONE_SECONDS),

@@ -1,0 +1,86 @@
+"""Bad luck by the seed: every line of the file once and in order, or the reason that it is not is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware_sim.personality import personality_names
+from tests.faults.run import Case, run
+from tests.faults.table import transcript
+from tests.faults.verdict import Kind, Verdict, judge
+from tests.faults.weather import Death, Weather
+
+PERSONALITIES = personality_names()
+#: Runs of each personality in the suite, and by hand.
+SOME, MANY = 14, 1000
+#: Seeds that ever showed a mistake are run for ever: (personality, seed, what it was).
+ONCE_FAILED = [
+    ("marlin-full", 56, "a numbered line that became an unknown command was not labelled"),
+    ("marlin-full", 106, "a death between record and first line was blamed on the printer"),
+]
+
+
+def judged(case: Case, chosen: Weather | None = None) -> Verdict:
+    """The verdict on one run, which must be none of failure."""
+    outcome = run(case, chosen)
+    verdict = judge(outcome)
+    assert verdict.kind is not Kind.FAIL, transcript(outcome, verdict)
+    return verdict
+
+
+@pytest.mark.parametrize("seed", range(SOME))
+@pytest.mark.parametrize("personality", PERSONALITIES)
+def test_every_line_once_and_in_order_or_a_true_reason(personality: str, seed: int) -> None:
+    judged(Case(personality, seed, length=60))
+
+
+@pytest.mark.parametrize(("personality", "seed", "what"), ONCE_FAILED)
+def test_once_failed(personality: str, seed: int, what: str) -> None:
+    judged(Case(personality, seed))
+
+
+def test_a_fault_that_can_be_mended_is_mended() -> None:
+    """Giving up is safe, and of no use: noise and lost answers of this strength never end a print."""
+    kinds = [judged(Case("marlin-stock", seed, "answers", 60)).kind for seed in range(5)]
+    assert Kind.GAVE_UP not in kinds
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("personality", PERSONALITIES)
+def test_thousands_of_runs(personality: str) -> None:
+    verdicts = [judged(Case(personality, seed)) for seed in range(10_000, 10_000 + MANY)]
+    gave_up = [verdict.why for verdict in verdicts if verdict.kind is Kind.GAVE_UP]
+    assert len(gave_up) < MANY / 100, gave_up
+
+
+# -- kill -9 at every step ---------------------------------------------------------------------------------
+
+
+def steps_of(personality: str, length: int) -> int:
+    """Stores and writes of a streamer that prints such a file and is left alone."""
+    return run(Case(personality, 0, length=length), Weather("calm", {})).effects
+
+
+def survives(personality: str, length: int, death: Death) -> None:
+    outcome = run(Case(personality, 0, length=length), Weather("calm", {}, deaths=(death,)))
+    verdict = judge(outcome)
+    is_at_an_end = verdict.why in ("untold", "held: not begun")
+    assert verdict.kind is Kind.COMPLETE or is_at_an_end, transcript(outcome, verdict)
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+def test_death_at_steps_from_the_first_to_the_last(personality: str) -> None:
+    steps = steps_of(personality, 25)
+    assert steps > 40
+    for step in range(1, steps, 7):
+        survives(personality, 25, Death(step, step % 30, 3.0))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("passed", [0, 1, 9, 10_000])
+@pytest.mark.parametrize("personality", PERSONALITIES)
+def test_death_at_every_step(personality: str, passed: int) -> None:
+    for step in range(1, steps_of(personality, 40) + 1):
+        survives(personality, 40, Death(step, passed, 3.0))
