@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,14 @@ class Feeding:
 Fed = dict[str, list[Feeding]]
 
 
-def feed_planners(folder: Path, window: int, seconds: float) -> tuple[Fed, Fed]:
-    """Each pace, quiet and loaded: by the daemon, and by the floor beside the same daemon.
+def feed_planners(folder: Path, window: int, seconds: float, *, with_floor: bool) -> dict[str, Fed]:
+    """Each pace, quiet and loaded: by the `daemon`, and by the `floor` beside the same daemon.
 
     What the floor misses is the machine's own share: somebody else had the processor.
     """
     files = {pace: write_moves(folder / f"moves-{pace}.gcode", int(pace * seconds)) for pace in PACES}
-    by_daemon: Fed = {"quiet": [], "loaded": []}
-    by_floor: Fed = {"quiet": [], "loaded": []}
+    hosts = ("daemon", "floor") if with_floor else ("daemon",)
+    found: dict[str, Fed] = {host: {"quiet": [], "loaded": []} for host in hosts}
     with (
         Responder(FIRMWARES[window]) as board,
         Responder(Firmware(FIRMWARES[window].name)) as other_board,
@@ -70,17 +71,17 @@ def feed_planners(folder: Path, window: int, seconds: float) -> tuple[Fed, Fed]:
         for _ in range(WAITING_JOBS):
             daemon.submit(uploads[PACES[0]], None)
         for pace, file in files.items():
-            for load in by_daemon:
+            for load, host in product(("quiet", "loaded"), hosts):
                 told: dict[str, Any] = {}
                 with _hammered(daemon, told if load == "loaded" else None):
-                    stats, cpu = _print(daemon, uploads[pace], board, file, pace)
-                by_daemon[load].append(_feeding(pace, stats, told, cpu))
-                told = {}
-                with _hammered(daemon, told if load == "loaded" else None):
-                    other_board.begin(file.moves, eat=pace)
-                    stream_floor(other_board.ports[0], file, window, nice=NICE["streamer"])
-                by_floor[load].append(_feeding(pace, whole(other_board, file), told, {}))
-    return by_daemon, by_floor
+                    if host == "daemon":
+                        stats, cpu = _print(daemon, uploads[pace], board, file, pace)
+                    else:
+                        other_board.begin(file.moves, eat=pace)
+                        stream_floor(other_board.ports[0], file, window, nice=NICE["streamer"])
+                        stats, cpu = whole(other_board, file), {}
+                found[host][load].append(_feeding(pace, stats, told, cpu))
+    return found
 
 
 def _print(
