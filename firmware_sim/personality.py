@@ -9,6 +9,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
 from typing import Any
 
+from firmware_sim.wording import Wording, trouble_with
+
 
 class UnknownPersonality(ValueError):
     """No such personality; the message lists the ones there are."""
@@ -23,15 +25,22 @@ FEATURES = frozenset(
         "advanced_ok",
         "auto_pos",
         "auto_temp",
+        "checksum_forced",
         "emergency_parser",
         "fan_report",
         "host_actions",
+        "ignores_m110",
         "keepalive",
+        "kill_resets",
         "linear_advance",
+        "no_line_numbers",
+        "no_thermal_protection",
         "notifications",
         "park_on_pause",
         "progress",
         "prompts",
+        "resend_without_ok",
+        "runout_sensor",
         "rx_overflow",
         "sd",
         "sd_autoreport",
@@ -41,6 +50,9 @@ FEATURES = frozenset(
     }
 )
 """What a firmware can be built with, as far as a host notices."""
+
+FIRMWARES = frozenset({"marlin", "prusa", "repetier", "klipper"})
+"""Whose manners a board has: how it reads lines, when it says `ok`, how it dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class Personality:
     banner: tuple[str, ...]
     identity: str
     features: frozenset[str]
+    firmware: str = "marlin"
+    wording: Wording = field(default_factory=Wording)
     capabilities: tuple[str, ...] = ()
     identity_tail: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -73,6 +87,11 @@ class Personality:
     wait_every: float = 0.0
     rx_buffer: int = 1024
     """Bytes; with the feature `rx_overflow` (a UART without flow control) what comes on top is lost."""
+    command_seconds: float = 0.0
+    """Processor time of each command: nothing else runs meanwhile, so it bounds the lines per second."""
+    answer_seconds: float = 0.0
+    """How much later everything said reaches the host (the latency timer of a USB bridge). Answers overlap:
+    it bounds what one line in flight can reach, not what a window can."""
     planner_blocks: int = 16
     ambient: float = 20.0
     home_seconds: float = 15.0
@@ -139,6 +158,12 @@ def _from_table(name: str, table: dict[str, Any]) -> Personality:
     features = frozenset(values.get("features", ()))
     if unknown := sorted(features - FEATURES):
         raise BadPersonality(f"personality {name}: no such feature: {', '.join(unknown)}")
+    if (firmware := values.get("firmware", "marlin")) not in FIRMWARES:
+        raise BadPersonality(
+            f"personality {name}: no firmware {firmware!r}; there are: {', '.join(sorted(FIRMWARES))}"
+        )
+    if "wording" in values:
+        values["wording"] = _wording(name, values["wording"])
     for key in ("hotend", "plate"):
         if key in values:
             values[key] = HeaterConstants(**_checked(f"{name}, {key}", HeaterConstants, values[key]))
@@ -147,8 +172,19 @@ def _from_table(name: str, table: dict[str, Any]) -> Personality:
     return Personality(**{**values, "features": features, "name": name})
 
 
+def _wording(name: str, table: dict[str, Any]) -> Wording:
+    texts = _checked(f"{name}, wording", Wording, table)
+    for key, template in texts.items():
+        if trouble := trouble_with(template):
+            raise BadPersonality(f"personality {name}, wording: {key}: {trouble}")
+    return Wording(**texts)
+
+
 def _checked(
-    name: str, kind: type[Personality | HeaterConstants], table: dict[str, Any], but: Set[str] = frozenset()
+    name: str,
+    kind: type[Personality | HeaterConstants | Wording],
+    table: dict[str, Any],
+    but: Set[str] = frozenset(),
 ) -> dict[str, Any]:
     """The table with lists made tuples; every key is known, there if it must be, and of the right type."""
     known = {entry.name: entry for entry in fields(kind) if entry.name not in but}
@@ -173,7 +209,7 @@ def _fits(value: object, wanted: str) -> bool:
             return number and isinstance(value, int) and value > 0
         case "float":
             return number and value >= 0.0  # type: ignore[operator]
-        case "HeaterConstants":
+        case "HeaterConstants" | "Wording":
             return isinstance(value, dict)
         case "tuple[float, float, float]":
             return isinstance(value, list) and all(_fits(entry, "float") for entry in value)
@@ -185,6 +221,7 @@ _IN_WORDS = {
     "int": "whole number above 0",
     "float": "number from 0 up",
     "HeaterConstants": "table",
+    "Wording": "table",
     "tuple[float, float, float]": "list of numbers",
     "tuple[str, ...]": "list of texts",
     "frozenset[str]": "list of texts",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from firmware_sim.faults.catalogue import Fault
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from firmware_sim.faults.injector import Injector
     from firmware_sim.machine.board import Board
 
-SLOW_SHARE = 0.25
-"""What is left of the power of a slow heater."""
 WAIT_SECONDS = 1.0
 """Marlin's NO_TIMEOUTS 1000 of the recorded build."""
 
@@ -62,15 +59,7 @@ def _press(what: str, fault: Fault, board: Board) -> None:
 
 
 def _harm_heater(kind: str, fault: Fault, board: Board) -> None:
-    heater = board.heater(fault.what)
-    if kind == "slow":
-        heater.set_target(heater.target, board.now)
-        heater.constants = replace(heater.constants, rate=heater.constants.rate * SLOW_SHARE)
-    elif kind == "dead":
-        heater.kill_power(board.now)
-    else:
-        reading = -15.0 if kind == "open" else heater.constants.max_celsius + 50.0
-        heater.break_sensor(reading, board.now)
+    board.heater(fault.what).suffer(kind, board.now)
     board.note("fault", line=f"{fault.label}: {fault.what}")
 
 

@@ -125,6 +125,8 @@ KINDS: dict[str, Kind] = {
     "heater-dead": _at("a heater gives no heat", what="E0"),
     "heater-open": _at("a sensor reads -15 degrees", what="E0"),
     "heater-short": _at("a sensor reads far too hot", what="E0"),
+    "heater-runaway": _at("a heater has full power, whatever is ordered", what="E0"),
+    "heater-drift": _at("a sensor slips out and reads less and less; the firmware heats on", what="E0"),
     "planner-starved": _at("only watched for: from now on each underrun is an entry `underrun`"),
     "silent": _at("the firmware neither reads nor speaks for a time", seconds=5.0),
     # time
@@ -314,7 +316,7 @@ def silent(seconds: float) -> Fault:
 
 
 def heater_fault(kind: str, heater: str = "E0") -> Fault:
-    """`kind`: slow, dead, open or short; `heater`: E0 or bed."""
+    """`kind`: slow, dead, open, short, runaway or drift; `heater`: E0 or bed."""
     return fault_named(f"heater-{kind}", what=heater)
 
 

@@ -197,13 +197,13 @@ class Injector:
 
     @property
     def checks_nothing(self) -> bool:
-        """`no-checksum-support` is in force."""
-        return self._board.now < self.checks_nothing_until
+        """`no-checksum-support` is in force, or the firmware has no line numbers anyway."""
+        return self._board.now < self.checks_nothing_until or self._board.firmware.checks_nothing
 
     @property
     def ignores_m110(self) -> bool:
-        """`m110-ignored` is in force."""
-        return self._board.now < self.ignores_m110_until
+        """`m110-ignored` is in force, or the firmware is built so."""
+        return self._board.now < self.ignores_m110_until or self._board.firmware.ignores_m110
 
     def mismatch(self, baud: int, until: float) -> None:
         """Both directions run at the wrong rate until then."""
@@ -322,7 +322,10 @@ class Injector:
                     self.log(fault, f"{wanted}")
                 case "resend-long-gone":
                     gone = max(1, wanted - fault.size)
-                    lines = [replies.resend(gone) if one.startswith("Resend") else one for one in lines]
+                    lines = [
+                        self._board.words.resend.format(number=gone) if one.startswith("Resend") else one
+                        for one in lines
+                    ]
                     self.log(fault, f"{gone} in place of {wanted}")
         return lines
 

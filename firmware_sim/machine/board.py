@@ -22,9 +22,10 @@ from firmware_sim.machine.chimes import Chimes
 from firmware_sim.machine.commands import handlers_for
 from firmware_sim.machine.loop import CommandLoop, Power
 from firmware_sim.machine.motion import Axes, Planner
+from firmware_sim.machine.outbox import Outbox
 from firmware_sim.machine.panel import Panel
 from firmware_sim.machine.sdcard import Card
-from firmware_sim.machine.thermal import Heater, ThermalFault
+from firmware_sim.machine.thermal import HEATER_FAULTS, Heater, ThermalFault
 from firmware_sim.personality import Personality, load_personality
 
 MOST_UNREAD_BYTES = 1 << 16
@@ -50,12 +51,13 @@ class Board(CommandLoop):
         self.card = Card(sd_files)
         self.panel = Panel(self)
         self.faults = Injector(self, seed)
-        self._handlers = handlers_for(self.personality)
+        self._unprotected = self.personality.has("no_thermal_protection")
+        self.handlers = handlers_for(self.personality)
         self._power = Power.OFF
         self._power_at = -math.inf
         self._silent_until = -math.inf
-        self._out = bytearray()
-        self._entered = 0
+        self._out = Outbox(self.personality.answer_seconds)
+        self.entered = 0
         self._switch_on()
         if faults is not None:
             self.faults.load(faults)
@@ -66,33 +68,30 @@ class Board(CommandLoop):
         """Bytes from the host arrive at `now`. What they cause is said by the next poll."""
         if now > self.now or self._power is Power.OFF:
             self._live_until(now)
-        self._arrive(self.faults.on_the_wire(data, self._entered))
-        self.faults.has_entered(self._entered)
+        self._arrive(self.faults.on_the_wire(data, self.entered))
+        self.faults.has_entered(self.entered)
 
     def _arrive(self, data: bytes) -> None:
         if self._power is Power.BOOTING:
             return
-        if self.personality.has("emergency_parser"):
-            for order in self._emergency.feed(data):
-                # While a file is being uploaded the orders are the file's.
-                if self.card.saving is None:
-                    self._obey_at_once(order)
+        data = self.firmware.interrupt(data)
         if self._power is Power.RUNNING:
             self._take_in(data)
 
     def poll(self, now: float) -> bytes:
         """Live up to `now`; everything the machine said since the last poll, in order."""
         self._live_until(now)
-        out = bytes(self._out)
-        self._out.clear()
-        return self.faults.off_the_wire(out)
+        return self.faults.off_the_wire(self._out.take(now))
 
     def next_deadline(self) -> float | None:
         """The next instant at which polling brings something; None when only the host can change that."""
-        if self._power is Power.OFF or self._out or self._has_work():
-            return max(self.now, self._silent_until) if self._silent_until < math.inf else None
-        due = self._next_due()
-        return max(due, self._silent_until) if due < math.inf and self._silent_until < math.inf else None
+        said = self._out.next_due()
+        if self._power is Power.OFF or self._has_work():
+            alive = self.now
+        else:
+            alive = self._next_due()
+        due = min(max(said, self.now), max(alive, self._silent_until))
+        return due if due < math.inf else None
 
     def rx_free(self) -> int | None:
         """Bytes the receive side still takes before the host should be held off (USB flow control).
@@ -101,41 +100,50 @@ class Board(CommandLoop):
         """
         if self.personality.has("rx_overflow"):
             return None
-        return max(0, self.personality.rx_buffer - len(self._rx))
+        return max(0, self.personality.rx_buffer - self.firmware.unread())
 
     def reset(self, now: float) -> None:
         """The reset button (or DTR): everything is lost, `start` comes after the boot time."""
         self._live_until(now)
         self.now = max(self.now, now)
+        self.restart()
+
+    def restart(self) -> None:
+        """A reset at the machine's present instant."""
         self.note("reset")
         self._silent_until = -math.inf
         self._switch_on()
-        self._power, self._power_at = Power.BOOTING, now + self.personality.boot_seconds
-
-    def _obey_at_once(self, order: str) -> None:
-        """`KILL` from the host resets, also a halted board, in builds with SOFT_RESET_VIA_SERIAL."""
-        if order != "KILL":
-            self._obey(order)
-        elif self.personality.has("soft_reset"):
-            self.reset(self.now)
+        self._power, self._power_at = Power.BOOTING, self.now + self.personality.boot_seconds
 
     def _take_in(self, data: bytes) -> None:
         """Into the receive buffer; a host that is not held off loses what does not fit."""
-        overflows = self.personality.has("rx_overflow")
-        limit = self.personality.rx_buffer if overflows else MOST_UNREAD_BYTES
-        while (room := limit - len(self._rx)) < len(data):
-            self._rx.extend(data[:room])
-            self._entered += max(0, room)
-            data = data[room:]
-            if not overflows or room <= 0 or self.now < self._silent_until:
-                self.note("dropped", source="host", line=f"{len(data)} bytes", effect="nobody reads")
-                return
-            # On a UART the bytes come one by one: what can be read meanwhile makes room for the next.
-            self._work()
+        if self.personality.has("rx_overflow"):
+            self._take_in_unasked(data)
+            return
+        room = MOST_UNREAD_BYTES - self.firmware.unread()
+        taken = data[:room] if room < len(data) else data
+        self.firmware.buffer(taken)
+        self.entered += len(taken)
+        if room < len(data):
+            self._drop(len(data) - room)
+
+    def _take_in_unasked(self, data: bytes) -> None:
+        """On a UART the bytes come one by one: what can be read meanwhile makes room for the next."""
+        lost = 0
+        for line in data.splitlines(keepends=True):
+            room = max(0, self.personality.rx_buffer - self.firmware.unread())
+            self.firmware.buffer(line[:room])
+            self.entered += min(room, len(line))
+            lost += len(line[room:])
+            if not self.is_hung:
+                self._work()
             if self._power is not Power.RUNNING:
-                return
-        self._rx.extend(data)
-        self._entered += len(data)
+                break
+        if lost:
+            self._drop(lost)
+
+    def _drop(self, count: int) -> None:
+        self.note("dropped", source="host", line=f"{count} bytes", effect="nobody reads")
 
     def stay_current(self, now: float) -> None:
         """Live up to `now` without taking what was said (the panel acts at an instant too)."""
@@ -145,7 +153,7 @@ class Board(CommandLoop):
         """Somebody presses KILL on the board: as M112, with other words."""
         self._live_until(now)
         if self._power is Power.RUNNING:
-            self.kill(replies.KILLED_BY_BUTTON)
+            self.firmware.kill_pressed()
 
     @property
     def is_idle(self) -> bool:
@@ -154,9 +162,9 @@ class Board(CommandLoop):
         return still and not self._has_work() and self._running is None and not self.card.fetching
 
     @property
-    def is_running(self) -> bool:
-        """Booted and not killed."""
-        return self._power is Power.RUNNING
+    def is_hung(self) -> bool:
+        """Whether the firmware neither reads nor speaks just now (`fault_silent`)."""
+        return self.now < self._silent_until
 
     @property
     def is_halted(self) -> bool:
@@ -166,7 +174,7 @@ class Board(CommandLoop):
     @property
     def last_line_number(self) -> int:
         """The last accepted line number: the truth behind `Last Line:`."""
-        return self._numbers.last
+        return self.firmware.last_line
 
     # -- faults ------------------------------------------------------------------------------------------
 
@@ -190,14 +198,14 @@ class Board(CommandLoop):
 
     def forget_command(self, code: str) -> None:
         """From now on the parser has never heard of `code` (`M155`)."""
-        self._handlers = {known: run for known, run in self._handlers.items() if known != code}
+        self.handlers = {known: run for known, run in self.handlers.items() if known != code}
 
     def fault_heater(self, heater: str, kind: str, now: float) -> None:
-        """Break `E0` or `bed`: `dead`, `slow`, `open` (the sensor reads -15 °C), `short` (far too hot)."""
+        """Break `E0` or `bed`; see HEATER_FAULTS for the kinds. Raises ValueError for any other."""
         self._live_until(now)
         self.heater(heater)
-        if kind not in ("dead", "open", "short", "slow"):
-            raise ValueError(f"no heater fault {kind!r}; there are: dead, open, short, slow")
+        if kind not in HEATER_FAULTS:
+            raise ValueError(f"no heater fault {kind!r}; there are: {', '.join(HEATER_FAULTS)}")
         acts.strike(catalogue.heater_fault(kind, heater), self, self.faults)
 
     # -- power -------------------------------------------------------------------------------------------
@@ -217,7 +225,7 @@ class Board(CommandLoop):
             self._say_busy,
             lambda: self.say(replies.WAIT),
         )
-        self.chimes.add_report("temperature", lambda: self.say(" " + self.temperatures()))
+        self.chimes.add_report("temperature", self.say_temperatures)
         self.chimes.add_report("card", self.say_card_status)
         self.chimes.add_report("position", lambda: self.say(self.position()))
         self.card.close()
@@ -236,21 +244,18 @@ class Board(CommandLoop):
     def _boot(self) -> None:
         self._power = Power.RUNNING
         self.note("boot")
-        self._out += self.faults.noise()
+        self._out.put(self.faults.noise(), self.now)
         for line in self.personality.banner:
             self.say(line)
         if self.personality.has("sd") and self.card.mounted:
             self._card_ok_at = self.now + self.personality.card_ok_delay
         self.chimes.command_ended(self.now)
 
-    def kill(self, *why: str) -> None:
-        """Heaters and motors off, the last words, then silence until reset."""
-        self.note("kill", line=why[0] if why else None)
-        for line in why:
+    def kill(self, *last_words: str) -> None:
+        """Heaters and motors off, the last words, then silence until reset (some builds reset themselves)."""
+        self.note("kill", line=last_words[0] if last_words else None)
+        for line in last_words:
             self.say(line)
-        self.say(replies.KILLED)
-        if self.personality.has("host_actions"):
-            self.say(replies.HOST_POWER_OFF)
         self._power = Power.HALTED
         self._drop_commands()
         self.stop_motion()
@@ -258,6 +263,8 @@ class Board(CommandLoop):
         self.card.close()
         self.chimes.silence()
         self._card_ok_at = math.inf
+        if self.personality.has("kill_resets"):
+            self.restart()
 
     # -- living through time -----------------------------------------------------------------------------
 
@@ -287,6 +294,7 @@ class Board(CommandLoop):
             self._card_ok_at,
             self.faults.due,
             fault.at if fault else math.inf,
+            self.firmware.next_due(),
         )
 
     def _on_time(self) -> None:
@@ -303,19 +311,17 @@ class Board(CommandLoop):
         if self._card_ok_at <= self.now:
             self._card_ok_at = math.inf
             self.say(replies.CARD_OK)
+        if self.firmware.next_due() <= self.now:
+            self.firmware.on_time()
         self.chimes.ring(self.now)
 
-    def _thermal_fault(self) -> ThermalFault | None:
-        found = [f for f in (self.hotend.pending_fault(self.now), self.bed.pending_fault(self.now)) if f]
-        return min(found, key=lambda f: f.at, default=None)
-
     def thermal_shutdown(self, fault: ThermalFault) -> None:
-        """Thermal protection kills the machine, with its reasons."""
-        error, status = replies.thermal_fault(fault.kind, fault.heater)
-        lines = [error, ""]
-        if len(self.axes.homed) < 3:
-            # The display falls back to its idle message, which goes out as a status line too.
-            lines.append(f"echo:{replies.HOME_FIRST}\r")
-            if self.personality.has("notifications"):
-                lines.append(f"//action:notification {replies.HOME_FIRST}\r")
-        self.kill(*lines, status)
+        """Thermal protection strikes; what that means is the firmware's."""
+        self.firmware.tripped = True
+        self.firmware.thermal_shutdown(fault)
+
+    def _thermal_fault(self) -> ThermalFault | None:
+        if self._unprotected or self.firmware.tripped:
+            return None
+        found = [f for f in (self.hotend.pending_fault(self.now), self.bed.pending_fault(self.now)) if f]
+        return min(found, key=lambda f: f.at, default=None) if found else None

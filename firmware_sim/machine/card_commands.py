@@ -59,7 +59,7 @@ def _open(m: Machine, name: str) -> bool:
     if file is None:
         m.say(replies.open_failed(name))
         return False
-    m.say(replies.opened(name, len(file.content)))
+    m.say(m.words.file_opened.format(name=name, size=len(file.content)))
     m.say(replies.FILE_SELECTED)
     m.job_seconds, m.job_began = 0.0, None
     m.notify(name, "\r")
@@ -68,8 +68,9 @@ def _open(m: Machine, name: str) -> bool:
 
 def start(m: Machine, c: Command) -> None:
     """M24: start or go on."""
+    begun = m.card.begun
     _start(m, c)
-    m.host_action("resume")
+    m.host_action(m.words.card_resumed if begun else m.words.card_started)
     m.inform("Resuming SD", "Dismiss")
 
 
@@ -87,14 +88,15 @@ def pause(m: Machine, c: Command) -> Iterator[float] | None:
 
     A file's own M25 has stopped the reading when it was read (see the loop).
     """
-    if m.card.printing or (c.source == "sd" and m.card.paused):
+    from_card = m.card.printing or (c.source == "sd" and m.card.paused)
+    if from_card:
         m.card.fetching = False
         m.note("sd_pause", source=c.source, line=m.card.opened.short if m.card.opened else None)
     m.stop_job_clock()
     if m.personality.has("park_on_pause"):
         return _park_and_wait(m, "echo:Send M108 to resume")
     m.inform("Pause SD", "Resume")
-    m.host_action("pause")
+    m.host_action(m.words.card_paused if from_card else "pause")
     return None
 
 

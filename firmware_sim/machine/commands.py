@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from firmware_sim.machine import (
     card_commands,
     heat_commands,
+    klipper_commands,
     motion_commands,
     report_commands,
     session_commands,
@@ -53,6 +54,8 @@ NEEDS = {
 
 def handlers_for(personality: Personality) -> dict[str, Handler]:
     """The commands of one build."""
+    if personality.firmware == "klipper":
+        return dict(klipper_commands.HANDLERS)
     table: dict[str, Handler] = {
         **motion_commands.HANDLERS,
         **heat_commands.HANDLERS,

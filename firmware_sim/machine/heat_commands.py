@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from firmware_sim.machine import replies
 from firmware_sim.machine.state import Machine
 from firmware_sim.machine.thermal import Heater
 from firmware_sim.machine.words import Command
@@ -49,8 +48,9 @@ def wait_for_target(m: Machine, c: Command) -> Iterator[float]:
     heater = _heater_of(m, c)
     if not waits_for_cooling and heater.celsius(m.now) > heater.target:
         return
-    m.heat_wait_cancelled = False
+    m.heat_wait_cancelled, m.heat_waits = False, True
     yield from _residency(m, heater)
+    m.heat_waits = False
 
 
 def _residency(m: Machine, heater: Heater) -> Iterator[float]:
@@ -74,7 +74,15 @@ def _residency(m: Machine, heater: Heater) -> Iterator[float]:
             # Said before the temperature is looked at: the first line is `W:?` however near it is.
             next_report = m.now + REPORT_SECONDS
             left = "?" if done_at is None else str(int(done_at - m.now))
-            m.say(f" {m.temperatures()} W:{left}")
+            template = m.words.heating_bed if heater is m.bed else m.words.heating_hotend
+            m.say(
+                template.format(
+                    temperatures=m.temperatures(),
+                    left=left,
+                    t=m.hotend.celsius(m.now),
+                    b=m.bed.celsius(m.now),
+                )
+            )
         off = abs(heater.target - heater.celsius(m.now))
         if off > HYSTERESIS_CELSIUS if near_since is not None else off < WINDOW_CELSIUS + 1e-6:
             near_since = m.now
@@ -90,7 +98,7 @@ def _near_at(m: Machine, heater: Heater) -> float:
 
 def report_temperatures(m: Machine, _c: Command) -> None:
     """M105 answers on its ok line, which never carries N, P and B (recorded)."""
-    m.say(f"{replies.OK} {m.temperatures()}")
+    m.say(m.words.temperature_answer.format(temperatures=m.temperatures()))
     m.forget_answer()
 
 

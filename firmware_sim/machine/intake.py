@@ -81,6 +81,11 @@ class Intake:
         full = len(self._buffer) >= MAX_COMMAND_BYTES - 1
         return _Mode.SKIP_TO_END if full else _Mode.NORMAL
 
+    @property
+    def half_a_line(self) -> bool:
+        """Whether a line was begun."""
+        return bool(self._buffer)
+
     def forget(self) -> None:
         """Drop a half-collected line (reset, or the firmware flushed its receive buffer)."""
         self._buffer.clear()

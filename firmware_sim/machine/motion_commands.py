@@ -75,7 +75,7 @@ def home(m: Machine, c: Command) -> Iterator[float]:
         m.axes.native["XYZ".index(axis)] = m.personality.home_z if axis == "Z" else 0.0
         m.axes.shift["XYZ".index(axis)] = 0.0
         m.axes.homed.add(axis)
-    m.say(m.position())
+    m.say_position(m.words.homed)
 
 
 def set_position(m: Machine, c: Command) -> None:
@@ -86,7 +86,7 @@ def set_position(m: Machine, c: Command) -> None:
             m.axes.shift[index] = words[letter] - m.axes.native[index]
     if "E" in words:
         m.axes.native[3] = words["E"]
-    m.say(m.position())
+    m.say_position(m.words.position_set)
 
 
 def absolute(m: Machine, _c: Command) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from firmware_sim.machine.state import INFORMATION
+
 if TYPE_CHECKING:
     from firmware_sim.machine.board import Board
 
@@ -69,6 +71,38 @@ class Panel:
         """Press the knob: M0 and parked pauses go on."""
         if self._press("click", now):
             self._board.release(user=True)
+
+    def filament_out(self, now: float) -> None:
+        """The runout sensor sees no filament: builds that park inject M600, the others only tell the host.
+
+        Words and order as in Marlin's runout.cpp: a prompt, then `paused` or `pause` with the reason.
+        """
+        board = self._board
+        if not self._press("filament out", now):
+            return
+        if not board.personality.has("runout_sensor"):
+            return
+        parks = board.personality.has("park_on_pause")
+        board.prompt("FilamentRunout T0", about=INFORMATION)
+        if not parks:
+            board.host_action(board.words.runout)
+        board.host_action(f"{'paused' if parks else 'pause'} filament_runout 0")
+        if parks:
+            board.inject("M600", "machine")
+
+    def open_door(self, now: float) -> None:
+        """Somebody opens the door: the host is asked to pause."""
+        if self._press("door open", now):
+            self._board.host_action("pause")
+
+    def close_door(self, now: float) -> None:
+        """Closing it says nothing: going on is for a person."""
+        self._press("door closed", now)
+
+    def announce(self, action: str, now: float) -> None:
+        """A menu entry says a host action as it is: `disconnect`, `ready`, `not_ready`, `start`."""
+        if self._press(f"action {action}", now):
+            self._board.host_action(action)
 
     def _press(self, what: str, now: float) -> bool:
         """Whether anything is behind the display: a killed or booting board does not react."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 OK = "ok"
 WAIT = "wait"
-BUSY_WORKING = "echo:busy: processing"
-BUSY_USER = "echo:busy: paused for user"
 
 ERR_CHECKSUM = "checksum mismatch, Last Line: "
 ERR_LINE_NUMBER = "Line Number is not Last Line Number+1, Last Line: "
@@ -27,42 +25,11 @@ FILES_END = "End file list"
 FILE_SELECTED = "File selected"
 FILE_SAVED = "Done saving file."
 FILE_PRINTED = "Done printing file"
-NOT_PRINTING = "Not SD printing"
 
 
 def line_error(reason: str, last_line: int) -> str:
     """`Error:` line of a refused numbered line; the caller adds `Resend:` and `ok`."""
     return f"Error:{reason}{last_line}"
-
-
-def resend(line_number: int) -> str:
-    """The number the firmware wants next."""
-    return f"Resend: {line_number}"
-
-
-def unknown(command: str) -> str:
-    """A command the parser does not know; it is still followed by `ok`."""
-    return f'echo:Unknown command: "{command}"'
-
-
-def temperatures(hotend: tuple[float, float, int], bed: tuple[float, float, int]) -> str:
-    """The body of M105, M155 and M109 lines: (actual °C, target °C, heater output 0-127) twice."""
-    return f"T:{hotend[0]:.2f} /{hotend[1]:.2f} B:{bed[0]:.2f} /{bed[1]:.2f} @:{hotend[2]} B@:{bed[2]}"
-
-
-def position(x: float, y: float, z: float, e: float, counts: tuple[int, int, int]) -> str:
-    """M114, and what G92 and G28 report: millimetres, then steps."""
-    return f"X:{x:.2f} Y:{y:.2f} Z:{z:.2f} E:{e:.2f} Count X:{counts[0]} Y:{counts[1]} Z:{counts[2]}"
-
-
-def printing_byte(position_bytes: int, size_bytes: int) -> str:
-    """M27 while a file is printing, selected or paused; this line ends in CR LF."""
-    return f"SD printing byte {position_bytes}/{size_bytes}\r"
-
-
-def opened(name: str, size_bytes: int) -> str:
-    """M23 of a file that exists."""
-    return f"File opened: {name} Size: {size_bytes}"
 
 
 def open_failed(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from firmware_sim.machine import replies
-from firmware_sim.machine.state import Machine
+from firmware_sim.machine.state import Machine, settings_by_code
 from firmware_sim.machine.words import Command
 
 
@@ -53,7 +53,7 @@ def store_settings(m: Machine, _c: Command) -> None:
 
 def load_settings(m: Machine, _c: Command) -> None:
     """M501, M502."""
-    m.settings = {line.split()[0]: line for line in m.personality.settings}
+    m.settings = settings_by_code(m.personality.settings)
     m.say(m.personality.settings_loaded if _c.code == "M501" else "echo:Hardcoded Default Settings Loaded")
 
 

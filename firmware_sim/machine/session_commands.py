@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from firmware_sim.machine import replies
 from firmware_sim.machine.state import Machine
 from firmware_sim.machine.words import Command
 
@@ -58,7 +57,7 @@ def line_number(m: Machine, c: Command) -> None:
 
 def shut_down(m: Machine, _c: Command) -> None:
     """M112 from the queue: numbered, in a build without an emergency parser."""
-    m.kill(replies.KILLED_BY_M112)
+    m.shut_down()
 
 
 def keepalive(m: Machine, c: Command) -> None:

@@ -6,12 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from firmware_sim.ledger import Ledger
-from firmware_sim.machine import replies
 from firmware_sim.machine.chimes import Chimes
 from firmware_sim.machine.motion import Axes, Planner
 from firmware_sim.machine.sdcard import Card
 from firmware_sim.machine.thermal import Heater
 from firmware_sim.personality import Personality
+from firmware_sim.wording import Wording
+
+
+def settings_by_code(lines: tuple[str, ...]) -> dict[str, str]:
+    """The lines of M503 by the command they would be sent as; `echo:` in front is no part of it."""
+    return {line.removeprefix("echo:").split()[0]: line for line in lines}
+
 
 NO_QUESTION, CONTINUE, INFORMATION = "", "continue", "information"
 """What the prompt on the host's screen is about."""
@@ -70,9 +76,19 @@ class Machine(ABC):
     def forget_answer(self) -> None:
         """The running command has answered by itself; no further `ok`."""
 
+    @abstractmethod
+    def shut_down(self) -> None:
+        """M112 from the queue."""
+
+    @property
+    def words(self) -> Wording:
+        """What this build says, where builds differ."""
+        return self.personality.wording
+
     def forget_session(self) -> None:
         """What a reset puts back to its default."""
         self.waiting_for_user = False
+        self.heat_waits = False
         self.heat_wait_cancelled = False
         self.question = NO_QUESTION
         self.fan = 0
@@ -82,35 +98,59 @@ class Machine(ABC):
         self.linear_advance = 0.0
         self.job_began: float | None = None
         self.job_seconds = 0.0
-        self.settings: dict[str, str] = {line.split()[0]: line for line in self.personality.settings}
+        self.settings: dict[str, str] = settings_by_code(self.personality.settings)
 
     # -- reports -----------------------------------------------------------------------------------------
 
     def temperatures(self) -> str:
         """The body of every temperature line."""
-        return replies.temperatures(
-            *(
-                (heater.celsius(self.now), heater.target, heater.output(self.now))
-                for heater in (self.hotend, self.bed)
-            )
+        now, hotend, bed = self.now, self.hotend, self.bed
+        return self.words.temperatures.format(
+            t=hotend.celsius(now),
+            t_target=hotend.target,
+            t_output=hotend.output(now),
+            b=bed.celsius(now),
+            b_target=bed.target,
+            b_output=bed.output(now),
         )
+
+    def say_temperatures(self) -> None:
+        """An automatic report."""
+        self.say(self.words.temperature_report.format(temperatures=self.temperatures()))
 
     def position(self) -> str:
         """The M114 line."""
-        return replies.position(*self.axes.logical(), self.axes.counts())
+        x, y, z, e = self.axes.logical()
+        sx, sy, sz = self.axes.counts()
+        return self.words.position.format(x=x, y=y, z=z, e=e, sx=sx, sy=sy, sz=sz)
+
+    def say_position(self, template: str) -> None:
+        """What G28 and G92 report, in firmwares in which they do."""
+        if template:
+            self.say(template.format(position=self.position()))
 
     def say_card_status(self) -> None:
-        """The M27 line."""
-        if self.card.printing or self.card.paused:
-            size = len(self.card.opened.content) if self.card.opened else 0
-            self.say(replies.printing_byte(self.card.position, size))
-        else:
-            self.say(replies.NOT_PRINTING)
+        """The M27 line, or lines."""
+        file = self.card.opened
+        if file is None or not (self.card.printing or self.card.paused):
+            self.say(self.words.not_printing)
+            return
+        minutes = int(self.job_duration()) // 60
+        self.say(
+            self.words.printing_byte.format(
+                at=self.card.position,
+                size=len(file.content),
+                name=file.short,
+                long_name=file.long,
+                hours=minutes // 60,
+                minutes=minutes % 60,
+            )
+        )
 
     def host_action(self, words: str) -> None:
-        """`//action:…`, in builds that have host actions."""
-        if self.personality.has("host_actions"):
-            self.say(f"//action:{words}")
+        """`//action:…`, in builds that have host actions; no words, nothing said."""
+        if words and self.personality.has("host_actions"):
+            self.say(f"{self.words.action_prefix}{words}")
 
     def notify(self, text: str, end: str = "") -> None:
         """A status line for the host, in builds that send them; some end in CR LF."""

@@ -8,7 +8,7 @@ firmware's PID overshoots and creeps (see the recorded runs); hosts must not dep
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware_sim.personality import HeaterConstants
 
@@ -19,6 +19,16 @@ RUNAWAY_HYSTERESIS = 4.0
 MAX_OUTPUT = 127
 OPEN_THERMISTOR = -15.0
 """What a broken sensor reads, °C."""
+DRIFT_CELSIUS_PER_SECOND = 0.2
+"""How fast a sensor that slips out of its hole loses the heater: 12 °C a minute."""
+
+SLOW_SHARE = 0.25
+"""What is left of the power of a slow heater."""
+
+HEATER_FAULTS = ("dead", "slow", "open", "short", "runaway", "drift")
+"""dead: no heat. slow: a quarter of it. open: the sensor reads -15 °C. short: it reads far too hot.
+runaway: full power, whatever is ordered (a MOSFET that shorted). drift: the sensor slips out and reads less
+and less, and the firmware heats on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +54,49 @@ class Heater:
         self._dead_at: float | None = None
         self._sensor: float | None = None
         self._sensor_at = 0.0
+        self._stuck_on = False
+        self._drift_from: tuple[float, float] | None = None
 
     def celsius(self, now: float) -> float:
         """What the sensor reads."""
         if self._sensor is not None:
             return self._sensor
+        if self._drift_from is not None:
+            began, reading = self._drift_from
+            return max(self.ambient, reading - DRIFT_CELSIUS_PER_SECOND * max(0.0, now - began))
         return self._true_celsius(now)
+
+    def true_celsius(self, now: float) -> float:
+        """How hot it really is, whatever the sensor reads."""
+        return self._true_celsius(now)
+
+    def suffer(self, kind: str, now: float) -> None:
+        """One of HEATER_FAULTS; raises ValueError for any other."""
+        match kind:
+            case "dead":
+                self.kill_power(now)
+            case "slow":
+                self.set_target(self.target, now)
+                self.constants = replace(self.constants, rate=self.constants.rate * SLOW_SHARE)
+            case "open":
+                self.break_sensor(OPEN_THERMISTOR, now)
+            case "short":
+                self.break_sensor(self.constants.max_celsius + 50.0, now)
+            case "runaway":
+                self._base, self._since, self._stuck_on = self._true_celsius(now), now, True
+            case "drift":
+                reading = self.celsius(now)
+                self._base, self._since, self._drift_from = self._true_celsius(now), now, (now, reading)
+            case _:
+                raise ValueError(f"no heater fault {kind!r}; there are: {', '.join(HEATER_FAULTS)}")
 
     def output(self, now: float) -> int:
         """The `@` of the report, 0 to 127."""
-        if self.target <= 0.0 or self.target < self._true_celsius(now) - 0.01:
+        if self.target <= 0.0:
+            return 0
+        if self._drift_from is not None:
+            return MAX_OUTPUT if self.celsius(now) < self.target else 0
+        if self.target < self._true_celsius(now) - 0.01:
             return 0
         if self._true_celsius(now) < self.target - 0.01:
             return MAX_OUTPUT
@@ -75,13 +118,14 @@ class Heater:
         rising = limit > here
         if (celsius > here) != rising or not min(here, limit) < celsius < max(here, limit):
             return math.inf
-        if self._dead_at is None and self._held_short_of(celsius):
+        if self._is_regulated() and self._held_short_of(celsius):
             return math.inf
         return now + self.constants.tau * math.log((limit - here) / (limit - celsius))
 
     def kill_power(self, now: float) -> None:
         """Fault: the heater gives no heat from now on, whatever the firmware orders."""
         self._base, self._since, self._dead_at = self._true_celsius(now), now, now
+        self._stuck_on = False
 
     def break_sensor(self, reading: float, now: float) -> None:
         """Fault: the sensor reads `reading` °C for good."""
@@ -91,6 +135,7 @@ class Heater:
         """End of any fault of this heater."""
         self._base, self._since = self._true_celsius(now), now
         self._dead_at, self._sensor = None, None
+        self._stuck_on, self._drift_from = False, None
 
     def cool_to_ambient(self) -> None:
         """Stand at room temperature, as after a long pause."""
@@ -100,10 +145,16 @@ class Heater:
         """What thermal protection will say of this heater if nothing changes."""
         if self._sensor is not None and self._sensor >= self.constants.max_celsius:
             return ThermalFault(self._sensor_at, "MAXTEMP triggered", self.name)
+        if self._stuck_on and self._sensor is None and self._drift_from is None:
+            too_hot = self._base >= self.constants.max_celsius
+            at = self._since if too_hot else self.reaches_at(self.constants.max_celsius, self._since)
+            return ThermalFault(at, "MAXTEMP triggered", self.name) if at < math.inf else None
         if self.target <= 0.0:
             return None
         if self._sensor is not None and self._sensor <= 0.0:
             return ThermalFault(max(self._sensor_at, self._target_set_at), "MINTEMP triggered", self.name)
+        if self._drift_from is not None:
+            return ThermalFault(self._drifted_below() + WATCH_SECONDS, "Thermal Runaway", self.name)
         if self._dead_at is None:
             return None
         began = max(self._dead_at, self._target_set_at)
@@ -112,7 +163,25 @@ class Heater:
         below = self.reaches_at(self.target - RUNAWAY_HYSTERESIS, began)
         return ThermalFault(below + WATCH_SECONDS, "Thermal Runaway", self.name)
 
+    def _drifted_below(self) -> float:
+        """When a drifting sensor reads less than protection allows."""
+        if self._drift_from is None:
+            return math.inf
+        began, reading = self._drift_from
+        if self.target - RUNAWAY_HYSTERESIS <= self.ambient:
+            return math.inf
+        seconds = (reading - (self.target - RUNAWAY_HYSTERESIS)) / DRIFT_CELSIUS_PER_SECOND
+        return max(self._target_set_at, began + max(0.0, seconds))
+
+    def _is_regulated(self) -> bool:
+        """Whether the firmware's regulation holds the true temperature at the target."""
+        return self._dead_at is None and not self._stuck_on and self._drift_from is None
+
     def _heats(self) -> bool:
+        if self._stuck_on:
+            return True
+        if self._drift_from is not None:
+            return self.target > 0.0
         return self._dead_at is None and self.target > self._base
 
     def _held_short_of(self, celsius: float) -> bool:
@@ -125,6 +194,6 @@ class Heater:
     def _true_celsius(self, now: float) -> float:
         limit = self._limit()
         value = limit + (self._base - limit) * math.exp(-max(0.0, now - self._since) / self.constants.tau)
-        if self._dead_at is not None:
+        if not self._is_regulated():
             return value
         return min(value, self.target) if self._heats() else max(value, min(self.target, self._base))

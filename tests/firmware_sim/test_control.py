@@ -85,7 +85,10 @@ def test_an_unknown_personality_is_an_error_with_the_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["serial", "--link", str(tmp_path / "p"), "--personality", "marlin-3"]) == 2
-    assert "marlin-bare, marlin-full, marlin-sd, marlin-stock" in capsys.readouterr().err
+    assert (
+        "klipper, marlin-1.1, marlin-bare, marlin-full, marlin-runout, marlin-sd, marlin-stock"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_link_path_that_is_taken_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,7 @@ WRONG = [
     ("fault heater", "no such fault: 'heater'"),
     ("fault heater E0", "no such fault"),
     ("fault heater E7 dead", "no heater 'E7'; there are: E0, bed"),
-    ("fault heater E0 sad", "no heater fault 'sad'; there are: dead, open, short"),
+    ("fault heater E0 sad", "no heater fault 'sad'; there are: dead, slow, open, short"),
 ]
 
 

@@ -160,7 +160,7 @@ def test_an_open_sensor_is_not_noticed_while_nothing_heats() -> None:
 
 def test_unknown_faults_are_named() -> None:
     talk = Talk("marlin-stock")
-    with pytest.raises(ValueError, match="dead, open, short"):
+    with pytest.raises(ValueError, match="dead, slow, open, short"):
         talk.board.fault_heater("E0", "sad", talk.now)
     with pytest.raises(ValueError, match="E0, bed"):
         talk.board.fault_heater("E7", "dead", talk.now)

@@ -38,7 +38,10 @@ def test_the_shipped_files_pass_their_own_check(name: str) -> None:
 def test_every_feature_is_used_by_some_line_of_code() -> None:
     folder = resources.files("firmware_sim") / "machine"
     code = "".join(
-        entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".py")
+        entry.read_text(encoding="utf-8")
+        for place in (folder, folder / "firmwares")
+        for entry in place.iterdir()
+        if entry.name.endswith(".py")
     )
     assert {feature for feature in FEATURES if f'"{feature}"' not in code} == set()
 
@@ -67,6 +70,11 @@ def test_every_feature_is_used_by_some_line_of_code() -> None:
         (LEAST + "hotend = 3\n", "hotend = 3 is no table"),
         (LEAST + "hotend = { rate = 1.0, tau = 2.0 }\n", "mine, hotend: missing key: max_celsius"),
         (LEAST + "plate = { rate = 1, tau = 2, max_celsius = 9, watts = 5 }\n", "plate: unknown key: watts"),
+        (LEAST + 'firmware = "grbl"\n', "no firmware 'grbl'; there are: klipper, marlin, prusa, repetier"),
+        (LEAST + 'wording = "short"\n', "wording = 'short' is no table"),
+        (LEAST + '[wording]\nbussy = "b"\n', "mine, wording: unknown key: bussy"),
+        (LEAST + '[wording]\nbusy = "{why}"\n', "wording: busy: no such placeholder: 'why'"),
+        (LEAST + '[wording]\nbusy = "{t"\n', "wording: busy: expected '}'"),
         ('based_on = "marlin-4"\n', "based_on 'marlin-4' is none of the shipped ones"),
         ('based_on = "../secret"\n', "none of the shipped ones"),
         ('based_on = "marlin-stock"\ncap_changes = { SD = 1 }\n', "cap_changes SD is not in the list"),

@@ -81,7 +81,7 @@ async def test_what_the_machine_does_not_read_stays_with_the_host(port: Port) ->
     await port.write(b"G4 S3600\n")
     taken = await port.write(line * 20_000)
     assert taken < len(line) * 20_000, "the host's write came back short"
-    assert len(port.board._rx) <= port.board.personality.rx_buffer  # what flow control is for
+    assert port.board.firmware.unread() <= port.board.personality.rx_buffer  # what flow control is for
     assert port.ledger.count("dropped") == 0
     port.endpoint.pump.board.reset(port.endpoint.pump.now())
     port.endpoint.pump.turn()

@@ -8,8 +8,10 @@ from firmware_sim import load_personality, personality_names
 from firmware_sim.machine import replies
 from tests.firmware_sim.talk import Talk
 
+MARLINS = [name for name in personality_names() if name.startswith("marlin")]
 
-@pytest.mark.parametrize("name", personality_names())
+
+@pytest.mark.parametrize("name", MARLINS)
 def test_m115_is_the_identity_the_capabilities_and_the_rest(name: str) -> None:
     build = load_personality(name)
     heard = Talk(name).send("M115\n")
