@@ -66,7 +66,7 @@ class Board(CommandLoop):
 
     def receive(self, data: bytes, now: float) -> None:
         """Bytes from the host arrive at `now`. What they cause is said by the next poll."""
-        if now > self.now or self._power is Power.OFF:
+        if now > self.now or self._power is Power.OFF or self.faults.due <= now:
             self._live_until(now)
         self._arrive(self.faults.on_the_wire(data, self.entered))
         self.faults.has_entered(self.entered)
