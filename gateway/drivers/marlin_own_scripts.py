@@ -9,6 +9,12 @@ from gateway.drivers.marlin_scripts import Script
 from gateway.gcode.macros import MacroInvalid, render
 
 
+def one_hotend(readings: Mapping[str, float]) -> Mapping[str, float]:
+    """The readings with the hotend in use as `T`: Klipper names the only one `T0`, Marlin says both."""
+    named = {key.replace("T0", "T", 1): value for key, value in readings.items() if key.startswith("T0")}
+    return {**named, **readings}
+
+
 def rendered(
     driver: DriverCore,
     lines: tuple[str, ...],
@@ -25,7 +31,7 @@ def rendered(
     """
     if not lines:
         return ()
-    measured = driver.view.temperatures
+    measured = one_hotend(driver.view.temperatures)
     values: dict[str, object] = {
         "file": name,
         "job": key,

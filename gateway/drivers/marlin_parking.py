@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from gateway.drivers.contract import Parked
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_file_state import FileReading
-from gateway.drivers.marlin_own_scripts import rendered
+from gateway.drivers.marlin_own_scripts import one_hotend, rendered
 from gateway.drivers.marlin_park import (
     EXTRUDE_MIN,
     FileState,
@@ -108,7 +108,7 @@ def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileRead
     if why is not None or place is None:
         streamed.park((), None, f"Not parked: {why}.")
         return
-    targets = driver.view.temperatures
+    targets = one_hotend(driver.view.temperatures)
     parked = Parked(
         x=place["X"], y=place["Y"], z=place["Z"], e=place["E"],
         hotend=targets.get("T_target", 0.0), bed=targets.get("B_target", 0.0),
@@ -135,7 +135,7 @@ def _restore(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileR
         return
     place = {"X": parked.x, "Y": parked.y, "Z": parked.z, "E": parked.e}
     script = _script(driver, settings.scripts.resume, streamed, place, reading.state)
-    heat = heat_lines(parked, driver.view.temperatures)
+    heat = heat_lines(parked, one_hotend(driver.view.temperatures))
     is_hot = _is_hot(parked) and settings.park.by is ParkBy.GATEWAY
     back = restore_lines(parked, settings.park, reading.state.machine, is_hot=is_hot)
     streamed.restore((*script, *heat, *back, *link.profile.time_motors))
