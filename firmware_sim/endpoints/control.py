@@ -3,9 +3,10 @@
 One text command a line, one JSON object a line back: `{"ok": true, …}` or `{"ok": false, "error": "…"}`.
 
     panel start NAME | panel pause | panel resume | panel cancel | panel click
+    panel filament-out | panel door open|closed | panel action WORDS
     reset | kill | status
     fault lose-ok [COUNT] | fault corrupt-line [COUNT] | fault silent SECONDS
-    fault heater E0|bed dead|open|short|slow
+    fault heater E0|bed dead|slow|open|short|runaway|drift|slow
     fault NAME [to-board|to-host] [KEY=VALUE ...]     any fault of the catalogue, keys as in a plan file
     unplug [SECONDS] | replug
 """
@@ -69,6 +70,14 @@ def obey(board: Board, text: str, now: float) -> dict[str, object]:
             board.panel.cancel(now)
         case ["panel", "click"]:
             board.panel.click(now)
+        case ["panel", "filament-out"]:
+            board.panel.filament_out(now)
+        case ["panel", "door", "open"]:
+            board.panel.open_door(now)
+        case ["panel", "door", "closed"]:
+            board.panel.close_door(now)
+        case ["panel", "action", *words] if words:
+            board.panel.announce(" ".join(words), now)
         case ["reset"]:
             board.reset(now)
         case ["kill"]:
