@@ -60,6 +60,8 @@ class Injector:
             (Occasion.REFUSAL, TO_HOST): Tally(),
             (Occasion.BOOT, TO_HOST): Tally(),
         }
+        self._bytes_to_board = self._tallies[Occasion.BYTE, TO_BOARD]
+        self._bytes_to_host = self._tallies[Occasion.BYTE, TO_HOST]
         self._to_board = Damage(self._dice, self.log, to_board=True)
         self._to_host = Damage(self._dice, self.log, to_board=False)
         self._by_line: dict[int, list[tuple[Fault, int]]] = {}
@@ -68,6 +70,8 @@ class Injector:
         self._sent = SentLines()
         self._timed: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+        self.due = math.inf
+        """The next instant at which a fault wants to strike; infinity for none."""
         self._held: list[str] = []
         self._held_bytes = b""
         self._hold_until = _ZERO_WAIT
@@ -96,8 +100,8 @@ class Injector:
             self.at(trigger.at, lambda: self._due_now(fault, count))
             return
         if trigger.byte is not None and KINDS[fault.name].occasion is not Occasion.BYTE:
-            way = self._tallies[Occasion.BYTE, TO_BOARD]
-            way.arm(Armed(fault, trigger.byte))
+            self._alert = True
+            self._bytes_to_board.arm(Armed(fault, trigger.byte))
             return
         self._due_now(fault, count, at_count=trigger.byte)
 
@@ -117,6 +121,7 @@ class Injector:
     def at(self, when: float, do: Callable[[], None]) -> None:
         """Plan something at a machine instant."""
         heapq.heappush(self._timed, (when, next(self._order), do))
+        self.due = self._timed[0][0]
 
     def _again_and_again(self, fault: Fault, dice: Random, rate: float) -> None:
         def strike() -> None:
@@ -154,15 +159,12 @@ class Injector:
 
     # -- time --------------------------------------------------------------------------------------------
 
-    @property
-    def due(self) -> float:
-        """The next instant at which a fault wants to strike; infinity for none."""
-        return self._timed[0][0] if self._timed else math.inf
-
     def on_time(self) -> None:
         """Do what is due now."""
         while self._timed and self._timed[0][0] <= self._board.now:
-            heapq.heappop(self._timed)[2]()
+            do = heapq.heappop(self._timed)[2]
+            self.due = self._timed[0][0] if self._timed else math.inf
+            do()
 
     # -- toward the board --------------------------------------------------------------------------------
 
@@ -173,7 +175,7 @@ class Injector:
             self._held_bytes += data
             return b""
         if not self._alert:
-            self._tallies[Occasion.BYTE, TO_BOARD].pass_by(len(data))
+            self._bytes_to_board.count += len(data)
             self._sent.glance(data)
             return data
         struck = self._struck(data)
@@ -213,7 +215,7 @@ class Injector:
     def _struck(self, data: bytes) -> list[tuple[int, Fault]]:
         """Which bytes of a chunk are struck by what."""
         struck: list[tuple[int, Fault]] = []
-        for at, fault in self._tallies[Occasion.BYTE, TO_BOARD].pass_by(len(data)):
+        for at, fault in self._bytes_to_board.pass_by(len(data)):
             if KINDS[fault.name].occasion is Occasion.INSTANT:
                 self._due_now(fault, 1)
             else:
@@ -342,7 +344,7 @@ class Injector:
         if not data:
             return data
         struck: list[tuple[int, Fault]] = []
-        tally = self._tallies[Occasion.BYTE, TO_HOST]
+        tally = self._bytes_to_host
         if tally.next <= tally.count + len(data):
             struck = tally.pass_by(len(data))
         else:
