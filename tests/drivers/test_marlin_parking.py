@@ -234,6 +234,66 @@ async def test_a_death_anywhere_between_pause_and_resume(step: int, file_of: Fil
 
 
 @on_virtual_time
+async def test_paused_again_on_its_way_back(file_of: FileOf) -> None:
+    park = ParkSettings(x=5.0, y=190.0, nozzle_standby=100)
+    async with MarlinStand("marlin-stock", settings=settings(park)) as stand:
+        await stand.ready()
+        await stand.start(file_of(PART))
+        await paused(stand)
+        parked = where(stand)
+        await asyncio.sleep(300)
+        await stand.resume()
+        assert (await stand.resume()).result is OrderResult.REFUSED, "it is on its way already"
+        assert (await stand.pause()).result is OrderResult.ACCEPTED
+        await asyncio.sleep(200)
+        await stand.phase(PrintPhase.PAUSED, 0)
+        assert where(stand)[:3] == parked[:3]
+        await resumed(stand)
+        assert stand.moves() == BODY.splitlines()
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+@on_virtual_time
+async def test_a_cancel_of_a_parked_print(is_resumed: bool, file_of: FileOf) -> None:
+    park = ParkSettings(x=5.0, y=190.0, nozzle_standby=100)
+    async with MarlinStand("marlin-full", settings=settings(park)) as stand:
+        await stand.ready()
+        await stand.start(file_of(PART))
+        await paused(stand)
+        moves = stand.moves()
+        await asyncio.sleep(300)
+        if is_resumed:
+            await stand.resume()
+            await asyncio.sleep(3)
+        assert (await stand.cancel()).result is OrderResult.ACCEPTED
+        await stand.phase(PrintPhase.CANCELED, 60)
+        assert stand.moves() == moves
+        assert (stand.board.hotend.target, stand.board.bed.target) == (0, 0)
+
+
+@on_virtual_time
+async def test_a_file_that_is_gone_keeps_it_paused(file_of: FileOf) -> None:
+    """What the file said is read anew by the successor of a host that died."""
+    stand = await MarlinStand("marlin-full", settings=settings()).__aenter__()
+    await stand.ready()
+    path = file_of(PART)
+    await stand.start(path)
+    await paused(stand)
+    await stand.__aexit__()
+    stand = await MarlinStand(record=stand.record, wire=stand.wire, settings=settings()).__aenter__()
+    await stand.phase(PrintPhase.PAUSED)
+    stand.driver.reading = None
+    path.unlink()
+    parked = where(stand)
+    await stand.resume()
+    await stand.until(lambda: "cannot go on" in str(stand.driver.snapshot().current))
+    await asyncio.sleep(30)
+    assert where(stand) == parked
+    assert (await stand.phase(PrintPhase.PAUSED)).key == "mark-1"
+    await stand.__aexit__()
+
+
+@on_virtual_time
 async def test_pause_at_the_panel_parks_too(file_of: FileOf) -> None:
     async with MarlinStand("marlin-full", settings=settings()) as stand:
         await stand.ready()
@@ -375,8 +435,7 @@ async def test_a_start_script_is_never_repeated(lines: int, file_of: FileOf) -> 
     await stand.__aexit__()
     stand = await MarlinStand(record=stand.record, wire=stand.wire, settings=settings(**script)).__aenter__()
     await stand.phase(PrintPhase.COMPLETED)
-    assert [line for line in stand.ledger.executed("host") if line.startswith("M117")] == list(
-        script["start"]
-    )
+    steps = [line for line in stand.ledger.executed("host") if line.startswith("M117")]
+    assert steps == list(script["start"])
     assert stand.moves() == BODY.splitlines()
     await stand.__aexit__()

@@ -26,6 +26,7 @@ from gateway.domain.orders import (
 )
 from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
 from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin_settings import MarlinSettings
 from tests.support.board_port import BoardWire
 
 
@@ -98,6 +99,7 @@ class MarlinStand:
         record: MemoryRecord | None = None,
         wire: BoardWire | None = None,
         profile: str | None = None,
+        settings: MarlinSettings | None = None,
         **wire_options: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -118,6 +120,7 @@ class MarlinStand:
             monotonic=loop.time,
             new_id=self._new_id,
             profile=profile,
+            settings=settings,
         )
         self.task: asyncio.Task[None] | None = None
 
