@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from firmware_sim.faults.random_plan import RandomPlan, Rate
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from gateway.domain.commands import AddFile, AddMember, ConfigurePrinters, PrinterSetting, SetPlate, SubmitJob
@@ -70,13 +71,23 @@ class Town:
         *,
         sd_files: Mapping[str, bytes] | None = None,
         seed: int = 0,
+        rates: Mapping[str, Rate] | None = None,
     ) -> None:
+        """`rates`: faults of every cable and board, strikes per occasion (`firmware_sim.faults`)."""
         self.folder = folder
         self.ids = CountingIds()
         self.clock = LoopClock()
         self.chance = Random(seed)
         self.wires = {
-            name: BoardWire(Board(personality, ledger=Ledger(), seed=seed, sd_files=dict(sd_files or {})))
+            name: BoardWire(
+                Board(
+                    personality,
+                    ledger=Ledger(),
+                    seed=seed,
+                    sd_files=dict(sd_files or {}),
+                    faults=RandomPlan(seed, rates or {}),
+                )
+            )
             for name, personality in personalities.items()
         }
         self.url = f"sqlite:///{folder / 'gateway.db'}"
