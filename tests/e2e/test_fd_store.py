@@ -104,22 +104,28 @@ class Watch:
         self.told += [fd for fd, _ in poll.poll() if fd == master]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_port_stays_open_from_one_streamer_to_the_next(
-    systemd: FakeSystemd, config: Path, board: PtyMachine, number: signal.Signals
+    systemd: FakeSystemd, config: Path, board: PtyMachine
 ) -> None:
     first = streamer(systemd, config)
     hear(board, b"M115")
     systemd.until("FDSTORE=")
     with Watch(board) as watch:
-        assert end(first, number) == (0 if number is signal.SIGTERM else -number)
+        assert end(first, signal.SIGKILL) == -signal.SIGKILL
         assert systemd.names() == ["port-mk3"]
         second = streamer(systemd, config)
         systemd.until("FDSTORE=")
         hear(board, b"M115")
         assert systemd.names() == ["port-mk3"], "the new one in place of the old one"
-        end(second, signal.SIGKILL)
+        assert end(second, signal.SIGTERM) == 0
+        assert systemd.names() == ["port-mk3"]
     assert watch.told == [], "nobody ever closed it for good"
+    config.write_text(config.read_text().split("[[printers]]")[0])
+    third = streamer(systemd, config)
+    systemd.until("READY=1")
+    assert systemd.names() == [], "the printer is gone from the configuration"
+    assert hang_ups(board)
+    assert end(third, signal.SIGTERM) == 0
 
 
 def test_without_a_store_the_port_is_closed_when_the_process_dies(config: Path, board: PtyMachine) -> None:
@@ -136,18 +142,3 @@ def test_without_a_store_the_port_is_closed_when_the_process_dies(config: Path, 
             select.select([], [], [], 0.01)
         watch._thread.join(10)
     assert watch.told
-
-
-def test_what_is_left_of_a_printer_that_is_gone_from_the_configuration_is_closed(
-    systemd: FakeSystemd, config: Path, board: PtyMachine
-) -> None:
-    first = streamer(systemd, config)
-    hear(board, b"M115")
-    systemd.until("FDSTORE=")
-    end(first, signal.SIGKILL)
-    config.write_text(config.read_text().split("[[printers]]")[0])
-    second = streamer(systemd, config)
-    systemd.until("READY=1")
-    assert systemd.names() == []
-    assert hang_ups(board)
-    assert end(second, signal.SIGTERM) == 0
