@@ -36,6 +36,9 @@ from gateway.transport.port import PortOpener, PortUnavailable
 RECONNECT_FIRST = 0.5
 RECONNECT_LIMIT = 10.0
 
+#: Seconds to the next look whether a marker is due, where there were too few lines for one.
+MARKER_LOOK_SECONDS = 0.25
+
 
 class MarlinDriver(DriverCore):
     """Implements `contract.Driver` for Marlin and its relatives."""
@@ -116,7 +119,7 @@ class MarlinDriver(DriverCore):
     async def _one_connection(self) -> str:
         self.view.was_up = False
         link = self.new_link()
-        session = Session(link, self.clock, self._turn)
+        session = Session(link, self.clock, self._turn, self._go_on)
         try:
             session.port = await self._open_port(session)
         except PortUnavailable as error:
@@ -165,6 +168,13 @@ class MarlinDriver(DriverCore):
         self.report()
         self._arm(session, now)
 
+    def _go_on(self, now: float) -> bool:
+        """Nothing but answers came: the lines of the print go on. False: a whole turn is needed."""
+        session, streamed = self.session, self.print
+        if session is None or streamed is None or self.recovery is not None:
+            return False
+        return streamed.go_on(session.link)
+
     def _feed(self, link: Link, now: float) -> None:
         streamed = self.print
         if streamed is not None:
@@ -212,6 +222,9 @@ class MarlinDriver(DriverCore):
         if session.link.is_ready:
             period = self._heartbeat if self.print is not None else float(self._report_seconds)
             due = min(due, max(self.asked_at + period, now + 0.05))
+            marker_seconds = session.link.marker_seconds
+            if self.print is not None and marker_seconds is not None:
+                due = min(due, max(self.asked_at + marker_seconds, now + MARKER_LOOK_SECONDS))
         if self.is_changed:
             due = min(due, max(self._reported_at + REPORT_SECONDS, now + 0.01))
         deadline = session.link.deadline()

@@ -32,7 +32,7 @@ from gateway.drivers.marlin_stages import (
     Need,
     Stage,
 )
-from gateway.gcode.lines import LineOverlong
+from gateway.gcode.lines import BlockLine, LineOverlong
 from gateway.protocol.marlin.framing import LineNotSendable
 from gateway.protocol.marlin.link import Link
 
@@ -179,20 +179,28 @@ class HostPrint(PausablePrint):
 
     def _submit_next(self, link: Link) -> bool:
         try:
-            line = next(self._lines, None)
-            if line is None or line.end > self.order.size:
+            if not self._lines.are_left():
                 self._file_ended(link)
                 return True
-            number = link.submit(line.text)
+            lines = self._lines.hand_over(link)
         except LineNotSendable as error:
             self._give_up(link, f"Line {self._fed_line + 1} of the file cannot be sent: {error}.")
             return True
         except (OSError, LineOverlong, ValueError) as error:
             self._give_up(link, f"The file cannot be read any further: {error}.")
             return True
-        self._fed_position, self._fed_line = line.end, line.ordinal
-        self._note(number, LineKind.JOB)
-        return True
+        if lines:
+            self._note_lines(link, lines)
+        return bool(lines)
+
+    def _note_lines(self, link: Link, lines: list[BlockLine]) -> None:
+        number = link.last_number - len(lines)
+        sent, fly = self._record.sent, self._flying.append
+        for _, end, ordinal in lines:
+            number += 1
+            sent(number, end, ordinal, LineKind.JOB)
+            fly((number, end, ordinal, LineKind.JOB))
+        self._recorded, self._fed_position, self._fed_line = number, end, ordinal
 
     def _file_ended(self, link: Link) -> None:
         assert self._file is not None
@@ -230,16 +238,35 @@ class HostPrint(PausablePrint):
 
     # -- answers ------------------------------------------------------------------------------------------
 
-    def observe(self, link: Link) -> bool:
-        """See what has been answered. True when the phase changed."""
-        acked, before = link.acked, self.phase
-        flying = self._flying
+    def go_on(self, link: Link) -> bool:
+        """`observe` and `feed`, while there is nothing to it but lines. False: there is more, or will be."""
+        if (
+            self.stage is not Stage.STREAMING
+            or self.phase is not PrintPhase.PRINTING
+            or self._side
+            or self._errands
+            or self._errands_flying
+            or self._waits_at is not None
+            or self._recorded != link.last_number
+        ):
+            return False
+        self._see_answers(link.acked)
+        self._submit_next(link)
+        return self.stage is Stage.STREAMING
+
+    def _see_answers(self, acked: int) -> None:
+        flying, job = self._flying, LineKind.JOB
         while flying and flying[0][0] <= acked:
             _, position, line, kind = flying.popleft()
-            if kind is LineKind.JOB:
+            if kind is job:
                 self._position, self._line = position, line
-                if self.phase is PrintPhase.STARTING:
-                    self.phase = PrintPhase.PRINTING
+
+    def observe(self, link: Link) -> bool:
+        """See what has been answered. True when the phase changed."""
+        acked, before, line_before = link.acked, self.phase, self._line
+        self._see_answers(acked)
+        if self.phase is PrintPhase.STARTING and self._line != line_before:
+            self.phase = PrintPhase.PRINTING
         while self._errands_flying and self._errands_flying[0].last_number <= acked:
             self._errands_flying.popleft().done()
         if self._waits_at is not None and acked > self._waits_at:

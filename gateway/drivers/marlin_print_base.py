@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from gateway.domain.observations import PrintPhase
 from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, LineRecord, Parked
+from gateway.drivers.marlin_lines import FileLines
 from gateway.drivers.marlin_scripts import SCRIPTS_MAX, Script
 from gateway.drivers.marlin_stages import Need, Place, Stage
-from gateway.gcode.lines import GcodeLine, printable_lines
 from gateway.protocol.marlin.profile import Profile
 
 
@@ -37,9 +37,7 @@ class PrintBase:
         self.message: str | None = None
         self.is_taken_up = False  # it was held before
         self._file = file
-        self._lines: Iterator[GcodeLine] = iter(())
-        if file is not None:
-            self._lines = printable_lines(file, start=behind.offset, start_ordinal=behind.line)
+        self._lines = FileLines(file, order.size, behind)
         self._record = record
         self._profile = profile
         self._end_lines = end_lines

@@ -20,16 +20,24 @@ _FLUSH_STEP_SECONDS = 0.01
 class Session:
     """Carries bytes between port and link and calls `turn` after everything that happens."""
 
-    def __init__(self, link: Link, clock: Clock, turn: Callable[[], None]) -> None:
-        """`turn` is the driver's: it reads the link's events, hands over lines, calls `pump` and `arm`."""
+    def __init__(
+        self, link: Link, clock: Clock, turn: Callable[[], None], go_on: Callable[[float], bool]
+    ) -> None:
+        """`turn` is the driver's: it reads the link's events, hands over lines, calls `pump` and `arm`.
+
+        `go_on` is tried first when nothing but answers came: the same for a print that only streams, without
+        the rest. It returns False when that is not all there is to do.
+        """
         self.link = link
         self.port: Port | None = None
         self._clock = clock
         self._turn = turn
+        self._go_on = go_on
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[str] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due = 0.0  # when the next whole turn must come
+        self._timer_due = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -42,9 +50,12 @@ class Session:
 
     def bytes_received(self, data: bytes) -> None:
         """From the port."""
-        if not self.is_over:
-            self.link.receive(data, self._clock())
-            self.turn()
+        if self._over.done():
+            return
+        now = self._clock()
+        if self.link.receive(data, now) and now < self._due and self._goes_on(now):
+            return
+        self.turn()
 
     def port_lost(self, reason: str) -> None:
         """From the port: it is gone."""
@@ -54,6 +65,17 @@ class Session:
         """The connection is over."""
         if not self._over.done():
             self._over.set_result(reason)
+
+    def _goes_on(self, now: float) -> bool:
+        try:
+            if not self._go_on(now):
+                return False
+            out = self.link.to_send(now)
+            if out and self.port is not None:
+                self.port.write(out)
+        except Exception as error:
+            self._over.set_exception(error)
+        return True
 
     def turn(self) -> None:
         """Let the driver act. Its mistakes end the connection, and `over` raises them to its owner."""
@@ -78,10 +100,11 @@ class Session:
         it fires that there is still time, which is cheaper than setting it anew each time.
         """
         if self._timer is not None:
-            if self._due <= due:
+            if self._timer_due <= due:
+                self._due = due
                 return
             self._timer.cancel()
-        self._due = due
+        self._due = self._timer_due = due
         self._timer = self._loop.call_later(max(0.0, due - self._clock()) + LATE_SECONDS, self._fired)
 
     def _fired(self) -> None:

@@ -160,8 +160,21 @@ class Link:
     @property
     def wants_line(self) -> bool:
         """Whether a line handed over now would go out soon: no more than one ever waits for room."""
+        if not self._takes_lines:
+            return False
+        lines, space = self._window.room()
+        return lines > 0 and space > 0
+
+    @property
+    def _takes_lines(self) -> bool:
         connection = self._connection
-        return connection.is_ready and connection.phase in NUMBERED_PHASES and not self._window.is_full
+        phase = connection.phase
+        return connection.is_ready and (phase is LinkPhase.STREAMING or phase in NUMBERED_PHASES)
+
+    @property
+    def marker_seconds(self) -> float | None:
+        """Seconds from one numbered M105 between the lines to the next; None: none are needed."""
+        return self._silence.marker_seconds
 
     def wants_marker(self, age: float) -> bool:
         """Whether a numbered M105 between the lines is due, the last one being `age` seconds old."""
@@ -178,7 +191,7 @@ class Link:
 
         Each begins with its text. Raises LineNotSendable when the first of them cannot be sent.
         """
-        return self._steady.hand_over(lines, at) if self.wants_line else 0
+        return self._steady.hand_over(lines, at) if self._takes_lines else 0
 
     def ask(self, text: str) -> None:
         """Send an un-numbered question (M105) while the line number must not be touched."""
@@ -228,8 +241,9 @@ class Link:
     def to_send(self, now: float) -> bytes:
         """The bytes to hand to the port now; each is returned once."""
         connection, window = self._connection, self._window
-        if window.sent < window.last and connection.phase.is_sending:
-            was_idle = window.in_flight == 0
+        phase = connection.phase
+        if window.sent < window.last and (phase is LinkPhase.STREAMING or phase.is_sending):
+            was_idle = window.sent == window.acked and window.in_flight == 0
             frames = window.frames_to_send()
             if frames:
                 if was_idle:
@@ -281,7 +295,7 @@ class Link:
             self._hear_ok(reply, now)
             return
         if not isinstance(reply, _IDLE_CHATTER) and getattr(reply, "is_waiting", True):
-            self._silence.work_seen(now)
+            self._silence.work_seen(now, is_chatter=isinstance(reply, Echo | Other))
         if isinstance(reply, Resend):
             self._hear_resend(reply.number, now)
         elif isinstance(reply, ErrorLine):

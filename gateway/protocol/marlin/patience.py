@@ -50,18 +50,21 @@ class Patience:
         self.worked_at = now
         self.asked_at = now
         self.reason_at = now
+        self._told_at = now  # of the last sign of work that was no mere chatter
         self.has_keepalive = False
         self.probed = 0
         self._has_hurried = self._has_asked = False  # since the last answer
 
-    def work_seen(self, now: float) -> None:
-        """The firmware is at work."""
+    def work_seen(self, now: float, *, is_chatter: bool = False) -> None:
+        """The firmware is at work. Chatter comes in the middle of long commands, and from idle boards too."""
         self.worked_at = now
         self.probed = 0
+        if not is_chatter:
+            self._told_at = now
 
     def answer_seen(self, now: float) -> None:
         """The firmware answered something, or got something to work on."""
-        self.worked_at = now
+        self.worked_at = self._told_at = now
         self.probed = 0
         self._has_hurried = self._has_asked = False
 
@@ -84,15 +87,16 @@ class Patience:
             if hurry is Hurry.REASON:
                 return max(self.worked_at, self.reason_at) + REASON_SECONDS
             if hurry is Hurry.MARKER:
-                return self.worked_at + MARKER_SECONDS
+                return self._told_at + MARKER_SECONDS
         if self.probed >= PROBES_MAX:
             return None
         profile = self.profile
         seconds = profile.probe_after if self.has_keepalive else profile.probe_after_without_keepalive
         if self.probed:
             return self.asked_at + seconds * 2.0 ** (self.probed - 1)
-        is_slow = hurry is Hurry.FULL or self._has_asked
-        return self.worked_at + (seconds if is_slow else min(ROOM_SECONDS, seconds))
+        if hurry is Hurry.FULL or self._has_asked:
+            return self.worked_at + seconds
+        return self._told_at + min(ROOM_SECONDS, seconds)
 
     def ends_at(self) -> float:
         """When to give up: nothing heard, or (with keepalive) no work for twice as long."""

@@ -56,9 +56,9 @@ class Silence:
 
     # -- signs --------------------------------------------------------------------------------------------
 
-    def work_seen(self, now: float) -> None:
+    def work_seen(self, now: float, *, is_chatter: bool) -> None:
         """A sign of work that answers nothing."""
-        self._patience.work_seen(now)
+        self._patience.work_seen(now, is_chatter=is_chatter)
         self._probe_number = self._credit = None
 
     def answer_seen(self, now: float) -> int | None:
@@ -98,8 +98,9 @@ class Silence:
         link.fail(FailureReason.WENT_SILENT, "wait")
         return False
 
-    def wants_marker(self, age: float) -> bool:
-        """Whether a marker between the lines would do good, the last one being `age` seconds old.
+    @property
+    def marker_seconds(self) -> float | None:
+        """Seconds from one marker to the next while lines stream; None: there is no need of them.
 
         An ok that was lost makes a window of n lines one line narrower until the next marker: with one marker
         in 0.2 n seconds that costs 0.2 s at most. Where oks name their lines nothing is ever lost for long.
@@ -107,10 +108,17 @@ class Silence:
         link = self._link
         window = link.window
         if window.lines == 1 or window.names_lines or not link.profile.temperature_in_ok:
+            return None
+        return LOST_OK_SECONDS * window.lines
+
+    def wants_marker(self, age: float) -> bool:
+        """Whether a marker between the lines would do good, the last one being `age` seconds old."""
+        seconds = self.marker_seconds
+        if seconds is None:
             return False
         if self._suspect is not None:
             return self._suspect_remains()
-        return window.lines_behind_marker >= MARKER_LINES and age >= LOST_OK_SECONDS * window.lines
+        return age >= seconds and self._link.window.lines_behind_marker >= MARKER_LINES
 
     # -- time ---------------------------------------------------------------------------------------------
 

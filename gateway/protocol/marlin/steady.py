@@ -22,6 +22,12 @@ from gateway.protocol.marlin.silence import Silence
 
 #: Reads that are only plain oks, and how many: more of them at once come by the long way.
 _PLAIN_OKS = {b"ok\n" * count: count for count in range(1, 33)}
+#: Commands that take long or wait for somebody. Nothing of the print goes behind them before they are done:
+#: what the firmware has cannot be taken back, and a print that is paused or cancelled while it heats or homes
+#: shall not move when that ends.
+_ALONE = frozenset(
+    b"G4 G12 G27 G28 G29 G30 G33 G34 G76 M0 M1 M48 M109 M116 M190 M191 M226 M303 M600 M601 M701 M702".split()
+)
 _NAMED_OK = re.compile(rb"ok N(\d{1,9}) P\d{1,9} B(\d{1,4})\n")
 
 
@@ -35,6 +41,7 @@ class Steady:
         self._reader = reader
         self._patience = patience
         self._silence = silence
+        self._alone = 0  # number of the line behind which nothing goes yet
 
     def count(self, data: bytes, now: float) -> bool:
         """Take bytes from the port, if they are only answers to lines. False: nothing is done with them."""
@@ -73,14 +80,19 @@ class Steady:
         """
         link = self._link
         window, profile = link.window, link.profile
-        number, line_chars, marks = window.last, profile.line_chars, profile.temperature_in_ok
-        before = number
+        line_chars, marks = profile.line_chars, profile.temperature_in_ok
+        before = number = window.last
+        room, space = (0, 0) if window.acked < self._alone <= number else window.room()
         try:
-            while at < len(lines) and not window.is_full:
-                text = lines[at][0]
+            for text, _, _ in lines[at : at + max(room, 0)]:
+                if space <= 0:
+                    break
                 frame = numbered_plain(number + 1, text, line_chars)
                 number = window.append(frame, is_marker=marks and text.startswith(b"M105"))
-                at += 1
+                space -= len(frame)
+                if not text.startswith(b"G1") and text.split(b" ", 1)[0] in _ALONE:
+                    self._alone = number
+                    break
         except LineNotSendable:
             if number == before:
                 raise

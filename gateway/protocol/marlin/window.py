@@ -99,15 +99,17 @@ class SendWindow:
         read = max(self.acked, self._read)
         return through[number & _BYTES_MASK] - through[read & _BYTES_MASK] + self._bare_bytes
 
-    @property
-    def is_full(self) -> bool:
-        """Whether one more line would have to wait for room: no more than one ever does."""
+    def room(self) -> tuple[int, int]:
+        """(lines, bytes) to be handed over now. The last line may exceed the bytes, and waits then."""
         waiting = self.last - self.acked + len(self._bare)
-        if waiting >= self.lines:
-            return True
+        if waiting == 0:
+            return self.lines, self.receive_bytes
         if self._recovering is not None and self.last > self.sent:
-            return True
-        return waiting > 0 and self._bytes_behind(self.last) >= self.receive_bytes
+            return 0, 0
+        through = self._bytes_through
+        behind = self.acked if self.acked > self._read else self._read
+        used = through[self.last & _BYTES_MASK] - through[behind & _BYTES_MASK] + self._bare_bytes
+        return self.lines - waiting, self.receive_bytes - used
 
     @property
     def unsent(self) -> int:
@@ -229,12 +231,15 @@ class SendWindow:
         The slots in use hold the lines behind it, so these have left the receive buffer. What widens the
         window is believed when said twice: one may be garbled.
         """
-        if block_free == self._block_free:
-            self._idle_free = max(self._idle_free, min(block_free, WINDOW_LINES_MAX))
+        if block_free != self._block_free:
+            self._block_free = block_free
+        elif block_free > self._idle_free:
+            self._idle_free = min(block_free, WINDOW_LINES_MAX)
             self.lines = max(self.lines, self._idle_free)
-        self._block_free = block_free
         if number is not None and self.acked < number <= self.sent and not self._bare:
-            self._read = min(self.sent, max(self._read, number + self._idle_free - block_free))
+            read = number + self._idle_free - block_free
+            if read > self._read:
+                self._read = min(read, self.sent)
 
     def count_named(self, number: int) -> bool:
         """Count an ok that says which line it answers."""
