@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+from firmware_sim.replay import read_wire_log
 from gateway.domain.observations import LinkState, OrderAnswered, PrinterObserved, PrintPhase
 from gateway.domain.orders import StartPrint
 from gateway.drivers.marlin import MarlinDriver
@@ -71,6 +72,10 @@ def test_a_replayed_log_leads_to_the_same_words(tmp_path: Path) -> None:
     first_life()
     records = read(tmp_path / "mk3.wire")
     assert b"G1 X59 Y3 F6000" in bytes_of(records, ">")
+    read_by_simulator = read_wire_log(tmp_path / "mk3.wire")
+    assert [(record.at, record.way, record.data) for record in read_by_simulator] == [
+        tuple(r) for r in records
+    ]
     heard: list[PrinterObserved | OrderAnswered] = []
 
     @on_virtual_time
