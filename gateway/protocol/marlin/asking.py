@@ -35,6 +35,9 @@ FAR_NUMBER = 999_999_999
 QUESTION = b"\n" + framing.numbered(FAR_NUMBER, "M105")
 #: Seconds of quiet behind an answer: echoes of one refusal come within tens of milliseconds.
 QUIET_SECONDS = 0.2
+#: Seconds behind a question in which refusals are taken for its answer. Repetier says a Resend that was not
+#: obeyed again every 0.2 s, for ever: there is no quiet to wait for.
+ANSWER_SECONDS = 3.0
 #: Seconds to the next question into a silence. All of them fit the receive buffer (128 bytes) at once, should
 #: the firmware not read: four times 21 bytes. Their sum is the longest silent work (mesh levelling).
 SILENCES = (3.0, 9.0, 27.0, 81.0)
@@ -67,6 +70,7 @@ class PositionQuestion:
     def __init__(self, now: float) -> None:
         self.deadline = now
         self.last_line = 0  # what was answered last
+        self._asked_at = now
         self._agreeing = 0
         self._is_answered = False
         self._refused_after: int | None = None
@@ -85,6 +89,7 @@ class PositionQuestion:
 
     def asked(self, now: float) -> None:
         """The question went out."""
+        self._asked_at = now
         self.deadline = now + SILENCES[self._silences]
         self._questions += 1
         self._silences += 1
@@ -98,7 +103,7 @@ class PositionQuestion:
     def hear_resend(self, number: int, now: float) -> None:
         """`Resend: n + 1`: with the error before it, an answer."""
         last, self._refused_after = self._refused_after, None
-        self.deadline = now + QUIET_SECONDS
+        self.deadline = min(now + QUIET_SECONDS, max(now, self._asked_at + ANSWER_SECONDS))
         self._silences = 0
         if last is None or last + 1 != number:
             self._is_answered, self._agreeing = False, 0
@@ -198,6 +203,7 @@ class Locator:
         elif isinstance(reply, ErrorLine):
             self._question.hear_error(reply.last_line)
         elif isinstance(reply, Resend):
+            self._ran = 0  # a firmware that ignores numbers refuses none
             self._question.hear_resend(reply.number, now)
         elif isinstance(reply, Ok) and reply.temperatures is not None:
             self._ran += 1

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.protocol.marlin.asking import QUESTIONS_MAX, QUIET_SECONDS, SILENCES, PositionQuestion, Step
+from gateway.protocol.marlin.asking import (
+    ANSWER_SECONDS,
+    QUESTIONS_MAX,
+    QUIET_SECONDS,
+    SILENCES,
+    PositionQuestion,
+    Step,
+)
 
 
 class Asked:
@@ -103,6 +110,19 @@ def test_a_firmware_at_work_is_waited_for() -> None:
     assert it.asked == 1
     it.answer(56, 57)
     assert it.until_step() is Step.ASK
+
+
+def test_a_resend_that_is_said_for_ever_is_given_up() -> None:
+    it = Asked()
+    began = it.now
+    while (step := it.question.due(it.now)) is not Step.GIVE_UP:
+        if step is Step.ASK:
+            it.question.asked(it.now)
+            it.asked += 1
+        it.now += 0.2
+        it.question.hear_resend(138, it.now)
+    assert it.asked == QUESTIONS_MAX
+    assert it.now - began < 2 * QUESTIONS_MAX * ANSWER_SECONDS
 
 
 def test_noise_for_ever_is_given_up() -> None:
