@@ -18,7 +18,7 @@ from firmware_sim.personality import personality_names
 from tests.faults.run import Case, run
 from tests.faults.table import fault_table, transcript, verdict_table
 from tests.faults.verdict import Kind, Verdict, faults_struck, judge
-from tests.faults.weather import NAMES, Weather, weather
+from tests.faults.weather import NAMES, Weather
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def main() -> int:
 def _show(case: Case) -> int:
     outcome = run(case)
     verdict = judge(outcome)
-    print(weather(case.seed, case.mixture, case.length))
+    print(case.weather())
     print(transcript(outcome, verdict, around=len(outcome.entries)))
     print(verdict)
     return verdict.kind is Kind.FAIL

@@ -18,6 +18,7 @@ from pathlib import Path
 from firmware_sim.faults.random_plan import RandomPlan
 from firmware_sim.ledger import Entry
 from firmware_sim.machine.board import Board
+from firmware_sim.personality import load_personality
 from firmware_sim.virtual_loop import Deadlock, OutOfBudget, VirtualLoop
 from firmware_sim.wire.link import Link
 from gateway.domain.observations import OrderAnswered, PrintPhase, PrintReport
@@ -53,7 +54,9 @@ class Case:
 
     def weather(self) -> Weather:
         """What goes wrong in it."""
-        return weather(self.seed, self.mixture, self.length)
+        firmware = load_personality(self.personality)
+        is_blind = firmware.firmware == "klipper" or firmware.has("no_line_numbers")
+        return weather(self.seed, self.mixture, self.length, is_blind=is_blind)
 
     def part(self) -> Part:
         """What is printed in it: one of eight parts."""

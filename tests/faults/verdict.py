@@ -136,6 +136,10 @@ class Facts:
         ]
         return max((self.outcome.reported_at - began for began in begins), default=0.0)
 
+    def is_interrupted(self) -> bool:
+        """Whether the host was away, or its cable."""
+        return bool(self.outcome.absences) or any(name.startswith("unplug") for name in self.faults)
+
     def most_refusals(self) -> int:
         """Refusals in a row of one and the same line."""
         most = count = 0
@@ -174,6 +178,7 @@ REASONS = (
     Reason(
         "stopped", r"^The program that streamed this print was stopped", lambda f: bool(f.outcome.absences)
     ),
+    Reason("blind", r"its firmware ignores line numbers", lambda f: f.is_interrupted()),
     Reason("went silent", r"stopped answering", _noise, is_fate=False),
     Reason("did not tell", r"did not tell which line", _noise, is_fate=False),
     Reason("two lines", r"named two different lines", _noise, is_fate=False),

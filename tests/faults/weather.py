@@ -102,15 +102,19 @@ class Weather:
     parks_aside: bool = False  # with the nozzle cooler, else above the part
 
 
-def weather(seed: int, mixture: str, length: int) -> Weather:
-    """The weather of one run of a file of `length` lines; `mixture` is one of NAMES."""
+def weather(seed: int, mixture: str, length: int, *, is_blind: bool = False) -> Weather:
+    """The weather of one run of a file of `length` lines; `mixture` is one of NAMES.
+
+    is_blind: the firmware looks at no checksum. What is lost on its way there is lost for good, with no entry
+    that could be labelled, so nothing is: such firmware sits behind a pipe that loses nothing.
+    """
     dice = Random(f"weather {seed}")
     name = dice.choice(DEFAULT)
     if mixture != "default":
         name = mixture
     return Weather(
         name,
-        _rates(dice, name),
+        _rates(dice, name, is_blind=is_blind),
         _deaths(dice, length) if dice.random() < 0.5 else (),
         _acts(dice, length) if dice.random() < 0.4 else (),
         baud=dice.choice((0, 0, 115200, 250000)),
@@ -120,10 +124,10 @@ def weather(seed: int, mixture: str, length: int) -> Weather:
     )
 
 
-def _rates(dice: Random, mixture: str) -> dict[str, Rate]:
+def _rates(dice: Random, mixture: str, *, is_blind: bool) -> dict[str, Rate]:
     rates: dict[str, Rate] = {}
     for kind in MIXTURES[mixture]:
-        table = KINDS[kind]
+        table = {label: span for label, span in KINDS[kind].items() if not (is_blind and _harms(label))}
         for label in dice.sample(sorted(table), dice.randint(1, min(4, len(table)))):
             low, high = table[label]
             rates[label] = low * (high / low) ** dice.random()
@@ -134,6 +138,10 @@ def _rates(dice: Random, mixture: str) -> dict[str, Rate]:
             elif label in ("silent", "suspend", "slow-host"):
                 rates[label] = {"rate": rates[label], "seconds": dice.choice((1.0, 5.0, 20.0))}
     return rates
+
+
+def _harms(label: str) -> bool:
+    return label.endswith("to-board") or label in ("line-corrupted", "rx-overflow")
 
 
 def _deaths(dice: Random, length: int) -> tuple[Death, ...]:
