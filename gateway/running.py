@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -124,3 +125,22 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def run_process(work: Callable[[], Coroutine[Any, Any, int]], expected: tuple[type[Exception], ...]) -> int:
+    """Run `work` to its end; returns its exit code. Failures that are `expected` are told in one line: 1."""
+    try:
+        return asyncio.run(work())
+    except expected as failure:
+        print(f"print-gateway: {failure}", file=sys.stderr)
+    except OSError as failure:
+        print(f"print-gateway: {failure.strerror or failure}: {failure.filename or ''}", file=sys.stderr)
+    return 1
+
+
+def log_to_stderr() -> None:
+    """Plain lines for the journal, which adds the time itself; with the time elsewhere."""
+    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    logging.basicConfig(level=logging.INFO, format=stamp + "%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

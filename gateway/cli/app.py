@@ -84,7 +84,7 @@ def serve(config: ConfigPath = None) -> None:
 def streamer(config: ConfigPath = None) -> None:
     """Run the streamer: the process that feeds serial printers and outlives the gateway."""
     settings = _load(config)
-    from gateway.main import streamer as run
+    from gateway.main_streamer import stream as run
 
     raise typer.Exit(run(settings))
 

@@ -62,11 +62,17 @@ ROOMS = {
     "gateway.config_printing": Room(("gateway.gcode",), ("pydantic",)),
     "gateway.cli": Room(("gateway.client", "gateway.config"), ("typer", "rich", "aiohttp", "pydantic")),
     # Called lazily: the processes, and the database of a stopped gateway.
-    "gateway.cli.app": Room(("gateway.cli", "gateway.config", "gateway.main"), ("typer",)),
+    "gateway.cli.app": Room(
+        ("gateway.cli", "gateway.config", "gateway.main", "gateway.main_streamer"), ("typer",)
+    ),
     "gateway.cli.database": Room(
         ("gateway.cli", "gateway.config", "gateway.store", "gateway.engine.ports"), ("typer",)
     ),
     "gateway.main": Room(EVERYTHING, ("aiohttp",)),
+    "gateway.main_streamer": Room(
+        ("gateway.config", "gateway.drivers", "gateway.running", "gateway.safety", "gateway.streamer",
+         "gateway.system", "gateway.transport")
+    ),
     "gateway.__main__": Room(("gateway.cli.app",)),
     "gateway.running": Room(),  # signals, named tasks, sd_notify
     "gateway.system": Room(),  # the real clock, real chance
