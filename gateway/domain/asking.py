@@ -118,7 +118,7 @@ def resume(draft: Draft, asked: ResumeJob) -> PrinterCommand:
 
 def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
     """End a job: at once while it waits, by the machine once it has it."""
-    job = _job(draft, asked.job_id, asked.printer_id)
+    job = job_named(draft, asked.job_id, asked.printer_id)
     by_user = frozenset({Reason.CANCELED_BY_USER})
     if job.status in WAITING:
         following.close(draft, None, job, JobStatus.CANCELED, by_user, None, AttemptResult.CANCELED)
@@ -145,7 +145,7 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
     """A person looked and says how a held job ended. Nothing is sent to the machine."""
     if asked.outcome not in ENDS:
         raise CommandRefused(Refusal.INVALID, "the outcome must be completed, failed or canceled")
-    job = _job(draft, asked.job_id, None)
+    job = job_named(draft, asked.job_id, None)
     if not job.is_held:
         raise CommandRefused(
             Refusal.CONFLICT, f"{job.name!r} is {where(job)}; only a held job needs a person to resolve it"
@@ -243,7 +243,7 @@ def the_printer(draft: Draft, printer_id: int) -> Printer:
     return printer
 
 
-def _job(draft: Draft, job_id: str, printer_id: int | None) -> Job:
+def job_named(draft: Draft, job_id: str, printer_id: int | None) -> Job:
     """The job, not over, on that printer if one is named."""
     job = next((job for job in draft.jobs.values() if job.job_id == job_id), None)
     if job is None:
@@ -254,7 +254,7 @@ def _job(draft: Draft, job_id: str, printer_id: int | None) -> Job:
 
 
 def _on_machine(draft: Draft, job_id: str, printer_id: int | None, word: str) -> tuple[Job, Printer]:
-    job = _job(draft, job_id, printer_id)
+    job = job_named(draft, job_id, printer_id)
     if not job.is_on_printer or job.printer_id is None:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} is {where(job)}; there is nothing to {word}")
     return job, the_printer(draft, job.printer_id)

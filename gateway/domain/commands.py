@@ -92,6 +92,19 @@ class ResolveJob:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoverJob:
+    """Go on with a held job behind `offset` of its file, as a person confirmed. Result: PrinterCommand."""
+
+    job_id: str
+    member_id: str
+    position: int  # of the job when it was planned: it must not have moved since
+    offset: int  # bytes of the file that are not sent again
+    line: int  # printable lines in them
+    heat_lines: tuple[str, ...]  # bring the machine back to that place: heat, then movement
+    move_lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetPlate:
     """Confirm the plate clear, or say that it is occupied. Result: Printer."""
 
@@ -181,6 +194,7 @@ Command = (
     | ResumeJob
     | CancelJob
     | ResolveJob
+    | RecoverJob
     | SetPlate
     | StopPrinter
     | AdjustPrinter

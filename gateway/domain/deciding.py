@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import asking, following, registering, tending
+from gateway.domain import asking, following, recovering, registering, tending
 from gateway.domain.assign import assign
 from gateway.domain.commands import (
     AddFile,
@@ -22,6 +22,7 @@ from gateway.domain.commands import (
     Command,
     ConfigurePrinters,
     PauseJob,
+    RecoverJob,
     ResolveJob,
     ResumeJob,
     RevokeKey,
@@ -166,6 +167,7 @@ _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
     ResumeJob: asking.resume,
     CancelJob: asking.cancel,
     ResolveJob: asking.resolve,
+    RecoverJob: recovering.recover,
     SetPlate: asking.set_plate,
     StopPrinter: asking.stop_printer,
     AdjustPrinter: tending.adjust,

@@ -44,6 +44,7 @@ _END_STATUS = {
     PrintPhase.CANCELED: (JobStatus.CANCELED, AttemptResult.CANCELED),
     PrintPhase.FAILED: (JobStatus.FAILED, AttemptResult.FAILED),
 }
+_RECOVERED = "interrupted; recovered from a finished layer"
 _KNOWN_REASONS = {reason.value: reason for reason in Reason}
 
 
@@ -285,6 +286,8 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> None:
     command = draft.commands.get(answer.order_id)
     if command is not None:
         state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
+        if command.command == "recover" and state is TaskState.DONE:
+            _recovered(draft, command)
         _close_command(draft, command, state, answer.message)
         return
     job = find_by_key(draft, answer.order_id)
@@ -318,6 +321,21 @@ def _close_command(draft: Draft, command: PrinterCommand, state: TaskState, mess
             message=message,
         )
     )
+
+
+def _recovered(draft: Draft, command: PrinterCommand) -> None:
+    """The driver goes on with a held print: the interrupted attempt is over, the next one has begun."""
+    job = draft.jobs.get(command.work_id or 0)
+    if job is None or command.printer_id is None:
+        return
+    now = draft.moment.wall
+    before = draft.attempts.get(job.work_id)
+    if before is not None:
+        interrupted = replace(job, status_at=now)
+        draft.put_attempt(_finished(before, interrupted, AttemptResult.FAILED, _RECOVERED))
+    job = draft.put_job(replace(job, attempts=job.attempts + 1))
+    mark = draft.moment.new_id()
+    draft.put_attempt(Attempt(job.work_id, job.attempts, command.printer_id, mark, now, started_at=now))
 
 
 def _start_answered(draft: Draft, printer: Printer, job: Job, answer: OrderAnswered) -> None:

@@ -100,6 +100,28 @@ class HeatersOff:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoverPrint:
+    """Go on with a held print from a place in its file, behind lines that bring the machine back there.
+
+    Sent at most once per order; nothing is sent to the machine unless the print `expect` is held, or nothing
+    is known to be on the machine (the host lost its memory too).
+    """
+
+    printer: str
+    order_id: str
+    expect: str  # key of the held print; it keeps it
+    path: str
+    sha256: str
+    size: int  # bytes
+    name: str
+    position: int  # bytes of the file that had been accepted when it was interrupted
+    offset: int  # bytes of the file that are not sent again
+    line: int  # printable lines in them
+    heat_lines: tuple[str, ...]  # sent first, the machine standing
+    move_lines: tuple[str, ...]  # lift, home, move back
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """The engine has committed the end of print `key`: the driver forgets it. Not answered.
 
@@ -121,5 +143,6 @@ Order = (
     | Adjust
     | AnswerPrompt
     | HeatersOff
+    | RecoverPrint
     | Acknowledge
 )

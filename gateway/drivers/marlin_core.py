@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintReport
+from gateway.domain.orders import RecoverPrint
 from gateway.drivers.contract import LineRecord, Sink
 from gateway.drivers.marlin_file_state import FileReading
 from gateway.drivers.marlin_print import HostPrint
@@ -63,6 +64,7 @@ class DriverCore:
         self.finished_keys: dict[str, None] = {}
         self.is_halted = False
         self.card_cancel_pending = False
+        self.rebuild: RecoverPrint | None = None  # waits for the link's line numbers
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from gateway.domain.observations import LinkState, PrintPhase
-from gateway.drivers import marlin_actions, marlin_card_orders, marlin_heat, marlin_recovery
+from gateway.drivers import marlin_actions, marlin_card_orders, marlin_heat, marlin_rebuild, marlin_recovery
 from gateway.drivers.contract import RecordedStage
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_own_scripts import run_connect
@@ -61,6 +61,8 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
             link.begin_numbering(now)  # it was given up, or reset: the old number tells nothing any more
         elif driver.cools:
             marlin_heat.cool_after_reset(driver, functools.partial(_cooled, driver))
+        if driver.rebuild is not None and event.is_numbered:
+            marlin_rebuild.begin(driver, link)
         if driver.recovery is not None:
             marlin_recovery.link_ready(driver, driver.recovery, event, link, now)
         elif event.is_numbered:
@@ -164,6 +166,7 @@ def print_over(driver: DriverCore, streamed: HostPrint) -> None:
 def connection_lost(driver: DriverCore, reason: str) -> None:
     """The port went away: nobody knows what the machine makes of the lines it has."""
     driver.kill_at, driver.card_cancel_pending, driver.breaks_wait = None, False, False
+    marlin_rebuild.give_up(driver)
     driver.scripts.clear(reason)
     if driver.print is not None:
         driver.print.close(
@@ -181,6 +184,7 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
         driver.kill_at = None
     driver.card_cancel_pending = driver.breaks_wait = False
+    marlin_rebuild.give_up(driver)
     driver.scripts.clear(failed.message)
     reason = failed.reason
     if reason.is_halt or reason.is_reset:

@@ -19,11 +19,12 @@ from gateway.domain.orders import (
     HeatersOff,
     Order,
     PausePrint,
+    RecoverPrint,
     ResumePrint,
     SendGcode,
     StartPrint,
 )
-from gateway.drivers import marlin_heat, marlin_print_orders, marlin_recovery, marlin_tending
+from gateway.drivers import marlin_heat, marlin_print_orders, marlin_rebuild, marlin_recovery, marlin_tending
 from gateway.drivers.contract import LineKind
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, errand, unclear
@@ -62,6 +63,8 @@ def take(driver: DriverCore, order: Order) -> None:
             marlin_tending.answer_prompt(driver, order)
         case HeatersOff():
             marlin_heat.switch_off(driver, order)
+        case RecoverPrint():
+            marlin_rebuild.recover(driver, order)
         case Acknowledge():
             marlin_print_orders.acknowledge(driver, order)
 

@@ -21,6 +21,7 @@ import math
 
 from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
+from gateway.drivers import marlin_rebuild
 from gateway.drivers.contract import LineKind, OpenRecord, RecordedStage
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_own_scripts import start_and_end
@@ -47,6 +48,7 @@ _COOLED = (
     " The heaters are switched off. Look at the printer: the print may be recovered from its last finished"
     " layer, or canceled."
 )
+_DECIDED = "Somebody decided otherwise about this print first."
 _WAS_RESET = "the printer was reset, so its position is lost"
 _NOT_OURS = (
     "the printer's last line is {last_line}, which is not one of this print: it was reset, or used by others"
@@ -87,6 +89,7 @@ def _report(left: OpenRecord, message: str) -> PrintReport:
 
 def give_up(driver: DriverCore) -> None:
     """A person decides about the held print: nothing brings it back any more."""
+    marlin_rebuild.give_up(driver, _DECIDED)
     if driver.held is not None:
         driver.record.enter(RecordedStage.HELD)
     if driver.recovery is not None:
@@ -172,9 +175,7 @@ def _go_on(driver: DriverCore, recovery: Recovery, link: Link) -> None:
     left = recovery.left
     order = StartPrint(driver.printer, "", left.key, left.path, left.sha256, left.size, left.name)
     scripts = start_and_end(driver, left.key, left.name)
-    streamed = HostPrint(
-        order, recovery.take_file(), driver.record, link.profile, recovery.place, *scripts
-    )
+    streamed = HostPrint(order, recovery.take_file(), driver.record, link.profile, recovery.place, *scripts)
     driver.scripts.clear("the print goes on")
     driver.recovery, driver.held, driver.print = None, None, streamed
     streamed.take_up(link, recovery.stage, left.parked)

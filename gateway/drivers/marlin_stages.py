@@ -24,6 +24,7 @@ class Stage(Enum):
     """Where a streamed print stands, for its driver."""
 
     PREPARING = auto()  # the owner's start script
+    REBUILDING = auto()  # back to a layer, after the position was lost
     STREAMING = auto()
     PAUSING = auto()  # until it stands
     LOCATING = auto()  # M114, twice

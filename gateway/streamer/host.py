@@ -14,26 +14,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase
-from gateway.domain.orders import Acknowledge, Order, PausePrint, ResumePrint, StartPrint
+from gateway.domain.orders import Acknowledge, Order, PausePrint, RecoverPrint, ResumePrint, StartPrint
 from gateway.safety.limits import SafetyLimits
 from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, ChannelClosed
 from gateway.streamer.hosted import DriverFactory, HostedPrinter
 from gateway.streamer.messages import (
     PROTOCOL_VERSION,
-    Acknowledged,
     Answered,
     BadMessage,
     Bye,
-    Cancel,
     Drain,
-    Emergency,
-    Gcode,
     Hello,
     Message,
-    Pause,
-    Resume,
-    Start,
+    OrderMessage,
     version_conflict,
 )
 from gateway.streamer.outbox import Outbox, OutboxFull
@@ -52,7 +46,6 @@ HANDSHAKE_SECONDS = 5.0
 #: Seconds connections get to end; with hosted.STOP_SECONDS for the drivers before them, below 2 together.
 CLOSE_SECONDS = 0.3
 
-ORDER_MESSAGES = (Start, Pause, Resume, Cancel, Emergency, Gcode, Acknowledged)
 #: Order ids of the host's own: answers to them go to no gateway.
 _OWN = "host:"
 
@@ -134,7 +127,7 @@ class StreamerHost:
         if printer is None:
             known = ", ".join(self._printers) or "none"
             self._refuse(order, f"this streamer has no printer {order.printer!r} (it has: {known})")
-        elif self._is_draining and isinstance(order, StartPrint | ResumePrint):
+        elif self._is_draining and isinstance(order, StartPrint | ResumePrint | RecoverPrint):
             self._refuse(order, "the streamer is drained for a stop or an upgrade: restart it to print again")
         else:
             self._watch.ordered(order)
@@ -243,7 +236,7 @@ class StreamerHost:
             await asyncio.wait({sender})
 
     def _obey(self, message: Message) -> None:
-        if isinstance(message, ORDER_MESSAGES):
+        if isinstance(message, OrderMessage):
             self.submit(message.order)
         elif isinstance(message, Drain):
             self.drain()

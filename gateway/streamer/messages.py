@@ -134,6 +134,13 @@ class Cooled(_Message):
     order: orders.HeatersOff
 
 
+class Recovered(_Message):
+    """orders.RecoverPrint."""
+
+    type: Literal["recover"] = "recover"
+    order: orders.RecoverPrint
+
+
 class Acknowledged(_Message):
     """orders.Acknowledge."""
 
@@ -156,7 +163,17 @@ class Bye(_Message):
 
 
 OrderMessage = (
-    Start | Pause | Resume | Cancel | Emergency | Gcode | Adjusted | PromptAnswered | Cooled | Acknowledged
+    Start
+    | Pause
+    | Resume
+    | Cancel
+    | Emergency
+    | Gcode
+    | Adjusted
+    | PromptAnswered
+    | Cooled
+    | Recovered
+    | Acknowledged
 )
 Message = Hello | Snapshot | Observed | Answered | OrderMessage | Drain | Bye
 
@@ -180,6 +197,8 @@ def order_message(order: orders.Order) -> OrderMessage:
             return Gcode(order=order)
         case orders.Adjust():
             return Adjusted(order=order)
+        case orders.RecoverPrint():
+            return Recovered(order=order)
         case orders.HeatersOff():
             return Cooled(order=order)
         case orders.AnswerPrompt():
