@@ -233,8 +233,8 @@ class SendWindow:
         """
         if block_free != self._block_free:
             self._block_free = block_free
-        elif block_free > self._idle_free:
-            self._idle_free = min(block_free, WINDOW_LINES_MAX)
+        elif block_free > self._idle_free or block_free > self.lines:
+            self._idle_free = max(self._idle_free, min(block_free, WINDOW_LINES_MAX))
             self.lines = max(self.lines, self._idle_free)
         if number is not None and self.acked < number <= self.sent and not self._bare:
             read = number + self._idle_free - block_free
