@@ -24,7 +24,7 @@ def part(seed: int, length: int) -> Part:
     hot = 200 if is_hot else 50
     head = ["M140 S51.0", f"M104 S{hot}.2", "G28", "M190 S53.0", f"M109 S{hot}.0", "M105 T0", "G90 S0"]
     head += ["M82 S0", "G92 E0.0", "G1 Z0.3 F600"]
-    tail = ["M106 S255", "G1 X1 Y1 F6001", "M400 S99", "M140 S1.0", "M104 S1.0"]
+    tail = ["M106 S255", "M400 S99", "M140 S1.0", "M104 S1.0", "G1 X190 Y190 F3001"]  # a long way to the end
     body = [_line(dice, n, is_hot=is_hot) for n in range(max(0, length - len(head) - len(tail)))]
     lines = (*head, *body, *tail)
     return Part(_written(dice, lines), lines)

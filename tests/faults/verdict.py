@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import StrEnum
 
 from firmware_sim.faults.undetectable import executed_as_sent, is_undetectable
@@ -29,11 +30,14 @@ from tests.faults.run import Outcome
 #: What goes between and behind the lines of a file: questions, reports, the end of a stage, people's orders.
 #: No line of a part looks like one of them.
 OURS = re.compile(
-    r"M105|M115|M110( N\d+)?|M155 S\d+|M27( S\d+)?|M400|M10[47] S0|M140 S0|M107|M84|M108|M410|M112|M876 S\d"
+    r"M105|M115|M110( N\d+)?|M155 S\d+|M27( S\d+)?|M400|M104( T\d)? S0|M140 S0|M107|M84|M108|M410|M112|M876 S\d"
     r"|M22[01] S10\d"  # people's adjustments
     r"|M114|M84 S\d+|G9[01]|M8[23]|M10[49] S\d+|M140 S\d+|M190 S\d+"  # pauses: there and back again
     r"|G0 Z[\d.]+ F\d+|G0 X[\d.]+ Y[\d.]+ F\d+|G1 E-?[\d.]+ F\d+|G92 E-?[\d.]+|G1 F\d+"
 )
+#: What is said without a number: questions while the firmware's own must not be touched, heaters off when it
+#: has proven useless.
+BARE = ("M115", "M105", "M104 S0", "M140 S0", "M112", "M108", "M410")
 #: Seconds beyond which a printer counts as left alone.
 ALONE_SECONDS = 60.0
 #: Refusals of one line in a row that make "again and again".
@@ -113,9 +117,14 @@ def _strange(text: str, entry: Entry, places: dict[str, int], done: int) -> str 
     place = places.get(text)
     if place is not None:
         return f"{text!r} ran {'again' if place < done else f'{place - done} lines too early'}"
-    if OURS.fullmatch(text) or (entry.event == "unknown" and entry.n is None):
+    if OURS.fullmatch(text) or (entry.n is None and (entry.event == "unknown" or _resembles_bare(text))):
         return None
     return f"{text!r} ran, which is no line of the file and none of ours"
+
+
+def _resembles_bare(text: str) -> bool:
+    """Whether this is one of our un-numbered lines after an accident: without a checksum all is accepted."""
+    return any(SequenceMatcher(None, text, bare).ratio() > 0.7 for bare in BARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +189,7 @@ REASONS = (
     ),
     Reason("blind", r"its firmware ignores line numbers", lambda f: f.is_interrupted()),
     Reason("went silent", r"stopped answering", _noise, is_fate=False),
-    Reason("did not tell", r"did not tell which line", _noise, is_fate=False),
+    Reason("did not tell", r"did not tell which line", lambda f: f.is_interrupted(), is_fate=False),
     Reason("two lines", r"named two different lines", _noise, is_fate=False),
     Reason(
         "line refused",
