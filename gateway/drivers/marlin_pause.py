@@ -15,6 +15,9 @@ from gateway.drivers.marlin_print_base import PrintBase
 from gateway.drivers.marlin_stages import PAUSES, STANDSTILL, WAITS_FOR_PERSON, Need, Stage
 from gateway.protocol.marlin.link import Link
 
+#: Said while it is paused still.
+GOES_ON = "It goes on: it heats, and moves back to where it was paused."
+
 
 class PausablePrint(PrintBase):
     """A print that can be paused and resumed."""
@@ -27,6 +30,8 @@ class PausablePrint(PrintBase):
         if self.stage is Stage.PREPARING:
             self._pause_wanted = True  # half a start script is no place to stand in
             return True
+        if self.stage is Stage.PAUSING and not parks:
+            self._parks = False  # it asked first, and does it now
         if self.stage not in (Stage.STREAMING, Stage.RESUMING):
             return self.stage in PAUSES
         self.pause_reason, self.pause_note, self._parks = reason, note, parks
@@ -71,6 +76,7 @@ class PausablePrint(PrintBase):
         """Send what brings it back; the next line of the file follows when that was answered."""
         self.needs = None
         if lines:
+            self.pause_reason, self.pause_note = None, GOES_ON
             self._begin(Stage.RESUMING, (*lines, "M105"))
         else:
             self._go_on()

@@ -191,8 +191,8 @@ def hear(driver: DriverCore, recovery: Recovery, reply: Reply) -> None:
         stage = {
             "pause": RecordedStage.PAUSED,
             "paused": RecordedStage.PAUSED,
-            "resume": RecordedStage.STREAMING,
-            "resumed": RecordedStage.STREAMING,
+            "resume": RecordedStage.RESUMING,  # it may be parked
+            "resumed": RecordedStage.RESUMING,
             "cancel": RecordedStage.CANCELED_AT_DEVICE,
         }.get(reply.name)
         if stage is not None and recovery.needs_file:
