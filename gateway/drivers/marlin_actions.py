@@ -2,6 +2,7 @@
 
 pause, out_of_filament     the host pauses: parked as by an order
 paused                     the firmware pauses by itself, and moves its head as it likes
+pause(d) filament_runout   the same two: the filament ran out (Marlin's ACTION_REASON_ON_FILAMENT_RUNOUT)
 resume, resumed            on it goes
 cancel                     the print ends
 disconnect                 the port is given up and left alone for a while; the print is held
@@ -21,6 +22,7 @@ from gateway.protocol.marlin.responses import Action, ActionKind
 #: another program to take the port.
 DISCONNECTED_SECONDS = 60.0
 
+_RUNOUT = "filament_runout"
 _NO_FILAMENT = "The filament ran out. Load new filament, then resume."
 _AT_PRINTER = "Paused at the printer."
 _DISCONNECTED = "The printer asked to be disconnected."
@@ -35,15 +37,20 @@ def hear(driver: DriverCore, action: Action, streamed: HostPrint, link: Link) ->
             streamed.pause(parks=False, reason="job-suspended-by-operator", note=_AT_PRINTER)
         case ActionKind.OUT_OF_FILAMENT:
             streamed.pause()
-            if not streamed.is_ending:
-                streamed.pause_reason, streamed.pause_note = "media-empty", _NO_FILAMENT
-                driver.report(now=True)
         case ActionKind.RESUME | ActionKind.RESUMED:
             streamed.resume()
         case ActionKind.CANCEL:
             streamed.end(link, PrintPhase.CANCELED, AT_DEVICE)
         case _:
             pass
+    if _is_out_of_filament(action) and not streamed.is_ending:
+        streamed.pause_reason, streamed.pause_note = "media-empty", _NO_FILAMENT
+        driver.report(now=True)
+
+
+def _is_out_of_filament(action: Action) -> bool:
+    pauses = action.kind in (ActionKind.PAUSE, ActionKind.PAUSED)
+    return action.kind is ActionKind.OUT_OF_FILAMENT or (pauses and action.argument.startswith(_RUNOUT))
 
 
 def disconnect(driver: DriverCore) -> None:

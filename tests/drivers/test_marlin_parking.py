@@ -305,11 +305,12 @@ async def test_pause_at_the_panel_parks_too(file_of: FileOf) -> None:
         assert stand.moves() == BODY.splitlines()
 
 
+@pytest.mark.parametrize("words", ["out_of_filament T0", "pause filament_runout 0"])
 @on_virtual_time
-async def test_filament_that_ran_out_is_said(file_of: FileOf) -> None:
+async def test_filament_that_ran_out_is_said(words: str, file_of: FileOf) -> None:
     async with MarlinStand("marlin-full", settings=settings()) as stand:
         await stand.ready()
-        await stand.start(file_of(with_line("M118 A1 action:out_of_filament T0")))
+        await stand.start(file_of(with_line(f"M118 A1 action:{words}")))
         report = await stand.phase(PrintPhase.PAUSED)
         assert report.reason == "media-empty"
         assert "filament ran out" in (report.message or "")
