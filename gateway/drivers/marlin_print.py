@@ -275,7 +275,10 @@ class HostPrint(PausablePrint):
                 self.phase = PrintPhase.PRINTING
                 self.pause_reason = self.pause_note = None
         if self._target and not self._side and acked >= self._target:
-            self._stage_done()
+            if link.is_done(self._target):
+                self._stage_done()
+            else:  # counted, not proven: ask once more
+                self._side.append(STANDSTILL[1])
         elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
             self._quick_stop(link)
         return self.phase is not before

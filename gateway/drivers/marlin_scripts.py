@@ -25,6 +25,7 @@ class Script:
     ) -> None:
         """`is_proven` puts a numbered M105 behind the lines. `is_macro`: the printer counts as busy."""
         self.lines = deque((*lines, "M105") if is_proven else lines)
+        self.is_proven = is_proven
         self.done = done
         self.lost = lost
         self.is_macro = is_macro
@@ -63,7 +64,7 @@ class ScriptQueue:
 
     def feed(self, link: Link) -> None:
         """Hand over what there is room for, and see what has been answered."""
-        self._settle(link.acked)
+        self._settle(link)
         while link.wants_line:
             if not self._running:
                 if not self._waiting:
@@ -74,9 +75,13 @@ class ScriptQueue:
                 return
             script.last_number = link.submit(script.lines.popleft())
 
-    def _settle(self, acked: int) -> None:
-        while self._running and not self._running[0].lines and self._running[0].last_number <= acked:
-            self._running.pop(0).done()
+    def _settle(self, link: Link) -> None:
+        running = self._running
+        while running and not running[0].lines and running[0].last_number <= link.acked:
+            if running[0].is_proven and len(running) == 1 and not link.is_done(running[0].last_number):
+                running[0].lines.append("M105")  # counted, not proven: ask once more
+                return
+            running.pop(0).done()
 
     def clear(self, reason: str) -> None:
         """The connection is over."""

@@ -133,6 +133,17 @@ class Link:
         """Number of the last line the firmware itself has proven to have accepted."""
         return self._window.proven
 
+    def is_done(self, number: int) -> bool:
+        """Whether an answer of its own says that line `number`, a question for temperatures, was done.
+
+        `acked` alone may have run ahead by oks that came twice. Where answers have nothing of their own
+        there is only the count.
+        """
+        window = self._window
+        if window.names_lines or self.profile.temperature_in_ok:
+            return window.done >= number
+        return window.acked >= number
+
     @property
     def last_number(self) -> int:
         """The number given last."""

@@ -65,7 +65,8 @@ class SendWindow:
         self.acked = 0
         self.sent = 0
         self.last = 0
-        self.proven = 0
+        self.proven = 0  # last line known to be accepted
+        self.done = 0  # last line known to be done: an answer of its own, or of one behind it
         self._frames: list[bytes] = [b""] * HISTORY_LINES
         self._bytes_through = [0] * (2 * HISTORY_LINES)  # bytes of all frames up to a number
         self._bare_bytes = 0
@@ -140,7 +141,7 @@ class SendWindow:
     def restart(self, number: int) -> None:
         """Forget everything; the firmware was told that the last line was `number`."""
         self.acked = self.sent = self.last = number
-        self.proven = number
+        self.proven = self.done = number
         self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
         self._lost_answers = self.stray = 0
         self._read = number
@@ -248,6 +249,7 @@ class SendWindow:
         if not self.acked < number <= self.sent:
             return False  # doubled, or garbled
         self.proven = max(self.proven, number)
+        self.done = max(self.done, number)
         return self._answered_through(number)
 
     def count_plain(self, oks: int) -> bool:
@@ -326,6 +328,7 @@ class SendWindow:
             self._lost_answers -= 1  # this may be one of those: counted, and no proof
         else:
             self.proven = max(self.proven, number)
+            self.done = max(self.done, number)
         return self._answered_through(number)
 
     def _is_overtaken(self, marker: int) -> bool:
