@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import random
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -26,12 +27,14 @@ from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
 from gateway.config import Config, PrinterConfig
 from gateway.domain.adjustment import HeatLimits
-from gateway.domain.commands import ConfigurePrinters, PrinterSetting
+from gateway.domain.commands import CommandRefused, ConfigurePrinters, PrinterSetting, Refusal
 from gateway.domain.file import FileRejected
 from gateway.domain.printer import PlateClear
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
+from gateway.gcode import recovery
 from gateway.gcode.inspect import NotPrintable, inspect
+from gateway.gcode.recovery import RecoveryPlan
 from gateway.publish.hub import Hub
 from gateway.running import Notifier, Service, log_to_stderr, run_process
 from gateway.store.database import Database
@@ -49,6 +52,8 @@ log = logging.getLogger(__name__)
 SOCKET_MODE = 0o666
 #: Seconds that open requests get to end at a stop; event streams are ended at once.
 SHUTDOWN_SECONDS = 3.0
+#: Seconds that a thread reading a whole file leaves to the event loop between two pieces of 64 KiB.
+BREATH_SECONDS = 0.0002
 
 
 class AddressUnavailable(Exception):
@@ -107,6 +112,7 @@ async def _serve(config: Config) -> int:
             clock=clock,
             ids=ids,
             inspect=_inspect,
+            plan_recovery=plan_recovery,
             events=hub,
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,
@@ -145,6 +151,18 @@ def _setting(printer: PrinterConfig) -> PrinterSetting:
         link=printer.port,
         heat_limits=HeatLimits(printer.max_hotend, printer.max_bed),
     )
+
+
+def plan_recovery(path: str, sha256: str, position: int, layer: int | None) -> RecoveryPlan:
+    """`gcode.recovery` for the API: blocks, and lets the event loop have its turns. Raises CommandRefused."""
+    try:
+        with open(path, "rb") as file:
+            return recovery.plan_recovery(file, sha256, position, layer, lambda: time.sleep(BREATH_SECONDS))
+    except recovery.NotRecoverable as refused:
+        raise CommandRefused(Refusal.CONFLICT, f"This print cannot be recovered: {refused}.") from refused
+    except OSError as error:
+        text = f"This print cannot be recovered: its file cannot be read ({error.strerror})."
+        raise CommandRefused(Refusal.CONFLICT, text) from error
 
 
 def _inspect(path: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from gateway.cli import show
 from gateway.cli.session import Exit, call, readable_file
 
 if TYPE_CHECKING:
-    from gateway.client.models import Answer, Job, JobPage
+    from gateway.client.models import Answer, Job, JobPage, RecoveryPlan
     from gateway.client.native import GatewayClient
 
 app = typer.Typer(no_args_is_help=True, help="Print jobs: hand in, watch, pause, cancel.")
@@ -141,6 +141,38 @@ def resolve(context: typer.Context, job: Which, outcome: Outcome, json: Json = F
         show.as_json(found)
     else:
         print(f'job {found.number} "{found.name}" is {show.standing(found)}')
+
+
+@app.command()
+def recover(
+    context: typer.Context,
+    job: Which,
+    layer: Annotated[int | None, typer.Option(help="Go on with an earlier layer.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    json: Json = False,
+) -> None:
+    """Go on with a held print from its last finished layer, after a board reset or a power cut.
+
+    Says first what it will do: it heats, homes X and Y (never Z) and prints on. Look at the machine before.
+    """
+
+    async def look(client: GatewayClient) -> tuple[Job, RecoveryPlan]:
+        found = await _find(client, job)
+        return found, await client.recovery(found.id, layer)
+
+    found, plan = call(context, look)
+    if json:
+        show.as_json(plan)
+    else:
+        show.recovery(found, plan)
+    if dry_run:
+        return
+    if not yes and not typer.confirm("Have you looked at the machine, and shall it go on?"):
+        raise typer.Exit(Exit.CANCELED)
+    answer = call(context, lambda client: client.recover(found.id, plan.plan, layer))
+    if not json:
+        print(f'job {found.number} "{found.name}": {answer.message or "recover accepted"}')
 
 
 async def _find(client: GatewayClient, text: str) -> Job:

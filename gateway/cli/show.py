@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from gateway.client.models import Job, Printer, Prompt
+    from gateway.client.models import Job, Printer, Prompt, RecoveryPlan
 
 #: Characters a line may have when it goes to a file or a pipe: more than any line, so that none is broken.
 WIDTH_OF_A_PIPE = 10_000
@@ -208,3 +208,13 @@ def _asks(prompt: Prompt | None) -> str:
 def _short(job_id: str | None) -> str:
     """Enough of an id to name the job in another command."""
     return (job_id or "")[:8]
+
+
+def recovery(job: Job, plan: RecoveryPlan) -> None:
+    """What recovering a held print will do."""
+    print(f'job {job.number} "{job.name}" goes on with layer {plan.layer} at Z {plan.z:g} mm')
+    print(f"  {plan.layers_done} layers are done; {plan.line} lines of the file are not sent again")
+    print(f"  the nozzle is taken to stand at Z {plan.z_now:g} mm now")
+    print(f"  heats the bed to {plan.bed:g} °C and the nozzle to {plan.hotend:g} °C, then homes X and Y")
+    for warning in plan.warnings:
+        print(f"  ! {warning}")

@@ -107,6 +107,21 @@ class StoredFile(_Model):
     printable_id: str | None = None  # by which Forge apps name it
 
 
+class RecoveryPlan(_Model):
+    """How a held print would go on from a layer."""
+
+    plan: str
+    layer: int
+    layers_done: int
+    z: float
+    z_now: float
+    line: int
+    hotend: float
+    bed: float
+    gcode: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Answer(_Model):
     """What became of an order to a printer so far."""
 

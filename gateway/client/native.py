@@ -17,7 +17,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.client.calls import ANSWER_WITHIN, BROKEN, Address, Calls, Sleep, explain, refuse
 from gateway.client.errors import GatewayUnreachable, Refused
-from gateway.client.models import Answer, GatewayEvent, Job, JobPage, Key, Member, Printer, StoredFile
+from gateway.client.models import (
+    Answer,
+    GatewayEvent,
+    Job,
+    JobPage,
+    Key,
+    Member,
+    Printer,
+    RecoveryPlan,
+    StoredFile,
+)
 from gateway.client.sse import NotAnEventStream, SseParser
 
 #: Seconds without a byte on the event stream (the gateway sends a comment every 15) before it counts as dead.
@@ -148,6 +158,17 @@ class GatewayClient:
     async def resolve(self, job_id: str, outcome: str) -> None:
         """Say how a held job ended, after a look at the machine."""
         await self._call("POST", f"/jobs/{_segment(job_id)}/resolve", json={"outcome": outcome})
+
+    async def recovery(self, job_id: str, layer: int | None = None) -> RecoveryPlan:
+        """What recovering a held print would do; nothing is done."""
+        params = {} if layer is None else {"layer": str(layer)}
+        path = f"/jobs/{_segment(job_id)}/recovery"
+        return _one(RecoveryPlan, await self._call("GET", path, params=params))
+
+    async def recover(self, job_id: str, plan: str, layer: int | None = None) -> Answer:
+        """Go on with a held print as that plan says."""
+        body = {"plan": plan, "layer": layer}
+        return _one(Answer, await self._call("POST", f"/jobs/{_segment(job_id)}/recover", json=body))
 
     # members and keys
 

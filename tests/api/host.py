@@ -33,6 +33,7 @@ from gateway.domain.printer import Plate, Presence, Printer
 from gateway.domain.state import Draft
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoredEvent
+from gateway.main import plan_recovery
 from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
@@ -109,6 +110,7 @@ class Host:
         self._stack.push_async_callback(self._end_engine)
         self.services = Services(
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
+            plan_recovery=plan_recovery,
             inspect=look_at, events=self.hub, public_url="http://printhost.local:8080",
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat,

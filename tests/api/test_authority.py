@@ -49,6 +49,8 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "POST /jobs/{job_id}/resume": frozenset({R, W}),
     "POST /jobs/{job_id}/cancel": frozenset({R, W}),
     "POST /jobs/{job_id}/resolve": frozenset({R, W}),
+    "GET /jobs/{job_id}/recovery": frozenset({R}),
+    "POST /jobs/{job_id}/recover": frozenset({R, W}),
     "GET /commands/{task_id}": frozenset({R}),
     "POST /files": frozenset({R, W}),
     "GET /files": frozenset({R}),

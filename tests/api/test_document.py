@@ -142,7 +142,7 @@ async def test_answers_of_a_busy_house_validate(host: Host) -> None:
     }  # fmt: skip
     tried = 0
     for method, path, _ in operations():
-        if method != "GET" or path.endswith(("/events", "/printable")):
+        if method != "GET" or path.endswith(("/events", "/printable", "/recovery")):
             continue
         response = await host.client.get(path.format(**parts), headers=headers)
         body = await response.json()

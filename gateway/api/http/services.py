@@ -79,6 +79,62 @@ class EventFeed(Protocol):
         """End all subscriptions, for a clean shutdown. Idempotent."""
 
 
+class RecoverySteps(Protocol):
+    """How an interrupted print would go on (`gcode.recovery.RecoveryPlan`)."""
+
+    @property
+    def token(self) -> str:
+        """Stands for all of it."""
+
+    @property
+    def layer(self) -> int:
+        """The first layer that is printed again."""
+
+    @property
+    def layers_done(self) -> int:
+        """Layers in front of it."""
+
+    @property
+    def z(self) -> float:
+        """Millimetres at which it is printed."""
+
+    @property
+    def z_lost(self) -> float:
+        """Millimetres at which the nozzle is taken to stand now."""
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the file that are not sent again."""
+
+    @property
+    def line(self) -> int:
+        """Printable lines in them."""
+
+    @property
+    def hotend(self) -> float:
+        """Degrees Celsius."""
+
+    @property
+    def bed(self) -> float:
+        """Degrees Celsius; 0: none."""
+
+    @property
+    def heat_lines(self) -> tuple[str, ...]:
+        """Sent first."""
+
+    @property
+    def move_lines(self) -> tuple[str, ...]:
+        """Sent behind them."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at before."""
+
+
+#: (path, sha256, bytes accepted, layer or None) -> the plan; blocking; raises CommandRefused.
+PlanRecovery = Callable[[str, str, int, int | None], RecoverySteps]
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The ports of all surfaces, put together by `gateway.main`."""
@@ -89,6 +145,7 @@ class Services:
     clock: Clock
     ids: IdSource
     inspect: Callable[[str], Mapping[str, Any]]  # path -> metadata; blocking; raises FileRejected
+    plan_recovery: PlanRecovery
     events: EventFeed
     public_url: str
     max_upload_bytes: int

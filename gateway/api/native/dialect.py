@@ -26,6 +26,8 @@ NATIVE = Dialect(
         jobs.resume_job,
         jobs.cancel_job,
         jobs.resolve_job,
+        jobs.plan_job_recovery,
+        jobs.recover_job,
         jobs.get_command,
         files.upload_file,
         files.list_files,

@@ -1,7 +1,8 @@
-"""Print jobs: hand in, look at, pause, resume, cancel, resolve."""
+"""Print jobs: hand in, look at, pause, resume, cancel, resolve, recover."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,19 @@ from gateway.api.http.finding import commandable_job, is_operator, visible_comma
 from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
+from gateway.api.http.services import RecoverySteps
 from gateway.api.native import schemas, shapes
 from gateway.api.native.printers import printer_by
 from gateway.auth.access import all_jobs, is_admin_of, own_jobs, printer_jobs
-from gateway.domain.commands import CancelJob, PauseJob, PrinterCommand, ResolveJob, ResumeJob, SubmitJob
+from gateway.domain.commands import (
+    CancelJob,
+    PauseJob,
+    PrinterCommand,
+    RecoverJob,
+    ResolveJob,
+    ResumeJob,
+    SubmitJob,
+)
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.member import Member
@@ -158,7 +168,9 @@ async def _commandable(call: AnyCall) -> Job:
     return job
 
 
-async def _give(call: AnyCall, make: Callable[[str, str], PauseJob | ResumeJob | CancelJob]) -> web.Response:
+async def _give(
+    call: AnyCall, make: Callable[[str, str], PauseJob | ResumeJob | CancelJob | RecoverJob]
+) -> web.Response:
     job = await _commandable(call)
     task: PrinterCommand = await call.services.engine.execute(make(job.job_id, call.principal.member_id))
     location = {"Location": f"{ROOT}/commands/{task.task_id}"}
@@ -196,6 +208,40 @@ async def resolve_job(call: Call[NoQuery, schemas.Resolution]) -> web.StreamResp
     job = await _commandable(call)
     command = ResolveJob(job.job_id, call.principal.member_id, JobStatus(call.body.outcome))
     return reply(_shape(call, await call.services.engine.execute(command)))
+
+
+async def _planned(call: AnyCall, job: Job, layer: int | None) -> RecoverySteps:
+    services = call.services
+    if not job.is_held or job.is_local or job.file_sha256 is None:
+        raise Failure(409, "Only a held print that was streamed from here can be recovered.")
+    path = services.files.path_of(job.file_sha256)
+    loop = asyncio.get_running_loop()
+    plan = services.plan_recovery
+    return await loop.run_in_executor(None, plan, path, job.file_sha256, job.position or 0, layer)
+
+
+@operation("GET", "/jobs/{job_id}/recovery", scopes=READ, responses={200: schemas.RecoveryPlan})
+async def plan_job_recovery(call: Call[schemas.RecoveryQuery, None]) -> web.StreamResponse:
+    """What recovering a held print from its last finished layer would do. Nothing is done."""
+    plan = await _planned(call, await _commandable(call), call.query.layer)
+    return reply(shapes.recovery(plan))
+
+
+@operation("POST", "/jobs/{job_id}/recover", **_ACCEPTED)
+async def recover_job(call: Call[NoQuery, schemas.Recovery]) -> web.StreamResponse:
+    """Go on with a held print as a plan says that a person has looked at.
+
+    The printer heats, homes X and Y and prints on from that layer. A plan that does not hold any more is
+    refused.
+    """
+    job = await _commandable(call)
+    plan = await _planned(call, job, call.body.layer)
+    if plan.token != call.body.plan:
+        raise Failure(409, "The plan has changed; look at it again (GET /gateway/v1/jobs/{id}/recovery).")
+    where = (plan.offset, plan.line, plan.heat_lines, plan.move_lines)
+    return await _give(
+        call, lambda job_id, member_id: RecoverJob(job_id, member_id, job.position or 0, *where)
+    )
 
 
 @operation("GET", "/commands/{task_id}", scopes=READ, responses={200: schemas.Task})

@@ -202,6 +202,34 @@ class Resolution(_Body):
     outcome: Literal["completed", "failed", "canceled"]
 
 
+class RecoveryQuery(_Body):
+    """Which layer to go on with."""
+
+    layer: int | None = Field(None, ge=1, description="An earlier layer; left out: the last one possible.")
+
+
+class RecoveryPlan(BaseModel):
+    """How a held print would go on from a layer, for a person to confirm."""
+
+    plan: str = Field(description="Names this plan; sent back to confirm it.")
+    layer: int = Field(description="The first layer that is printed again.")
+    layers_done: int
+    z: float = Field(description="Millimetres at which that layer is printed.")
+    z_now: float = Field(description="Millimetres at which the nozzle is taken to stand now.")
+    line: int = Field(description="Printable lines of the file that are not sent again.")
+    hotend: float
+    bed: float
+    gcode: list[str] = Field(description="What is sent before the file goes on.")
+    warnings: list[str]
+
+
+class Recovery(_Body):
+    """A plan that a person has looked at."""
+
+    plan: str = Field(max_length=64)
+    layer: int | None = Field(None, ge=1, description="As it was asked for when the plan was made.")
+
+
 class Task(BaseModel):
     """A command given to a printer, and where it stands."""
 

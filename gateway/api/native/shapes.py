@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.api.http.services import RecoverySteps
 from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
@@ -186,4 +187,20 @@ def fleeting(row: Event) -> dict[str, Any]:
         "printer_id": row.printer_id,
         "work_id": row.work_id,
         "details": row.details(),
+    }
+
+
+def recovery(plan: RecoverySteps) -> dict[str, Any]:
+    """How a held print would go on."""
+    return {
+        "plan": plan.token,
+        "layer": plan.layer,
+        "layers_done": plan.layers_done,
+        "z": plan.z,
+        "z_now": plan.z_lost,
+        "line": plan.line,
+        "hotend": plan.hotend,
+        "bed": plan.bed,
+        "gcode": [*plan.heat_lines, *plan.move_lines],
+        "warnings": list(plan.warnings),
     }
