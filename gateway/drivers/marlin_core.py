@@ -65,6 +65,7 @@ class DriverCore:
         self.is_halted = False
         self.card_cancel_pending = False
         self.rebuild: RecoverPrint | None = None  # waits for the link's line numbers
+        self.reheat: tuple[str, tuple[str, ...]] = ("", ())  # key of a cooled print, what heats it again
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None

@@ -6,12 +6,13 @@ What streams is not cooled down: a print without heat is a broken print. It is p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import HeatersOff
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect, unclear
+from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.protocol.marlin.profile import Profile
 
@@ -52,6 +53,8 @@ def switch_off(driver: DriverCore, order: HeatersOff) -> None:
     is_taken = driver.scripts.add(script) if streamed is None else streamed.interject(script)
     if not is_taken:
         driver.answer(order.order_id, OrderResult.REFUSED, TOO_MANY)
+    elif streamed is not None:
+        _remember(driver, streamed)
     elif driver.held is not None:
         # It never goes on by itself: the firmware's line number has told all that it could.
         driver.breaks_wait = True
@@ -76,6 +79,30 @@ def _refusal(driver: DriverCore, order: HeatersOff) -> str | None:
         # It would be read when somebody has pressed the button, and cool the print that goes on then.
         return WAITS
     return None
+
+
+def _remember(driver: DriverCore, streamed: HostPrint) -> None:
+    """What a resume must heat again. A parked print knows by itself, and survives this process's death."""
+    key, lines = driver.reheat
+    known = lines if key == streamed.key else ()
+    if streamed.parked is None:
+        driver.reheat = (streamed.key, known or tuple(_heat_again(driver.view.temperatures)))
+
+
+def _heat_again(readings: Mapping[str, float]) -> Iterator[str]:
+    """Bed and nozzle to their targets of now, waited for."""
+    for name, command in (("B_target", "M190"), ("T_target", "M109")):
+        target = readings.get(name, 0.0)
+        if target > 0:
+            yield f"{command} S{target:g}"
+
+
+def heat_again(driver: DriverCore, streamed: HostPrint) -> None:
+    """A paused print goes on: what was switched off meanwhile is heated first."""
+    key, lines = driver.reheat
+    driver.reheat = ("", ())
+    if key == streamed.key and lines:
+        streamed.interject(Script(lines))
 
 
 def cool_after_reset(driver: DriverCore, done: Callable[[], None]) -> None:

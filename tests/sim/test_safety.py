@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.machine.board import Board
-from gateway.domain.commands import PauseJob
+from gateway.domain.commands import PauseJob, ResumeJob
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import PrinterObserved
 from tests.support.stand import ANA
@@ -85,12 +85,20 @@ async def test_a_heater_that_does_not_switch_off_stops_the_machine(tmp_path: Pat
         assert len(town.moves("mk3")) < len(MOVES)
 
 
-async def test_a_print_left_paused_cools_and_goes_on_hot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["G28\n", ""], ids=["parked", "left where it stands"])
+async def test_a_print_left_paused_cools_and_goes_on_hot(tmp_path: Path, start: str) -> None:
     async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
-        job = await begun(town)
+        await town.ready("mk3")
+        job = await town.submit(PART.replace("G28\n", start).encode(), "mk3")
+        await town.until(lambda: len(town.moves("mk3")) > 20)
         await town.engine.execute(PauseJob(job.job_id, ANA.member_id))
         await town.until_status(job.job_id, "paused")
         await asyncio.sleep(31 * 60)
         board = town.wires["mk3"].board
         assert (board.hotend.target, board.bed.target) == (0, 60)
         assert "paused" in ((await town.job(job.job_id)).message or "")
+        before = len(town.ledger("mk3").entries)
+        await town.engine.execute(ResumeJob(job.job_id, ANA.member_id))
+        await town.until_status(job.job_id, "completed")
+        ran = [entry.line or "" for entry in town.ledger("mk3").entries[before:] if entry.event == "executed"]
+        assert ran.index("M109 S200") < next(place for place, line in enumerate(ran) if line in MOVES)
