@@ -79,11 +79,14 @@ async def test_no_heat_behind_a_cancel(file_of: FileOf) -> None:
         await stand.ready()
         await stand.start(file_of("G28\n" + "G4 S5\n" * 5))
         await stand.phase(PrintPhase.PRINTING)
-        stand.driver.submit(Adjust("mk3", "a1", "mark-1", Adjustment(hotend=200)))
+        for number in range(6):  # more than the window holds
+            stand.driver.submit(Adjust("mk3", f"a{number}", "mark-1", Adjustment(hotend=200 + number)))
         await stand.cancel()
-        assert (await stand.answered("a1")).result is OrderResult.UNCLEAR
+        assert (await stand.answered("a5")).result is OrderResult.UNCLEAR
         await stand.phase(PrintPhase.CANCELED)
         assert stand.board.hotend.target == 0
+        ran = stand.ledger.executed("host")
+        assert not [line for line in ran[ran.index("M104 S0") :] if line.startswith("M104 S2")]
         assert (await adjust(stand, Adjustment(hotend=50))).result is OrderResult.REFUSED
 
 
