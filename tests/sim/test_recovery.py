@@ -15,7 +15,7 @@ from tests.support.town import Town
 
 LAYERS = 8
 #: Moves of a layer: more than the lines of which it is not known whether they were done.
-WIDTH = 60
+WIDTH = 40
 
 
 def layer(number: int) -> list[str]:
@@ -78,6 +78,11 @@ async def recover(town: Town, job: Job, planned: RecoveryPlan) -> None:
     await town.engine.execute(RecoverJob(job.job_id, ANA.member_id, *where))
 
 
+def soaked(*names: str) -> list[object]:
+    """The first in every run, the others in long ones."""
+    return [names[0], *(pytest.param(name, marks=pytest.mark.soak) for name in names[1:])]
+
+
 def behind_the_boot(town: Town) -> list[str]:
     """What the machine did since it was reset last."""
     entries = town.ledger("mk3").entries
@@ -85,7 +90,7 @@ def behind_the_boot(town: Town) -> list[str]:
     return [entry.line or "" for entry in entries[last:] if entry.event == "executed"]
 
 
-@pytest.mark.parametrize("personality", ["marlin-full", "marlin-stock", "marlin-bare"])
+@pytest.mark.parametrize("personality", soaked("marlin-stock", "marlin-full", "marlin-bare"))
 async def test_each_line_from_that_layer_on_is_executed_exactly_once(
     tmp_path: Path, personality: str
 ) -> None:
@@ -164,6 +169,7 @@ async def test_interrupted_on_its_way_back_it_is_held_again_and_recovered_again(
         assert [move for move in town.moves("mk3") if move in FILE][-len(wanted) :] == wanted
 
 
+@pytest.mark.soak
 async def test_a_recovered_print_survives_its_streamer(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
         job = await held(town, 4 * WIDTH + 30)

@@ -16,7 +16,10 @@ from tests.support.town import Town
 
 MOVES = [f"G1 X{10 + n % 50} Y{10 + n // 50} F1200" for n in range(400)]
 PART = "\n".join(["M140 S60", "M104 S200", "G28", "M190 S60", "M109 S200", *MOVES, "M104 S0", "M140 S0", ""])
-PERSONALITIES = ["marlin-full", "marlin-stock", "marlin-bare", "marlin-sd"]
+PERSONALITIES = [
+    "marlin-bare",
+    *(pytest.param(name, marks=pytest.mark.soak) for name in ("marlin-full", "marlin-stock", "marlin-sd")),
+]
 
 
 def is_cold(town: Town) -> bool:
@@ -74,7 +77,7 @@ class Stuck:
         heater.pending_fault = lambda at: None  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize("personality", ["marlin-full", "marlin-stock"])
+@pytest.mark.parametrize("personality", ["marlin-full", pytest.param("marlin-stock", marks=pytest.mark.soak)])
 async def test_a_heater_that_does_not_switch_off_stops_the_machine(tmp_path: Path, personality: str) -> None:
     async with Town(tmp_path, {"mk3": personality}) as town:
         job = await begun(town, feedrate=60)
