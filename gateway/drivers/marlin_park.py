@@ -30,6 +30,7 @@ PLACE_TOLERANCE = 0.05
 _OFF = 0.0
 
 NOT_TOLD = "the printer did not tell twice alike where it stands (M114)"
+HEAT_NOT_TOLD = "the printer did not tell twice alike what it is heated to (M105)"
 NOT_HOMED = "the file has not homed the printer"
 NOT_AS_IN_FILE = "it does not stand where the file has led it"
 MODE_UNKNOWN = "the file does not say whether its positions are absolute or relative"

@@ -14,6 +14,7 @@ from gateway.drivers.marlin_file_state import FileReading
 from gateway.drivers.marlin_own_scripts import one_hotend, rendered
 from gateway.drivers.marlin_park import (
     EXTRUDE_MIN,
+    HEAT_NOT_TOLD,
     FileState,
     heat_lines,
     park_lines,
@@ -108,7 +109,11 @@ def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileRead
     if why is not None or place is None:
         streamed.park((), None, f"Not parked: {why}.")
         return
-    targets = one_hotend(driver.view.temperatures)
+    targets = driver.view.agreed_targets
+    if targets is None:  # a resume would heat to what noise has made of it
+        streamed.park((), None, f"Not parked: {HEAT_NOT_TOLD}.")
+        return
+    targets = one_hotend(targets)
     parked = Parked(
         x=place["X"], y=place["Y"], z=place["Z"], e=place["E"],
         hotend=targets.get("T_target", 0.0), bed=targets.get("B_target", 0.0),

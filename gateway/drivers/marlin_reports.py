@@ -42,6 +42,7 @@ class MachineView:
         self.height: float | None = None  # mm, by M115
         self._temperatures: dict[str, float] = {}
         self._temperatures_at: float | None = None
+        self._targets: list[Mapping[str, float]] = []  # of the last two reports that name any
         self._busy_until = 0.0
         self._waits_until = 0.0
 
@@ -49,6 +50,15 @@ class MachineView:
     def temperatures(self) -> Mapping[str, float]:
         """The last reading of each sensor and target in degrees Celsius, as snapshots name them."""
         return self._temperatures
+
+    @property
+    def agreed_targets(self) -> Mapping[str, float] | None:
+        """What the heaters are set to, in degrees Celsius, if the last two reports say the same.
+
+        A report comes without a checksum: `/5.00` and `/500` are one lost byte apart from `/50.0`.
+        """
+        targets = self._targets
+        return targets[0] if len(targets) == 2 and targets[0] == targets[1] else None
 
     def waits_for_person(self, now: float) -> bool:
         """Whether the firmware blocks until somebody presses its button (or M108 comes)."""
@@ -73,6 +83,7 @@ class MachineView:
         """No connection; `reason` is for people."""
         self.link, self.link_reason = LinkState.DOWN, reason
         self._temperatures, self._temperatures_at = {}, None
+        self._targets = []
         self._busy_until = 0.0
         self.prompts.clear()
 
@@ -80,6 +91,8 @@ class MachineView:
         """Learn from a reply."""
         if isinstance(reply, Temperature):
             self._temperatures_at = now
+            if targets := {name: value for name, value in reply.readings.items() if "_target" in name}:
+                self._targets = [*self._targets[-1:], targets]
             self._temperatures = {**self._temperatures, **reply.readings}
             if len(self._temperatures) > HEATERS_MAX:
                 self._temperatures = dict(reply.readings)

@@ -17,6 +17,8 @@ SOME, MANY = 14, 1000
 ONCE_FAILED = [
     ("marlin-full", 56, "a numbered line that became an unknown command was not labelled"),
     ("marlin-full", 106, "a death between record and first line was blamed on the printer"),
+    ("klipper", 2, "oks that came twice ended the last stage while the machine moved"),
+    ("marlin-stock", 234, "a resume heated to 5000 degrees: a lost byte in a temperature report"),
 ]
 
 

@@ -106,7 +106,7 @@ def weather(seed: int, mixture: str, length: int, *, is_blind: bool = False) -> 
     """The weather of one run of a file of `length` lines; `mixture` is one of NAMES.
 
     is_blind: the firmware looks at no checksum. What is lost on its way there is lost for good, with no entry
-    that could be labelled, so nothing is: such firmware sits behind a pipe that loses nothing.
+    that could be labelled, so nothing is: such firmware sits behind a pipe that takes writes whole.
     """
     dice = Random(f"weather {seed}")
     name = dice.choice(DEFAULT)
@@ -115,7 +115,7 @@ def weather(seed: int, mixture: str, length: int, *, is_blind: bool = False) -> 
     return Weather(
         name,
         _rates(dice, name, is_blind=is_blind),
-        _deaths(dice, length) if dice.random() < 0.5 else (),
+        _deaths(dice, length, is_blind=is_blind) if dice.random() < 0.5 else (),
         _acts(dice, length) if dice.random() < 0.4 else (),
         baud=dice.choice((0, 0, 115200, 250000)),
         latency=dice.choice((0.0, 0.0, 0.004)),
@@ -144,11 +144,11 @@ def _harms(label: str) -> bool:
     return label.endswith("to-board") or label in ("line-corrupted", "rx-overflow")
 
 
-def _deaths(dice: Random, length: int) -> tuple[Death, ...]:
+def _deaths(dice: Random, length: int, *, is_blind: bool) -> tuple[Death, ...]:
     return tuple(
         Death(
             dice.randint(1, 2 * length) if dice.random() < 0.8 else dice.randint(1, 12),
-            dice.choice((0, 0, dice.randrange(1, 90), 10_000)),
+            dice.choice((0, 0, 10_000 if is_blind else dice.randrange(1, 90), 10_000)),
             dice.choice((0.0, 0.02, 0.4, 3.0, 25.0, 25.0, 90.0)),
             is_gentle=dice.random() < 0.2,
         )
