@@ -184,3 +184,33 @@ async def test_a_recovered_print_survives_its_streamer(tmp_path: Path) -> None:
         again = [line for number in range(planned.layer, LAYERS + 1) for line in layer(number)]
         wanted = [line for line in again if line.startswith("G1")]
         assert [move for move in town.moves("mk3")[before:] if move in FILE] == wanted
+
+
+async def test_a_power_cut_at_the_host_too_leaves_the_jobs_own_row_to_go_by(tmp_path: Path) -> None:
+    """The line record lies in memory: it is gone, and so are all processes."""
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        job = await town.submit(PART, "mk3")
+        await town.until(lambda: len(town.moves("mk3")) > 4 * WIDTH + 20)
+        await asyncio.sleep(1)
+        await town.kill_gateway()
+        await town.kill_streamer()
+        lost(town)
+        for record in (tmp_path / "records").iterdir():
+            record.unlink()
+        town.start_streamer()
+        await town.start_gateway()
+
+        async def is_held() -> bool:
+            return (await town.job(job.job_id)).is_held
+
+        await town.until_async(is_held)
+        job = await town.job(job.job_id)
+        planned = plan(town, job)
+        await town.until(lambda: town.host.snapshot()[0].link.value == "up")
+        await recover(town, job, planned)
+        await town.until_status(job.job_id, "completed")
+        again = [line for number in range(planned.layer, LAYERS + 1) for line in layer(number)]
+        wanted = [line for line in again if line.startswith("G1")]
+        assert [move for move in town.moves("mk3") if move in FILE][-len(wanted) :] == wanted
+        assert planned.layer > 1
