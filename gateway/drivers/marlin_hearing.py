@@ -192,12 +192,14 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
         driver.take_ended_from_card()
     if reason.is_reset and (driver.print is not None or driver.recovery is not None):
         driver.cools = True
+    if reason in _FATAL_FOR_PRINT and driver.print is not None:
+        driver.cools = True  # what is said without a number now may not arrive: the next link says it again
     if driver.print is not None:
         ends = reason.is_halt or reason in _FATAL_FOR_PRINT
         driver.print.close(
             PrintPhase.FAILED if ends else PrintPhase.HELD,
             ABORTED if ends else "printer-stopped",
-            failed.message + (_COOLED if driver.cools else ""),
+            failed.message + (_COOLED if reason.is_reset and driver.cools else ""),
         )
         if not ends:
             driver.record.enter(RecordedStage.HELD)
