@@ -1,7 +1,7 @@
 """Lines a second over a slow answer: 250,000 baud and 4 ms from a line's last byte to its answer's first.
 
-One line at a time reaches 168 there. What more is possible is the firmware's to say: BUFSIZE - 1 lines, and no
-more bytes than its receive buffer holds.
+One line at a time reaches 168 there. What more is possible is the firmware's to say: BUFSIZE - 1 lines, and
+no more bytes than its receive buffer holds.
 """
 
 from __future__ import annotations
