@@ -193,6 +193,20 @@ def test_orders(run: Run, fake: FakeGateway, verb: str) -> None:
     assert fake.asked[-1] == ("POST", f"/jobs/{fake.jobs[0]['id']}/{verb}")
 
 
+def test_recovery_is_told_and_confirmed(run: Run, fake: FakeGateway) -> None:
+    told = run("jobs", "recover", "7", "--dry-run")
+    assert told.exit_code == 0
+    assert 'job 7 "clip.gcode" goes on with layer 42 at Z 8.4 mm' in told.stdout
+    assert "! Look first." in told.stdout
+    assert fake.bodies == []
+    unconfirmed = run("jobs", "recover", "7")
+    assert unconfirmed.exit_code != 0
+    assert fake.bodies == []
+    done = run("jobs", "recover", "7", "--layer", "30", "--yes")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, 'job 7 "clip.gcode": recover accepted')
+    assert fake.bodies == [{"plan": "plan-30", "layer": 30}]
+
+
 def test_resolves(run: Run, fake: FakeGateway) -> None:
     fake.fate.append({"status": "failed"})
     assert run("jobs", "resolve", "7", "failed").stdout == 'job 7 "clip.gcode" is failed\n'

@@ -79,6 +79,8 @@ class FakeGateway:
                 web.get(f"{base}/jobs", self._jobs),
                 web.get(f"{base}/jobs/{{id}}", self._job),
                 web.post(f"{base}/jobs/{{id}}/resolve", self._done),
+                web.get(f"{base}/jobs/{{id}}/recovery", self._recovery),
+                web.post(f"{base}/jobs/{{id}}/recover", self._accepted_with),
                 web.post(f"{base}/jobs/{{id}}/{{verb}}", self._accepted),
                 web.get(f"{base}/members", self._members),
                 web.post(f"{base}/members", self._add_member),
@@ -127,6 +129,14 @@ class FakeGateway:
         limit, offset = int(request.query.get("limit", 20)), int(request.query.get("offset", 0))
         page = self.jobs[offset : offset + limit]
         return web.json_response({"jobs": page, "total": len(self.jobs), "limit": limit, "offset": offset})
+
+    async def _recovery(self, request: web.Request) -> web.Response:
+        layer = int(request.query.get("layer", 42))
+        plan = {
+            "plan": f"plan-{layer}", "layer": layer, "layers_done": layer - 1, "z": layer / 5, "z_now": 8.4,
+            "line": 900, "hotend": 210.0, "bed": 60.0, "gcode": ["M190 S60"], "warnings": ["Look first."],
+        }  # fmt: skip
+        return web.json_response(plan)
 
     async def _job(self, request: web.Request) -> web.Response:
         found = next((one for one in self.jobs if one["id"] == request.match_info["id"]), None)
