@@ -18,6 +18,7 @@ ONCE_FAILED = [
     ("marlin-full", 56, "a numbered line that became an unknown command was not labelled"),
     ("marlin-full", 106, "a death between record and first line was blamed on the printer"),
     ("klipper", 2, "oks that came twice ended the last stage while the machine moved"),
+    ("marlin-sd", 0, "a temperature answer that came twice proved a standstill that was none"),
     ("marlin-stock", 234, "a resume heated to 5000 degrees: a lost byte in a temperature report"),
 ]
 

@@ -12,7 +12,8 @@ the history ring. What the oks are worth (measured on Marlin 2.1.2):
 * A plain `ok` proves that *some* line was answered. It is counted for the oldest line in flight. A lost ok
   makes that count lag by one (safe: the window is one line narrower); a doubled ok makes it run ahead.
 * M105 is answered *inside* its ok (`ok T:…`), so a numbered M105 is a **marker**: its answer proves every
-  line before it, wipes out any lag, and a plain ok is never counted for it, which stops any lead.
+  line before it, wipes out any lag, and a plain ok is never counted for it, which stops any lead. It proves
+  nothing where it may be the answer to an earlier marker, come twice: that one was unanswered still.
 * Plain oks that come while a marker is the oldest line in flight are **stray**: doubled ones, or the marker's
   own answer was lost and these are for the lines behind it. Its answer comes at once, if it comes.
 * `Resend: n` proves that n-1 was accepted and n was not. `proven` remembers the highest such number; a
@@ -72,6 +73,7 @@ class SendWindow:
         self._bare_bytes = 0
         self._markers: deque[int] = deque()  # not yet answered
         self._marked: deque[int] = deque(maxlen=HISTORY_LINES)  # answered or not, for a rewind
+        self._alone = 0  # the last marker that got its number while no other one was unanswered
         self._lost_answers = 0  # of markers believed to be answered: they may come after all
         self._block_free: int | None = None  # what `B` was last
         self._idle_free = 0  # what it is when nothing waits: BUFSIZE - 1
@@ -143,7 +145,7 @@ class SendWindow:
         self.acked = self.sent = self.last = number
         self.proven = self.done = number
         self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
-        self._lost_answers = self.stray = 0
+        self._lost_answers = self.stray = self._alone = 0
         self._read = number
         self._markers.clear()
         self._marked.clear()
@@ -160,6 +162,8 @@ class SendWindow:
         self._frames[number & _MASK] = frame
         through[number & _BYTES_MASK] = through[before & _BYTES_MASK] + len(frame)
         if is_marker:
+            if not self._markers:
+                self._alone = number
             self._markers.append(number)
             self._marked.append(number)
         return number
@@ -326,7 +330,7 @@ class SendWindow:
             number = markers[1]
         if self._lost_answers:
             self._lost_answers -= 1  # this may be one of those: counted, and no proof
-        else:
+        elif number == self._alone:
             self.proven = max(self.proven, number)
             self.done = max(self.done, number)
         return self._answered_through(number)
@@ -384,7 +388,7 @@ class SendWindow:
         self._read = min(self._read, self.sent)
         self._bare = deque((min(behind, self.sent), size, marks) for behind, size, marks in self._bare)
         self._markers = deque(marker for marker in self._marked if marker > self.acked)
-        self.stray = 0
+        self.stray = self._alone = 0
         self._recovering = number
         self._probe_limit = self.in_flight + 1  # it was out before: whatever else is unanswered, it may again
         return Verdict.REWOUND

@@ -218,3 +218,19 @@ def test_questions_without_answers_are_forgiven_lines_are_not() -> None:
     assert window.in_flight == 0
     assert window.proven == 0, "forgiven is not proven: the firmware may still ask for them"
     assert window.count_resend(2) is Verdict.REWOUND
+
+
+def test_an_answer_that_came_twice_proves_no_second_question() -> None:
+    window = SendWindow(lines=4, receive_bytes=1000)
+    for text in (b"N1 M105*1\n", b"N2 M400*1\n", b"N3 M105*1\n"):
+        window.append(text, is_marker=b"M105" in text)
+    window.frames_to_send()
+    told = Ok(temperatures={"T": 20.0})
+    window.count_ok(told)
+    assert (window.acked, window.proven, window.done) == (1, 1, 1)
+    window.count_ok(told)  # the same line again
+    assert (window.acked, window.proven, window.done) == (3, 1, 1), "counted, and M400 may be at work"
+    window.append(b"N4 M105*1\n", is_marker=True)
+    window.frames_to_send()
+    window.count_ok(told)
+    assert (window.acked, window.proven, window.done) == (4, 4, 4)
