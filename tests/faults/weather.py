@@ -141,7 +141,8 @@ def _rates(dice: Random, mixture: str, *, is_blind: bool) -> dict[str, Rate]:
 
 
 def _harms(label: str) -> bool:
-    return label.endswith("to-board") or label in ("line-corrupted", "rx-overflow")
+    """Klipper plans a dwell like a move, also one of the machine's own: it would count as the print's."""
+    return label.endswith("to-board") or label in ("line-corrupted", "rx-overflow", "busy-for-minutes")
 
 
 def _deaths(dice: Random, length: int, *, is_blind: bool) -> tuple[Death, ...]:
