@@ -102,23 +102,26 @@ def _series(cases: list[Case], jobs: int, odd: int) -> int:
     struck: Counter[str] = Counter()
     runs: Counter[str] = Counter()
     stalls: list[float] = []
-    for result in results(cases, jobs):
-        verdicts.append((result.case.personality, result.verdict))
-        struck += result.struck
-        runs.update(result.struck.keys())
-        if result.stall is not None:
-            stalls.append(result.stall)
-        if result.shown:
-            print(f"-- {result.verdict.kind}: {result.shown.splitlines()[0]}", flush=True)
-            if odd > 0:
-                print(result.shown, flush=True)
-                odd -= 1
+    try:
+        for result in results(cases, jobs):
+            verdicts.append((result.case.personality, result.verdict))
+            struck += result.struck
+            runs.update(result.struck.keys())
+            if result.stall is not None:
+                stalls.append(result.stall)
+            if result.shown:
+                print(f"-- {result.verdict.kind}: {result.shown.splitlines()[0]}", flush=True)
+                if odd > 0:
+                    print(result.shown, flush=True)
+                    odd -= 1
+    except KeyboardInterrupt:
+        print("-- stopped; so far:")
     print(verdict_table(verdicts))
     print(f"\n{fault_table(struck, runs)}")
     if stalls:
         mean = sum(stalls) / len(stalls)
         print(f"\nmean stall per fault: {mean:.2f} s ({len(stalls)} runs that had nothing but faults)")
-    print(f"{len(cases)} runs in {time.monotonic() - began:.0f} s")
+    print(f"{len(verdicts)} runs in {time.monotonic() - began:.0f} s")
     return any(verdict.kind is Kind.FAIL for _, verdict in verdicts)
 
 
