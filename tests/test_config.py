@@ -125,7 +125,7 @@ def test_it_is_frozen() -> None:
         (PRINTER.replace("/dev/ttyACM0", "usb:2c99"), '"usb:2c99" is not a USB device; write usb:VID:PID:'),
         (PRINTER.replace("/dev/ttyACM0", "COM3"), 'port: "COM3" is not a port; write /dev/serial/by-id/'),
         (PRINTER.replace("/dev/ttyACM0", "tcp://host"), 'port: "host" is not an address with a port'),
-        (PRINTER + 'baud = "fast"', '[[printers]] no. 1 ("mk3") baud: "fast" is not a speed; write a number such'),
+        (PRINTER + 'baud = "fast"', '[[printers]] no. 1 ("mk3") baud: "fast" is not a speed; write a'),
         (PRINTER + 'plate_clear = "never"', "choose 'confirm' or 'auto'"),
         (PRINTER + PRINTER.replace("ttyACM0", "ttyACM1").replace("mk3", "MK3"),
          '[[printers]] no. 2 name: "MK3" is that of no. 1 already; give each printer its own name'),

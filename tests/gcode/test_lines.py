@@ -120,8 +120,8 @@ def test_reading_on_from_any_line_gives_the_rest(rows: list[bytes], data: st.Dat
 
 
 PIECES = st.sampled_from(
-    [b"G1 X1.5", b"G1 X2 ", b" ", b"\n", b"\r\n", b";", b"N7 ", b"*99", b"T1", b"g28", b"M110 N0", b"\t", b"\\",
-     b"M117 Hi", b"\xff", b"\xc3\xa9", b"=:_", b"(", b"\0", b"\x0b"]
+    [b"G1 X1.5", b"G1 X2 ", b" ", b"\n", b"\r\n", b";", b"N7 ", b"*99", b"T1", b"g28", b"M110 N0", b"\t",
+     b"\\", b"M117 Hi", b"\xff", b"\xc3\xa9", b"=:_", b"(", b"\0", b"\x0b"]
 )  # fmt: skip
 
 

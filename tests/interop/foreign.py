@@ -19,7 +19,7 @@ PIP_SECONDS = 90.0
 MARK = "installed-by-tests"
 
 #: Prints the file argv[2] on the port argv[1]; exit status 0 when the host believes that it is printed.
-#: It frames a trailing comment with the command, and Marlin's reader throws away the checksum with the comment
+#: Frames a trailing comment with the command, and Marlin's reader throws the checksum away with the comment
 #: (`No Checksum with line number`, for ever): it is given the file without comments.
 MARLIN_HOST = """
 import sys

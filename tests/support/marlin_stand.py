@@ -230,7 +230,7 @@ class MarlinStand:
     # -- the truth ----------------------------------------------------------------------------------------
 
     def moves(self) -> list[str]:
-        """Moves of the print that the machine executed, in order. Parking moves by G0 (E by G1, and F alone)."""
+        """Moves of the print that the machine executed, in order. Parking moves by G0."""
         return [line for line in self.ledger.executed("host") if line[:4] in ("G1 X", "G1 Y", "G1 Z")]
 
     def panel(self, press: str, *args: Any) -> None:

@@ -84,6 +84,7 @@ class Handshake:
     def numbered(self, now: float) -> None:
         """M110 went out."""
         self._tries += 1
+        self._commands = None
         self.numbering_goes_on(now)
 
     def numbering_goes_on(self, now: float) -> None:
@@ -171,4 +172,6 @@ class Handshake:
             card = ("M27",)
             if profile.report_sd and self.capabilities.get("AUTOREPORT_SD_STATUS"):
                 card = ("M27", profile.report_sd.format(seconds=seconds))
+        if not temperature and not card and self._asked > 1:
+            return iter(("M105",))  # see `Opening.number_again`: one line more than the one that proves M110
         return chain(temperature, card)

@@ -377,6 +377,8 @@ class Link:
             connection.signal(Signal.REFUSED)
         elif verdict is Verdict.REPEATED:
             self._silence.settle_at = now + SETTLE_SECONDS
+        elif verdict is Verdict.CONTRADICTED and not connection.is_ready:
+            self._opening.number_again(now)
         elif verdict is Verdict.CONTRADICTED:
             self._fail(FailureReason.POSITION_LOST)
         elif verdict is Verdict.REFUSED:

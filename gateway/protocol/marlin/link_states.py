@@ -65,7 +65,7 @@ class Signal(Enum):
     STARTED = auto()  # the board booted
     IDENTIFIED = auto()  # the firmware named itself
     IDENTIFIED_IN_MID_PRINT = auto()  # the same, and its line number must not be touched
-    NUMBERING_WANTED = auto()
+    NUMBERING_WANTED = auto()  # the print is given up; or the numbers were not taken after all
     POSITION_WANTED = auto()
     POSITION_TAKEN = auto()  # the driver goes on behind the line that the firmware named
     POSITION_UNKNOWN = auto()  # nobody can tell where the print stands
@@ -160,7 +160,7 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.STARTED: _P.FAILED,
         _S.IDENTIFIED: _P.STREAMING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.STREAMING,
-        _S.NUMBERING_WANTED: _P.STREAMING,
+        _S.NUMBERING_WANTED: _P.NUMBERING,
         _S.POSITION_WANTED: _P.STREAMING,
         _S.POSITION_TAKEN: _P.STREAMING,
         _S.POSITION_UNKNOWN: _P.STREAMING,
@@ -173,7 +173,7 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.STARTED: _P.FAILED,
         _S.IDENTIFIED: _P.RECOVERING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.RECOVERING,
-        _S.NUMBERING_WANTED: _P.RECOVERING,
+        _S.NUMBERING_WANTED: _P.NUMBERING,
         _S.POSITION_WANTED: _P.RECOVERING,
         _S.POSITION_TAKEN: _P.RECOVERING,
         _S.POSITION_UNKNOWN: _P.RECOVERING,
@@ -186,7 +186,7 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
         _S.STARTED: _P.FAILED,
         _S.IDENTIFIED: _P.PROBING,
         _S.IDENTIFIED_IN_MID_PRINT: _P.PROBING,
-        _S.NUMBERING_WANTED: _P.PROBING,
+        _S.NUMBERING_WANTED: _P.NUMBERING,
         _S.POSITION_WANTED: _P.PROBING,
         _S.POSITION_TAKEN: _P.PROBING,
         _S.POSITION_UNKNOWN: _P.PROBING,

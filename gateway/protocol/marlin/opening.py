@@ -91,6 +91,15 @@ class Opening:
         link.window.append_bare(frame)
         self.handshake.numbered(now)
 
+    def number_again(self, now: float) -> None:
+        """The numbers that seemed to be proven are refused, before the link was ready.
+
+        M115 was asked twice of a busy board: its second ok was taken for that of M110, the line behind it was
+        read before M110 was done, and that set the number back behind it.
+        """
+        self._link.signal(Signal.NUMBERING_WANTED)
+        self.number(now)
+
     def go_on(self) -> None:
         """A line was answered: the next report is asked for, or the link is ready."""
         link = self._link

@@ -22,6 +22,10 @@ the history ring. What the oks are worth (measured on Marlin 2.1.2):
   or vanish without a word (the firmware drops its receive buffer). So after a rewind to n only line n flies
   until it is answered, and as many equal Resends as there were lines behind it are not counted as refusals.
 * The `ok` behind a Resend belongs to no line.
+* `B3` says that three slots of the command ring are free. Lines that find a free slot do not stay in the
+  receive buffer, so while no more lines fly than the ring has slots, its bytes are no limit (measured with
+  8 lines of 20 bytes over a buffer of 128). Should lines be lost all the same, with more bytes under way than
+  the buffer holds, that firmware is kept to its bytes from then on.
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ BARE_LINES_MAX = 16
 WINDOW_LINES_MAX = 31
 
 _MASK = HISTORY_LINES - 1
+_ANY_BYTES = 1 << 30
 _BYTES_MASK = 2 * HISTORY_LINES - 1  # a rewind goes back a whole history, and one line before it is looked up
 
 
@@ -62,7 +67,7 @@ class SendWindow:
 
     def __init__(self, *, lines: int, receive_bytes: int) -> None:
         self.lines = lines
-        self.receive_bytes = receive_bytes
+        self._receive_bytes = receive_bytes
         self.acked = 0
         self.sent = 0
         self.last = 0
@@ -78,6 +83,8 @@ class SendWindow:
         self._block_free: int | None = None  # what `B` was last
         self._idle_free = 0  # what it is when nothing waits: BUFSIZE - 1
         self._read = 0  # number of the last line known to have left the receive buffer
+        self._byte_limit = receive_bytes  # none, while the command ring takes every line under way
+        self._has_overflowed = False
         self.stray = 0  # oks that belonged to no line, since the last one that did
         self._bare: deque[tuple[int, int, bool]] = deque()  # (behind which number, bytes, answers with T:)
         self._probe_limit = 0
@@ -86,6 +93,15 @@ class SendWindow:
         self._refused = (0, 0)
         self._owes_ok_of_resend = False
         self.names_lines = False  # oks say which line they answer
+
+    @property
+    def receive_bytes(self) -> int:
+        """Bytes that the firmware's receive buffer holds."""
+        return self._receive_bytes
+
+    @receive_bytes.setter
+    def receive_bytes(self, size: int) -> None:
+        self._receive_bytes = self._byte_limit = size
 
     @property
     def in_flight(self) -> int:
@@ -106,13 +122,13 @@ class SendWindow:
         """(lines, bytes) to be handed over now. The last line may exceed the bytes, and waits then."""
         waiting = self.last - self.acked + len(self._bare)
         if waiting == 0:
-            return self.lines, self.receive_bytes
+            return self.lines, self._byte_limit
         if self._recovering is not None and self.last > self.sent:
             return 0, 0
         through = self._bytes_through
         behind = self.acked if self.acked > self._read else self._read
         used = through[self.last & _BYTES_MASK] - through[behind & _BYTES_MASK] + self._bare_bytes
-        return self.lines - waiting, self.receive_bytes - used
+        return self.lines - waiting, self._byte_limit - used
 
     @property
     def unsent(self) -> int:
@@ -147,6 +163,7 @@ class SendWindow:
         self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
         self._lost_answers = self.stray = self._alone = 0
         self._read = number
+        self._byte_limit, self._has_overflowed = self._receive_bytes, False
         self._markers.clear()
         self._marked.clear()
         self._bare.clear()
@@ -192,7 +209,7 @@ class SendWindow:
             return True
         if self._recovering is not None and self.sent >= self._recovering:
             return flying == 0
-        return flying < self.lines and (flying == 0 or self.bytes_in_flight + size <= self.receive_bytes)
+        return flying < self.lines and (flying == 0 or self.bytes_in_flight + size <= self._byte_limit)
 
     def frames_to_send(self) -> list[bytes]:
         """The frames that have room now, in order; they count as sent."""
@@ -201,7 +218,7 @@ class SendWindow:
         sent = self.sent
         last = min(self.last, self.acked + self.lines - len(self._bare))
         may_one = sent == self.acked and not self._bare
-        while last > sent and self._bytes_behind(last) > self.receive_bytes:
+        while last > sent and self._bytes_behind(last) > self._byte_limit:
             if last == sent + 1 and may_one:
                 break
             last -= 1
@@ -241,6 +258,8 @@ class SendWindow:
         elif block_free > self._idle_free or block_free > self.lines:
             self._idle_free = max(self._idle_free, min(block_free, WINDOW_LINES_MAX))
             self.lines = max(self.lines, self._idle_free)
+        if number is not None and self.lines <= self._idle_free and not self._has_overflowed:
+            self._byte_limit = _ANY_BYTES
         if number is not None and self.acked < number <= self.sent and not self._bare:
             read = number + self._idle_free - block_free
             if read > self._read:
@@ -382,6 +401,9 @@ class SendWindow:
         self._refused = (number, times)
         if times > REFUSALS_MAX:
             return Verdict.REFUSED
+        through = self._bytes_through
+        if through[self.sent & _BYTES_MASK] - through[number - 1 & _BYTES_MASK] > self._receive_bytes:
+            self._has_overflowed, self._byte_limit = True, self._receive_bytes
         self._echoes = self.sent - number
         self.sent = number - 1
         self.acked = min(self.acked, self.sent)

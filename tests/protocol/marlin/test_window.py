@@ -39,6 +39,46 @@ def test_no_more_bytes_than_the_receive_buffer_but_always_one_line() -> None:
     assert len(long.frames_to_send()) == 1
 
 
+def window_that_knows_its_slots(slots: int = 7) -> SendWindow:
+    window = SendWindow(lines=3, receive_bytes=60)
+    for number in range(1, 30):
+        window.append(numbered(number, "M117 " + "x" * 30))
+    for number in (1, 2):
+        window.frames_to_send()
+        window.learn(slots, number)
+        window.count_ok(Ok(number, 15, slots))
+    return window
+
+
+def test_what_finds_a_free_slot_is_not_held_to_the_bytes() -> None:
+    window = window_that_knows_its_slots()
+    assert numbers(window.frames_to_send()) == list(range(3, 10))
+    assert window.room()[1] > 1000
+
+
+def test_lines_lost_with_more_bytes_than_the_buffer_bring_its_limit_back() -> None:
+    window = window_that_knows_its_slots()
+    window.frames_to_send()
+    assert window.count_resend(3) is Verdict.REWOUND
+    assert numbers(window.frames_to_send()) == [3]
+    window.learn(7, 3)
+    window.count_ok(Ok(3, 15, 7))
+    assert numbers(window.frames_to_send()) == [4], "one line of 48 bytes fills 60, for good"
+    window.learn(7, 4)
+    window.count_ok(Ok(4, 15, 7))
+    assert numbers(window.frames_to_send()) == [5]
+
+
+def test_lines_lost_with_few_bytes_are_no_overflow() -> None:
+    window = window_that_knows_its_slots()
+    window.frames_to_send()
+    window.count_ok(Ok(8, 15, 7))
+    assert window.count_resend(9) is Verdict.REWOUND
+    window.frames_to_send()
+    window.count_ok(Ok(9, 15, 7))
+    assert numbers(window.frames_to_send()) == list(range(10, 17))
+
+
 def test_an_ok_with_a_number_answers_everything_before_it() -> None:
     window = window_with(3)
     window.frames_to_send()
