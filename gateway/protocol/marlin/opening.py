@@ -38,6 +38,7 @@ class Opening:
         self._link = connection
         self._patience = patience
         self._may_number = may_number
+        self._owes_ok_of_refusal = False
         self.handshake = Handshake(
             now, override=override, report_seconds=report_seconds, is_mid_print=not may_number
         )
@@ -68,6 +69,9 @@ class Opening:
     def hear_ok(self, ok: Ok, now: float) -> None:
         """An ok in one of the two phases, before any numbered line is out."""
         if self._link.phase is LinkPhase.NUMBERING:
+            owes, self._owes_ok_of_refusal = self._owes_ok_of_refusal, False
+            if owes:
+                return
             if not ok.number and ok.temperatures is None:
                 self._prove_numbering(now)
         elif self.handshake.hear(ok):
@@ -99,6 +103,7 @@ class Opening:
         """
         self._link.signal(Signal.NUMBERING_WANTED)
         self.number(now)
+        self._owes_ok_of_refusal = True
 
     def go_on(self) -> None:
         """A line was answered: the next report is asked for, or the link is ready."""
