@@ -23,7 +23,7 @@ class Place:
     axes: dict[str, float] = field(default_factory=lambda: dict.fromkeys("XYZE", 0.0))
     is_absolute: bool = True
     is_extruder_absolute: bool = True
-    feedrate: float = 0.0
+    feedrate: float | None = None  # until a line says one
     hotend: float = 0.0
     bed: float = 0.0
     fan: float = 0.0
@@ -63,6 +63,8 @@ class Place:
             if abs(value - other.axes[axis]) > TOLERANCE_MM:
                 return f"{axis} is {value:g} and not {other.axes[axis]:g}"
         for name in ("is_absolute", "is_extruder_absolute", "feedrate", "hotend", "bed", "fan"):
+            if other.feedrate is None and name == "feedrate":
+                continue
             if getattr(self, name) != getattr(other, name):
                 return f"{name} is {getattr(self, name)} and not {getattr(other, name)}"
         return None

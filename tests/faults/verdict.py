@@ -179,7 +179,11 @@ def _noise(facts: Facts) -> bool:
 
 
 REASONS = (
-    Reason("halted", r"stopped itself in an emergency|heater protection", lambda f: f.events["kill"] > 0),
+    Reason(
+        "halted",
+        r"stopped itself in an emergency|heater protection|not heating at expected",
+        lambda f: f.events["kill"] > 0,
+    ),
     Reason("not begun", r"it had not begun", lambda f: bool(f.outcome.absences)),
     Reason("not ours", r"which is not one of this print", lambda f: f.events["reset"] > 0),
     Reason("reset", r"was reset|has forgotten the lines", lambda f: f.events["reset"] > 0),
