@@ -124,7 +124,7 @@ def _strange(text: str, entry: Entry, places: dict[str, int], done: int) -> str 
 
 def _resembles_bare(text: str) -> bool:
     """Whether this is one of our un-numbered lines after an accident: without a checksum all is accepted."""
-    return any(SequenceMatcher(None, text, bare).ratio() > 0.7 for bare in BARE)
+    return text.startswith(BARE) or any(SequenceMatcher(None, text, bare).ratio() > 0.7 for bare in BARE)
 
 
 @dataclass(frozen=True, slots=True)
