@@ -6,6 +6,7 @@ It loads neither SQL nor HTTP: half the memory, and nothing that could fail besi
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import random
@@ -71,6 +72,9 @@ async def _stream(config: Config) -> int:
     waiting.cancel()
     if serving.done():
         await serving
+    # What is here now stays: a full collection would look through all of it, and the planners would wait.
+    gc.collect()
+    gc.freeze()
     await service.until_ended(lambda: not serving.done())
     store.stop()
     await service.cancel()
@@ -95,7 +99,7 @@ def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
     folder = config.streamer.wire_folder
     return {
         printer.name: WireLog(
-            folder, printer.name, max_bytes=size, monotonic=clock.monotonic, wall=clock.wall
+            folder, printer.name, max_bytes=size, monotonic=time.monotonic, wall=clock.wall
         )
         for printer in config.printers
         if size

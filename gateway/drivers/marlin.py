@@ -237,7 +237,8 @@ class MarlinDriver(DriverCore):
         session.arm(due)
 
     def _kill_again(self, link: Link, now: float) -> None:
-        """An emergency stop is repeated until the firmware says that it halted."""
+        """An emergency stop is repeated until the firmware says that it halted; each second one checked."""
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = now + KILL_AGAIN_SECONDS
-            link.send_emergency("M112")
+            link.send_emergency("M112", is_checked=self.kills % 2 == 1)
+            self.kills += 1

@@ -28,9 +28,11 @@ from gateway.protocol.marlin.responses import (
     Action,
     ActionKind,
     Busy,
+    ErrorLine,
     FirmwareError,
     Position,
     Reply,
+    Start,
     Temperature,
     UnknownCommand,
 )
@@ -46,9 +48,12 @@ _COOLED = (
     " Nothing more of the print is sent, and the heaters are switched off. Look at the print: it may be"
     " recovered from its last finished layer, or canceled."
 )
-_FATAL_FOR_PRINT = frozenset(
-    {FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE, FailureReason.STOPPED}
+_STOP_OBEYED = (
+    "The printer stopped itself in an emergency stop and was reset by it: its heaters and motors are off."
+    " Look at it before the next print."
 )
+_BOOTS = "The printer was reset and is starting."
+_FATAL_FOR_PRINT = frozenset({FailureReason.LINE_REFUSED, FailureReason.NUMBERS_DISAGREE})
 
 
 def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
@@ -74,6 +79,10 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
     elif isinstance(event, LinkFailed):
         _link_failed(driver, event)
     else:
+        if isinstance(event, Start):
+            _booted(driver)
+        elif isinstance(event, ErrorLine) and driver.kill_at is not None and driver.kills == 1:
+            driver.kill_at = now  # it may be the M112 that was refused: once more at once, with a checksum
         if not driver.is_halted:  # what a stopped board says after its first words explains less
             driver.view.hear(event, now)
         driver.is_changed = True
@@ -87,6 +96,14 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
             if driver.recovery is not None:
                 marlin_recovery.hear(driver, driver.recovery, event)
             _hear_card(driver, event)
+
+
+def _booted(driver: DriverCore) -> None:
+    """It begins anew: nothing is left to be stopped. Some ask for a press of the knob before they answer."""
+    driver.kill_at = None
+    if driver.is_halted:
+        driver.is_halted = False
+        driver.view.link, driver.view.link_reason = LinkState.CONNECTING, _BOOTS
 
 
 def _hear_in_print(driver: DriverCore, reply: Reply, streamed: HostPrint, link: Link) -> None:
@@ -181,32 +198,35 @@ def connection_lost(driver: DriverCore, reason: str) -> None:
 def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     session = driver.session
     assert session is not None
+    # Prusa and Repetier reset themselves on M112, the latter without a word before `start`.
+    is_obeyed = driver.kill_at is not None and failed.reason is FailureReason.RESTARTED
+    message = _STOP_OBEYED if is_obeyed else failed.message
     if failed.reason is not FailureReason.POSITION_LOST:  # its session goes on, and a stop stays wanted
         driver.kill_at = None
     driver.card_cancel_pending = driver.breaks_wait = False
     marlin_rebuild.give_up(driver)
-    driver.scripts.clear(failed.message)
+    driver.scripts.clear(message)
     reason = failed.reason
     if reason.is_halt or reason.is_reset:
-        driver.card.board_gone(failed.message)
+        driver.card.board_gone(message)
         driver.take_ended_from_card()
     if reason.is_reset and (driver.print is not None or driver.recovery is not None):
         driver.cools = True
     if reason in _FATAL_FOR_PRINT and driver.print is not None:
         driver.cools = True  # what is said without a number now may not arrive: the next link says it again
     if driver.print is not None:
-        ends = reason.is_halt or reason in _FATAL_FOR_PRINT
+        ends = reason.is_halt or reason in _FATAL_FOR_PRINT or is_obeyed
         driver.print.close(
             PrintPhase.FAILED if ends else PrintPhase.HELD,
             ABORTED if ends else "printer-stopped",
-            failed.message + (_COOLED if reason.is_reset and driver.cools else ""),
+            message + (_COOLED if reason.is_reset and not is_obeyed else ""),
         )
         if not ends:
             driver.record.enter(RecordedStage.HELD)
         print_over(driver, driver.print)
     if driver.recovery is not None and (reason.is_halt or reason.is_reset):
-        marlin_recovery.hold(driver, failed.message.rstrip("."), is_cooled=True)
-    driver.view.message = failed.detail or failed.message
+        marlin_recovery.hold(driver, message.rstrip("."), is_cooled=True)
+    driver.view.message = message if is_obeyed else failed.detail or message
     if reason.is_halt:
         driver.is_halted = True
         session.link = driver.new_link(is_halted=True)

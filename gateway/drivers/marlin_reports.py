@@ -8,7 +8,16 @@ from types import MappingProxyType
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.drivers.marlin_prompts import PromptWatch
 from gateway.protocol.marlin.link_events import LinkReady
-from gateway.protocol.marlin.responses import Area, Busy, Fault, FirmwareError, Killed, Reply, Temperature
+from gateway.protocol.marlin.responses import (
+    Area,
+    Busy,
+    Fault,
+    FirmwareError,
+    Killed,
+    Reply,
+    Stopped,
+    Temperature,
+)
 
 #: Seconds a `busy` counts: keepalive repeats it every two.
 BUSY_SECONDS = 5.0
@@ -102,8 +111,12 @@ class MachineView:
             self._busy_until = now + BUSY_SECONDS
             self._waits_until = self._busy_until if reply.waits_for_person else 0.0
             if self.link is LinkState.CONNECTING:
-                self.link_reason = f"The printer is busy ({reply.kind}) and answers afterwards."
-        elif isinstance(reply, FirmwareError | Fault | Killed):
+                self.link_reason = (
+                    "The printer waits for somebody to press its knob or button, and answers afterwards."
+                    if reply.waits_for_person
+                    else f"The printer is busy ({reply.kind}) and answers afterwards."
+                )
+        elif isinstance(reply, FirmwareError | Fault | Killed | Stopped):
             self.message = reply.text
         elif isinstance(reply, Area):
             self.height = reply.height

@@ -28,7 +28,7 @@ class FailureReason(StrEnum):
     @property
     def is_halt(self) -> bool:
         """Whether the firmware stopped itself: nothing moves or heats until somebody resets the printer."""
-        return self in (FailureReason.KILLED, FailureReason.THERMAL)
+        return self in (FailureReason.KILLED, FailureReason.THERMAL, FailureReason.STOPPED)
 
     @property
     def is_reset(self) -> bool:
@@ -44,15 +44,17 @@ _MESSAGES = {
     FailureReason.NUMBERS_NOT_ACCEPTED: "The printer answers, but does not take numbered lines."
     " Check the cable, and whether another program uses the same port.",
     FailureReason.WENT_SILENT: "The printer stopped answering. Look at the machine, its cable and power.",
-    FailureReason.RESTARTED: "The printer was reset. Its position and temperatures are lost.",
-    FailureReason.POSITION_LOST: "The printer has forgotten the lines it had accepted, so it was reset."
-    " Its position is lost.",
+    FailureReason.RESTARTED: "The printer was reset, so its position is lost and its heaters are off.",
+    FailureReason.POSITION_LOST: "The printer has forgotten the lines it had accepted: it was reset, or"
+    " another program uses the same port. Its position is lost.",
     FailureReason.LINE_REFUSED: "The printer refused one line again and again. Either the line is too long"
     " for its firmware, or the cable disturbs the signal: use a shorter, shielded cable.",
     FailureReason.NUMBERS_DISAGREE: "The printer asks for lines it was never sent. Check that no other"
     " program uses the same port, and the cable.",
-    FailureReason.KILLED: "The printer stopped itself in an emergency stop. Look at it, then reset it.",
-    FailureReason.THERMAL: "The printer's heater protection tripped and it stopped itself."
+    FailureReason.KILLED: "The printer stopped itself in an emergency stop: its heaters and motors are"
+    " off. Look at it, then reset it.",
+    FailureReason.THERMAL: "The printer's heater protection tripped, and it switched its heaters off."
     " Check heater and thermistor before you reset it.",
-    FailureReason.STOPPED: "The printer's firmware stopped because of an error. Look at the machine.",
+    FailureReason.STOPPED: "The printer's firmware stopped because of an error, and refuses every command."
+    " Look at the machine, its heaters and its sensors, then reset it.",
 }

@@ -92,6 +92,16 @@ def bare(text: str, *, line_chars: int = MARLIN_LINE_CHARS) -> bytes:
     return sendable(text, line_chars=line_chars) + b"\n"
 
 
+def checked(text: str) -> bytes:
+    """One line with a checksum and no number, and its newline. Raises LineNotSendable.
+
+    Repetier with FEATURE_CHECKSUM_FORCED takes no line without a checksum, M112 included (gcode.cpp); Prusa
+    and the first Marlins refuse one that has a checksum and no number.
+    """
+    body = sendable(text)
+    return b"%b*%d\n" % (body, checksum(body))
+
+
 def numbered(number: int, text: str, *, line_chars: int = MARLIN_LINE_CHARS) -> bytes:
     """One numbered, checked frame with its newline. Raises LineNotSendable."""
     body = b"N%d %b" % (number, sendable(text, line_chars=line_chars))

@@ -42,6 +42,7 @@ from gateway.protocol.marlin.responses import (
     Resend,
     SdStatus,
     Start,
+    Stopped,
     Temperature,
     Wait,
     is_damaged_ok,
@@ -213,14 +214,16 @@ class Link:
         self._window.append_bare(frame, is_marker=profile.temperature_in_ok and text == "M105")
         self._connection.out.append(frame)
 
-    def send_emergency(self, command: str) -> None:
+    def send_emergency(self, command: str, *, is_checked: bool = False) -> None:
         """M112, M108, M410 or `M876 S<0-9>`: bare and at once. Works in every phase but FAILED.
+
+        `is_checked`: with a checksum, for firmware that refuses it without one.
 
         M876 answers the firmware's prompt: button n, from 0, in the order of its `prompt_button` lines.
         """
         if not framing.is_emergency(command):
             raise ValueError(f"{command!r} is no emergency command")
-        frame = framing.bare(command)
+        frame = framing.checked(command) if is_checked else framing.bare(command)
         self._window.append_bare(frame)
         self._connection.out.insert(0, frame)
 
@@ -404,6 +407,8 @@ class Link:
         elif isinstance(reply, Killed):
             words = f"{connection.last_words}; {reply.text}" if connection.last_words else reply.text
             connection.fail(FailureReason.KILLED, words)
+        elif isinstance(reply, Stopped):
+            connection.fail(FailureReason.STOPPED, reply.text)
         elif isinstance(reply, FirmwareError | Echo):
             connection.last_words = reply.text
         elif isinstance(reply, Busy):

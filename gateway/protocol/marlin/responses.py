@@ -76,6 +76,13 @@ class Killed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """The firmware lives and answers, but refuses every command until a reset (Repetier's `fatal:`)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Busy:
     """A command takes its time: `processing`, `paused for user`, `paused for input`."""
 
@@ -237,9 +244,9 @@ class Other:
 
 
 Reply = (
-    Ok | Resend | ErrorLine | FirmwareError | Fault | Killed | Busy | Temperature | Start | Wait | Capability
-    | FirmwareInfo | SdStatus | NotSdPrinting | FileOpened | FileOpenFailed | FileSelected | DonePrinting
-    | Action | UnknownCommand | Position | Area | Echo | Other
+    Ok | Resend | ErrorLine | FirmwareError | Fault | Killed | Stopped | Busy | Temperature | Start | Wait
+    | Capability | FirmwareInfo | SdStatus | NotSdPrinting | FileOpened | FileOpenFailed | FileSelected
+    | DonePrinting | Action | UnknownCommand | Position | Area | Echo | Other
 )  # fmt: skip
 
 PLAIN_OK = Ok()
@@ -435,6 +442,7 @@ _BY_PREFIX: tuple[tuple[str, Callable[[str], Reply | None]], ...] = (
     ("rs", _parse_resend),
     ("Error", _parse_error),
     ("error", _parse_error),
+    ("fatal:", lambda text: Stopped(text[6:].strip())),
     ("!!", lambda text: FirmwareError(text[2:].strip(), is_fatal=True)),
     ("busy:", _parse_busy),
     ("wait", lambda text: Wait() if text == "wait" else None),
