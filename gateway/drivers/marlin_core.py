@@ -69,7 +69,7 @@ class DriverCore:
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None
-        self.kills = 0  # M112s of the present emergency stop, repeated ones included
+        self.kills = self.boots = 0  # M112s of the present emergency stop, and the `start`s behind them
         self.left_alone_until = 0.0  # the printer asked for it
         self.asked_at = 0.0
         self.broke_at = 0.0
@@ -105,6 +105,7 @@ class DriverCore:
         """M112 went out; it goes out again until the firmware says that it halted."""
         if not self.is_halted:
             self.kill_at, self.kills = self.clock() + KILL_AGAIN_SECONDS, 1
+            self.boots = 0
 
     def take_ended_from_card(self) -> None:
         """Keep the end of a print from the card, if it came."""

@@ -39,6 +39,9 @@ from gateway.protocol.marlin.responses import (
 
 #: Seconds between two M108 while a cancelled print waits for heat or a person.
 BREAK_AGAIN_SECONDS = 1.0
+#: `start`s behind an emergency stop, in the handshake, after which it counts as obeyed: power-up and opening
+#: of the port make two.
+STOP_BOOTS = 3
 
 _TWO_PRINTS = (
     "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
@@ -99,8 +102,14 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
 
 
 def _booted(driver: DriverCore) -> None:
-    """It begins anew: nothing is left to be stopped. Some ask for a press of the knob before they answer."""
-    driver.kill_at = None
+    """It begins anew. Some ask for a press of the knob before they answer.
+
+    A board that was booting, or was reset by the opening of its port, has not read the M112 of before. One
+    that says `start` each time resets itself on M112, and would again with each further one.
+    """
+    driver.boots += 1
+    if driver.boots >= STOP_BOOTS:
+        driver.kill_at = None
     if driver.is_halted:
         driver.is_halted = False
         driver.view.link, driver.view.link_reason = LinkState.CONNECTING, _BOOTS
