@@ -205,7 +205,7 @@ class MarlinDriver(DriverCore):
         self.asked_at = now
         if link.phase is LinkPhase.ASKING:
             if link.is_idle:
-                link.ask("M105")
+                link.ask("M27" if self.asks_card else "M105")
             return
         if not self.scripts.is_empty or self.recovery is not None:
             return

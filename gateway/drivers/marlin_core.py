@@ -67,6 +67,7 @@ class DriverCore:
         self.rebuild: RecoverPrint | None = None  # waits for the link's line numbers
         self.reheat: tuple[str, tuple[str, ...]] = ("", ())  # key of a cooled print, what heats it again
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
+        self.asks_card = False  # a board that has forgotten a held print may be printing from its card
         self.breaks_wait = False  # a wait for a person is in the way of an order
         self.kill_at: float | None = None
         self.kills = self.boots = 0  # M112s of the present emergency stop, and the `start`s behind them

@@ -63,7 +63,7 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
     """One thing that the firmware said, or that became of the link."""
     if isinstance(event, LinkReady):
         driver.view.came_up(event)
-        driver.is_halted = False
+        driver.is_halted = driver.asks_card = False
         driver.asked_at = now
         if (driver.held is None or driver.cools) and not event.is_numbered:
             link.begin_numbering(now)  # it was given up, or reset: the old number tells nothing any more
@@ -98,6 +98,8 @@ def hear(driver: DriverCore, event: LinkEvent, link: Link, now: float) -> None:
         else:
             if driver.recovery is not None:
                 marlin_recovery.hear(driver, driver.recovery, event)
+            elif driver.asks_card:
+                marlin_recovery.hear_card(driver, event, link, now)
             _hear_card(driver, event)
 
 

@@ -10,9 +10,11 @@ Lines of our own at the end of a stage (M400, markers, heaters off, the end scri
 twice does no harm, and which of them arrived does not matter.
 
 Everything else is *held*, recorded as held, and never tried again by itself: a board that was reset (it says
-so, or names a line nobody recorded), a firmware that will not tell, a file that is not the recorded one. The
-file is hashed, not just looked at: going on with another file's lines in a hot machine is the worst that
-could happen. The hash is taken in a thread, of the very descriptor that is read on from afterwards.
+so, or has no numbered line at all: then its heaters go off, unless it prints from its card), a board with a
+line of another program (nothing is touched: it may be at work for that one), a firmware that will not tell,
+a file that is not the recorded one. The file is hashed, not just looked at: going on with another file's
+lines in a hot machine is the worst that could happen. The hash is taken in a thread, of the very descriptor
+that is read on from afterwards.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from gateway.drivers.marlin_unfinished import Recovery
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkReady, PositionTold, PositionUnknown
-from gateway.protocol.marlin.responses import Action, Reply, Start
+from gateway.protocol.marlin.responses import Action, NotSdPrinting, Reply, SdStatus, Start
 
 #: Seconds a print may have been left alone and still go on by itself. A restart or an upgrade takes ten, a
 #: cable put back at once as many. After 120 s Marlin lets go of its motors (DEFAULT_STEPPER_TIMEOUT_SEC), the
@@ -51,7 +53,11 @@ _COOLED = (
 _DECIDED = "Somebody decided otherwise about this print first."
 _WAS_RESET = "the printer was reset, so its position is lost"
 _NOT_OURS = (
-    "the printer's last line is {last_line}, which is not one of this print: it was reset, or used by others"
+    "the printer's last line is {last_line}, which is not one of this print: another program has used it"
+)
+_FORGOT = "the printer has no line of it, so it was reset, and its position is lost"
+_CARD_RUNS = (
+    "the printer has no line of it, so it was reset; it prints from its card now, and nothing is sent to it"
 )
 _NOT_BEGUN = "it had not begun: nothing of it was sent to the printer"
 _LEFT_ALONE = (
@@ -153,7 +159,10 @@ def _prove(driver: DriverCore, recovery: Recovery, last_line: int, link: Link, n
     # Beyond the newest entry the ring may still hold numbers of an earlier life: they never arrived.
     found = driver.record.find(last_line) if left is not None and last_line <= left.last_number else None
     if found is None:
-        hold(driver, _NOT_OURS.format(last_line=last_line))
+        if last_line:  # somebody's: heaters may be on for a reason
+            hold(driver, _NOT_OURS.format(last_line=last_line))
+        else:
+            _forgotten(driver, link, now)
         return
     offset, line, kind = found
     number = link.locator.go_on(now)
@@ -163,6 +172,31 @@ def _prove(driver: DriverCore, recovery: Recovery, last_line: int, link: Link, n
     else:
         driver.record.sent(number, offset, line, LineKind.SIDE)
         recovery.place = Place(number, offset, line, prepared=None)
+
+
+def _forgotten(driver: DriverCore, link: Link, now: float) -> None:
+    """Nobody has numbered a line since it booted: it is cooled, unless it prints from its card."""
+    driver.asks_card = link.profile.sd_card
+    driver.cools = not driver.asks_card
+    hold(driver, _FORGOT, is_cooled=driver.cools)
+    if driver.cools:
+        link.begin_numbering(now)
+
+
+def hear_card(driver: DriverCore, reply: Reply, link: Link, now: float) -> None:
+    """What M27 says of a board that has forgotten a held print."""
+    if not isinstance(reply, NotSdPrinting | SdStatus):
+        return
+    driver.asks_card = False
+    left = driver.record.unfinished()
+    if driver.held is None or left is None:
+        return
+    driver.cools = isinstance(reply, NotSdPrinting)
+    why, what_to_do = (_FORGOT, _COOLED) if driver.cools else (_CARD_RUNS, _LOOK)
+    driver.held = _report(left, f"This print cannot go on: {why}.{what_to_do}")
+    if driver.cools:
+        link.begin_numbering(now)
+    driver.report(now=True)
 
 
 def _was_watched(left: OpenRecord, now: float) -> bool:

@@ -18,7 +18,7 @@ from gateway.domain.orders import (
     SendGcode,
 )
 from gateway.drivers.contract import OpenRecord
-from tests.support.marlin_stand import MarlinStand, MemoryRecord, on_virtual_time
+from tests.support.marlin_stand import MarlinStand, MemoryRecord, on_virtual_time, used_by_others
 
 FileOf = Callable[[str], Path]
 EVERYONE = ["marlin-full", "marlin-stock", "marlin-bare", "marlin-sd"]
@@ -139,7 +139,8 @@ async def test_a_stop_without_a_connection_says_what_is_left_to_do() -> None:
 @on_virtual_time
 async def test_orders_for_another_print_send_nothing_in_any_state(state: str, gcode: Path) -> None:
     left = OpenRecord("mark-0", str(gcode), "0" * 64, 10, "clip.gcode", 57, 9, 4) if state == "held" else None
-    async with MarlinStand("marlin-full", sd_files={"m.gco": CARD}, record=MemoryRecord(left)) as stand:
+    wire = await used_by_others("marlin-full", sd_files={"m.gco": CARD})
+    async with MarlinStand(wire=wire, record=MemoryRecord(left)) as stand:
         await stand.ready()
         if state in ("streaming", "paused", "ended", "down"):
             await stand.start(gcode)

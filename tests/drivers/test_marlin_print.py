@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.domain.observations import Activity, LinkState, OrderResult, PrintPhase
 from gateway.drivers.contract import LineKind, OpenRecord
-from tests.support.marlin_stand import MarlinStand, MemoryRecord, on_virtual_time
+from tests.support.marlin_stand import MarlinStand, MemoryRecord, on_virtual_time, used_by_others
 
 PERSONALITIES = ["marlin-full", "marlin-stock", "marlin-bare", "marlin-sd"]
 
@@ -257,8 +258,9 @@ async def test_a_cable_that_resets_the_board_holds_the_print(gcode: Path, moves:
 
 @on_virtual_time
 async def test_an_unfinished_record_is_held_and_nothing_touched(gcode: Path) -> None:
-    left = OpenRecord("mark-0", str(gcode), "0" * 64, gcode.stat().st_size, "clip.gcode", 57, 900, 44)
-    async with MarlinStand("marlin-stock", record=MemoryRecord(left)) as stand:
+    sha256 = hashlib.sha256(gcode.read_bytes()).hexdigest()
+    left = OpenRecord("mark-0", str(gcode), sha256, gcode.stat().st_size, "clip.gcode", 57, 900, 44)
+    async with MarlinStand(wire=await used_by_others("marlin-stock"), record=MemoryRecord(left)) as stand:
         await stand.ready()
         began = stand.wire.now
         await stand.until(lambda: stand.wire.now > began + 30)
@@ -269,7 +271,7 @@ async def test_an_unfinished_record_is_held_and_nothing_touched(gcode: Path) -> 
         assert "cancel" in (shot.current.message or "").lower()
         assert shot.temperatures
         assert set(stand.ledger.executed("host")) <= {"M105", "M115"}
-        assert "reset" in (shot.current.message or "")
+        assert "another program" in (shot.current.message or "")
         assert (await stand.start(gcode)).result is OrderResult.REFUSED
         assert (await stand.resume("mark-0")).result is OrderResult.REFUSED
         assert (await stand.cancel("mark-0")).result is OrderResult.ACCEPTED

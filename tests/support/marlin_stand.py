@@ -88,6 +88,15 @@ class MemoryRecord:
         return None
 
 
+async def used_by_others(personality: str, last_line: int = 4711, **board_options: Any) -> BoardWire:
+    """A board that has been up for a while, and has lines of another program."""
+    wire = BoardWire(Board(personality, **board_options))
+    wire.turn()
+    await asyncio.sleep(2.0)
+    wire.board.renumber(last_line)
+    return wire
+
+
 class MarlinStand:
     """Driver, board, cable and everything the driver said."""
 
