@@ -51,6 +51,7 @@ _COOLED = (
     " Nothing more of the print is sent, and the heaters are switched off. Look at the print: it may be"
     " recovered from its last finished layer, or canceled."
 )
+_ENDED_COLD = " Nothing more of the print is sent, and the heaters are switched off."
 _STOP_OBEYED = (
     "The printer stopped itself in an emergency stop and was reset by it: its heaters and motors are off."
     " Look at it before the next print."
@@ -230,7 +231,7 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
         driver.print.close(
             PrintPhase.FAILED if ends else PrintPhase.HELD,
             ABORTED if ends else "printer-stopped",
-            message + (_COOLED if reason.is_reset and not is_obeyed else ""),
+            message + _what_follows(reason, is_obeyed=is_obeyed),
         )
         if not ends:
             driver.record.enter(RecordedStage.HELD)
@@ -249,6 +250,12 @@ def _link_failed(driver: DriverCore, failed: LinkFailed) -> None:
     else:
         _switch_heaters_off(driver, session, reason)
         session.end(failed.message)
+
+
+def _what_follows(reason: FailureReason, *, is_obeyed: bool) -> str:
+    if reason in _FATAL_FOR_PRINT:
+        return _ENDED_COLD
+    return _COOLED if reason.is_reset and not is_obeyed else ""
 
 
 def _cooled(driver: DriverCore) -> None:

@@ -39,12 +39,12 @@ class FailureReason(StrEnum):
 _MESSAGES = {
     FailureReason.NO_ANSWER: "The printer does not answer. Check that it is switched on, that the cable"
     " is in, and that `baud` in the configuration is the printer's.",
-    FailureReason.NOT_UNDERSTOOD: "The printer sends bytes that make no sense. Most likely `baud` in the"
-    " configuration is not the printer's (115200 and 250000 are usual).",
+    FailureReason.NOT_UNDERSTOOD: "The printer sends bytes that make no sense. Check `baud` in the"
+    " configuration: most likely it is not the printer's (115200 and 250000 are usual).",
     FailureReason.NUMBERS_NOT_ACCEPTED: "The printer answers, but does not take numbered lines."
     " Check the cable, and whether another program uses the same port.",
     FailureReason.WENT_SILENT: "The printer stopped answering. Look at the machine, its cable and power.",
-    FailureReason.RESTARTED: "The printer was reset, so its position is lost and its heaters are off.",
+    FailureReason.RESTARTED: "The printer was reset, so its position is lost.",
     FailureReason.POSITION_LOST: "The printer has forgotten the lines it had accepted: it was reset, or"
     " another program uses the same port. Its position is lost.",
     FailureReason.LINE_REFUSED: "The printer refused one line again and again. Either the line is too long"

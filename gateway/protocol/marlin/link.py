@@ -331,6 +331,7 @@ class Link:
     def _hear_ok(self, ok: Ok, now: float) -> None:
         connection, window = self._connection, self._window
         question = self._silence.answer_seen(now)
+        connection.last_words = ""  # it went on behind them
         if ok.block_free is not None:
             window.learn(ok.block_free, ok.number)
         phase = connection.phase

@@ -31,7 +31,10 @@ class LinkFailed:
     @property
     def message(self) -> str:
         """For people: what happened, in the firmware's words too, and what to do."""
-        return f"{self.reason.message} ({self.detail})" if self.detail else self.reason.message
+        words = self.reason.message
+        if not self.detail or self.reason is FailureReason.RESTARTED:  # `start` tells nobody anything
+            return words
+        return f'{words} The printer said: "{self.detail}".'
 
 
 @dataclass(frozen=True, slots=True)
