@@ -104,7 +104,7 @@ def _below(screen: Console, notes: Iterable[tuple[str, str]]) -> None:
     from rich.text import Text
 
     for item, note in notes:
-        if note:
+        if note.strip():
             screen.print(Text(f"{item}: {note}"))
 
 

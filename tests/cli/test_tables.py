@@ -44,6 +44,11 @@ def test_notes_move_below_first() -> None:
     assert " ".join(lines[4:]) == f"1: {NOTE}"
 
 
+def test_a_blank_note_is_no_note() -> None:
+    lines = printed(40, COLUMNS, [(1, "a", "queued", "mk3", " " * 40), (2, "b", "queued", "mk3", "clear it")])
+    assert lines[4:] == ["2: clear it"]
+
+
 def test_then_spare_columns_are_left_out() -> None:
     lines = printed(34, COLUMNS, [(1, "clip.gcode", "queued", "mk3", "")], ("PRINTER",))
     assert lines[0].split() == ["NUMBER", "NAME", "STATUS"]
@@ -75,7 +80,7 @@ def test_any_table_is_one_line_an_item(width: int, rows: list[tuple[int, str, st
     assert all(cell_len(line) <= width for line in lines)
     assert [line.split()[0] for line in table[2:]] == [str(number) for number, *_ in rows]
     if below:
-        assert any(note.strip() for _, _, note, _ in rows)
+        assert any(show.plain(note).strip() for _, _, note, _ in rows), "as shown: \x1f is blank, its sign is not"
     assert "\x1b" not in "".join(lines)
 
 
