@@ -349,13 +349,14 @@ class Link:
 
     def _answered(self) -> None:
         connection, window = self._connection, self._window
+        if not window.is_recovering:
+            self._silence.settle_at = None
         if connection.phase is LinkPhase.STREAMING:
             self._opening.go_on()
             return
         self._beyond = 0
         is_numbering = connection.phase is LinkPhase.NUMBERING
         if window.acked >= 1 if is_numbering else not window.is_recovering:
-            self._silence.settle_at = None
             connection.signal(Signal.ANSWERED)
             self._opening.go_on()
 
@@ -380,7 +381,8 @@ class Link:
             self._patience.answer_seen(now)
             connection.signal(Signal.REFUSED)
         elif verdict is Verdict.REPEATED:
-            self._silence.settle_at = now + SETTLE_SECONDS
+            if self._silence.settle_at is None:  # Repetier repeats a Resend until it is obeyed
+                self._silence.settle_at = now + SETTLE_SECONDS
         elif verdict is Verdict.CONTRADICTED and not connection.is_ready:
             self._opening.number_again(now)
         elif verdict is Verdict.CONTRADICTED:

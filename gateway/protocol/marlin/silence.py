@@ -13,7 +13,7 @@ from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase, Sign
 from gateway.protocol.marlin.patience import Hurry, Patience
 from gateway.protocol.marlin.window import Verdict
 
-#: Seconds from the last echo of a Resend to the conclusion that the second try was refused as well.
+#: Seconds from the first echo of a Resend to the conclusion that the line was refused once more.
 #: A round trip over USB takes 5 ms, a loaded host delays it by some tens of milliseconds.
 SETTLE_SECONDS = 0.5
 #: Seconds of idleness a `wait` must contradict before it counts as a sign of a lost ok.

@@ -17,10 +17,15 @@ the history ring. What the oks are worth (measured on Marlin 2.1.2):
 * Plain oks that come while a marker is the oldest line in flight are **stray**: doubled ones, or the marker's
   own answer was lost and these are for the lines behind it. Its answer comes at once, if it comes.
 * `Resend: n` proves that n-1 was accepted and n was not. `proven` remembers the highest such number; a
-  later Resend at or below it contradicts what the firmware said before: it has lost its memory.
+  later Resend at or below it contradicts what the firmware said before: it has lost its memory. But a report
+  in the middle of a plain `ok` reads like a marker's answer: a Resend that contradicts only the newest of
+  those takes it back. A board that was reset asks for line 1, which is never obeyed once it was proven.
 * After an error every line that was already under way behind the bad one may cause a Resend of its own,
   or vanish without a word (the firmware drops its receive buffer). So after a rewind to n only line n flies
   until it is answered, and as many equal Resends as there were lines behind it are not counted as refusals.
+* Prusa's firmware refuses a line that it has already, where Marlin drops it: each Resend that is obeyed for
+  nothing makes the next one. So a line refused twice goes out again only when its Resends have ended
+  (`settle`), and as many Resends of the line behind it as it went out again are taken for such echoes.
 * The `ok` behind a Resend belongs to no line.
 * `B3` says that three slots of the command ring are free. Lines that find a free slot do not stay in the
   receive buffer, so while no more lines fly than the ring has slots, its bytes are no limit (measured with
@@ -39,7 +44,7 @@ from gateway.protocol.marlin.responses import Ok
 #: again, at most a few windows; 256 is what the line record keeps too. Power of two: used as a mask.
 HISTORY_LINES = 256
 #: Refusals of one and the same line before the link gives up: noise that spoils one line in ten still passes
-#: with 1 - 10^-6, a line the firmware can never take (too long for it) ends within a second.
+#: with 1 - 10^-6, a line the firmware can never take (too long for it) ends within three seconds.
 REFUSALS_MAX = 6
 #: Un-numbered lines (emergency commands, questions) whose answers are awaited; more than a person can press.
 BARE_LINES_MAX = 16
@@ -73,6 +78,7 @@ class SendWindow:
         self.last = 0
         self.proven = 0  # last line known to be accepted
         self.done = 0  # last line known to be done: an answer of its own, or of one behind it
+        self._forgeable = (0, 0, 0)  # marker whose answer is the newest proof; `proven`, `done` before it
         self._frames: list[bytes] = [b""] * HISTORY_LINES
         self._bytes_through = [0] * (2 * HISTORY_LINES)  # bytes of all frames up to a number
         self._bare_bytes = 0
@@ -90,7 +96,8 @@ class SendWindow:
         self._probe_limit = 0
         self._recovering: int | None = None
         self._echoes = 0
-        self._refused = (0, 0)
+        self._refused = (-1, 0)
+        self._repeated = (0, 0)  # line behind one that went out again, and how many times that did
         self._owes_ok_of_resend = False
         self.names_lines = False  # oks say which line they answer
 
@@ -160,6 +167,7 @@ class SendWindow:
         """Forget everything; the firmware was told that the last line was `number`."""
         self.acked = self.sent = self.last = number
         self.proven = self.done = number
+        self._forgeable = (0, 0, 0)
         self._bytes_through[number & _BYTES_MASK] = self._bare_bytes = 0
         self._lost_answers = self.stray = self._alone = 0
         self._read = number
@@ -169,7 +177,7 @@ class SendWindow:
         self._bare.clear()
         self._probe_limit = self._echoes = 0
         self._recovering = None
-        self._refused = (0, 0)
+        self._refused, self._repeated = (-1, 0), (0, 0)
         self._owes_ok_of_resend = False
 
     def append(self, frame: bytes, *, is_marker: bool = False) -> int:
@@ -350,6 +358,8 @@ class SendWindow:
         if self._lost_answers:
             self._lost_answers -= 1  # this may be one of those: counted, and no proof
         elif number == self._alone:
+            if number > self.proven:
+                self._forgeable = (number, self.proven, self.done)
             self.proven = max(self.proven, number)
             self.done = max(self.done, number)
         return self._answered_through(number)
@@ -378,15 +388,34 @@ class SendWindow:
         self._owes_ok_of_resend = True
         if number > self.sent + 1:
             return Verdict.BEYOND
+        if number <= self.proven:
+            self._take_back_answer(number)
         if number <= self.proven or number <= self.last - HISTORY_LINES:
             return Verdict.CONTRADICTED
         self.proven = max(self.proven, number - 1)
+        is_echo = self._is_echo_of_repetition(number)
         if number == self._recovering and self._echoes > 0:
             self._echoes -= 1
             return Verdict.REPEATED
         if number == self.sent + 1:
             return Verdict.NOTHING_MISSING
+        if is_echo and self._recovering in (None, number):
+            self._recovering = number  # if it was refused all the same, `settle` rewinds to it
+            return Verdict.REPEATED
         return self._rewind(number)
+
+    def _take_back_answer(self, number: int) -> None:
+        """A marker's answer is all that `Resend: number` contradicts: it was a forged one."""
+        marker, proven, done = self._forgeable
+        if max(proven, 1) < number <= marker == self.proven:
+            self.proven, self.done = proven, done
+
+    def _is_echo_of_repetition(self, number: int) -> bool:
+        line, times = self._repeated
+        if number != line or not times:
+            return False
+        self._repeated = (line, times - 1)
+        return True
 
     def settle(self) -> Verdict:
         """No answer came behind echoes of a Resend: the second try was refused too, so rewind once more."""
@@ -404,7 +433,10 @@ class SendWindow:
         through = self._bytes_through
         if through[self.sent & _BYTES_MASK] - through[number - 1 & _BYTES_MASK] > self._receive_bytes:
             self._has_overflowed, self._byte_limit = True, self._receive_bytes
-        self._echoes = self.sent - number
+        self._echoes = self.sent - number if times == 1 else HISTORY_LINES
+        line, repeated = self._repeated
+        is_again = refused in (number, number - 1)  # or each line makes an echo of the next
+        self._repeated = (number + 1, (repeated if line == number + 1 else 0) + is_again)
         self.sent = number - 1
         self.acked = min(self.acked, self.sent)
         self._read = min(self._read, self.sent)

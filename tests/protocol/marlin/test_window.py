@@ -177,7 +177,49 @@ def test_a_resend_below_what_was_proven_is_a_reset() -> None:
     window.count_ok(T_OK)
     assert window.proven == 4
     assert window.count_resend(1) is Verdict.CONTRADICTED
-    assert window.count_resend(4) is Verdict.CONTRADICTED
+
+
+def window_with_two_answers() -> SendWindow:
+    """Markers 3 and 6 of 8 lines flew alone and were answered."""
+    window = window_with(3, markers=(3,))
+    window.frames_to_send()
+    window.count_ok(T_OK)
+    for number in range(4, 9):
+        window.append(numbered(number, "G92 E0"), is_marker=number == 6)
+    window.frames_to_send()
+    window.count_ok(T_OK)
+    assert (window.proven, window.done) == (6, 6)
+    window.frames_to_send()
+    return window
+
+
+def test_a_resend_that_contradicts_only_the_newest_answer_takes_it_back() -> None:
+    """`ok` and ` T:20 /0` of a report behind it read like a marker's answer; the marker came damaged."""
+    window = window_with_two_answers()
+    assert window.count_resend(6) is Verdict.REWOUND
+    assert (window.proven, window.done) == (5, 3)
+    assert numbers(window.frames_to_send()) == [6]
+    window.count_ok(OK)  # of the Resend
+    window.count_ok(T_OK)
+    assert window.acked == 6
+
+
+def test_a_resend_that_contradicts_an_older_answer_is_a_reset() -> None:
+    assert window_with_two_answers().count_resend(3) is Verdict.CONTRADICTED
+
+
+def test_a_board_that_asks_for_its_first_line_was_reset_however_little_was_proven() -> None:
+    window = window_with(2, markers=(1,))
+    window.frames_to_send()
+    window.count_ok(T_OK)
+    assert window.proven == 1
+    assert window.count_resend(1) is Verdict.CONTRADICTED
+
+
+def test_what_oks_with_numbers_proved_behind_the_answer_stays_proven() -> None:
+    window = window_with_two_answers()
+    window.count_ok(Ok(7))
+    assert window.count_resend(6) is Verdict.CONTRADICTED
 
 
 def test_a_resend_behind_the_history_is_a_reset() -> None:
@@ -203,12 +245,64 @@ def test_a_resend_of_a_line_never_sent_is_garbled() -> None:
 
 
 def test_one_line_refused_for_ever_ends_it() -> None:
+    """Twice it goes out again at once, then only when its Resends have ended."""
     window = window_with(1)
     verdicts = []
-    for _ in range(REFUSALS_MAX + 1):
+    for refusal in range(REFUSALS_MAX + 1):
         window.frames_to_send()
-        verdicts.append(window.count_resend(1))
+        verdict = window.count_resend(1)
+        if refusal >= 2:
+            assert verdict is Verdict.REPEATED
+            verdict = window.settle()
+        verdicts.append(verdict)
     assert verdicts == [Verdict.REWOUND] * REFUSALS_MAX + [Verdict.REFUSED]
+
+
+def test_resends_of_a_line_sent_twice_too_often_are_not_obeyed() -> None:
+    """Prusa refuses a line that it has: `Resend:` said three times would go on for ever."""
+    window = window_with(8, lines=1)
+    window.frames_to_send()
+    said = [window.count_resend(1)]
+    for _ in range(2):
+        assert numbers(window.frames_to_send()) in ([1], [])
+        said.append(window.count_resend(1))
+    assert said == [Verdict.REWOUND, Verdict.REWOUND, Verdict.REPEATED]
+    window.count_ok(OK)  # of the Resend
+    window.count_ok(OK)
+    assert numbers(window.frames_to_send()) == [2]
+    assert window.count_resend(2) is Verdict.REPEATED, "the refusal of a repeated line 1"
+    assert window.frames_to_send() == []
+    window.count_ok(OK)
+    window.count_ok(OK)
+    assert numbers(window.frames_to_send()) == [3]
+    assert window.count_resend(3) is Verdict.REWOUND, "line 2 went out once"
+
+
+def test_what_looked_like_an_echo_and_was_a_refusal_goes_out_when_it_settles() -> None:
+    window = window_with(8, lines=1)
+    for _ in range(2):
+        window.frames_to_send()
+        window.count_resend(1)
+    window.frames_to_send()
+    window.count_ok(OK)
+    window.count_ok(OK)
+    window.frames_to_send()
+    assert window.count_resend(2) is Verdict.REPEATED
+    assert window.settle() is Verdict.REWOUND
+    assert numbers(window.frames_to_send()) == [2]
+
+
+def test_a_third_line_in_a_row_that_is_refused_is_taken_for_an_echo() -> None:
+    window = window_with(8, lines=1)
+    said = []
+    for number in (1, 2, 3):
+        window.frames_to_send()
+        said.append(window.count_resend(number))
+        window.frames_to_send()
+        window.count_ok(OK)
+        window.count_ok(OK)
+        assert window.acked == number
+    assert said == [Verdict.REWOUND, Verdict.REWOUND, Verdict.REPEATED]
 
 
 def test_settling_rewinds_once_more() -> None:
