@@ -169,6 +169,7 @@ def jobs(found: Sequence[Job], *, screen: Console | None = None) -> None:
 
 def one_printer(printer: Printer) -> None:
     """Everything about one printer."""
+    at = " ".join(f"{axis.upper()} {value:.2f}" for axis, value in (printer.position or {}).items())
     degrees = ", ".join(f"{name} {value:.1f} °C" for name, value in printer.temperatures.items())
     fields(
         [
@@ -176,6 +177,7 @@ def one_printer(printer: Printer) -> None:
             ("plate clear", printer.plate_clear), ("link", printer.link), ("reason", printer.link_reason),
             ("driver", printer.driver), ("port", printer.port), ("firmware", printer.firmware),
             ("owner", printer.owner), ("message", printer.message), ("temperatures", degrees),
+            ("position", f"{at} mm" if at else None),
             ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("queued", printer.queued),
             ("enabled", "yes" if printer.enabled else "no (gone from the configuration)"),
         ]

@@ -38,6 +38,7 @@ class Printer(_Model):
     firmware: str | None = None
     message: str | None = None
     temperatures: Mapping[str, float] = Field(default_factory=dict)
+    position: Mapping[str, float] | None = None  # mm by axis
     prompt: Prompt | None = None
     current_job: str | None = None
     queued: int = 0

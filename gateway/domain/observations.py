@@ -89,6 +89,16 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadPosition:
+    """Where the head is by the firmware's own report, some seconds old; mm, as the G-code counts them."""
+
+    x: float
+    y: float
+    z: float
+    e: float  # of the filament, since it was last set
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterObserved:
     """The whole of what a driver knows of one printer, now.
 
@@ -107,6 +117,7 @@ class PrinterObserved:
     #: deg C by sensor: "T", "B" as measured, "T_target", "B_target" as set
     temperatures: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
     temperature_age: float | None = None  # seconds since they were told last; None: never, on this link
+    position: HeadPosition | None = None  # None: its firmware does not report it by itself
     alarms: tuple[Alarm, ...] = ()  # of the safety monitor, not of the driver
     prompt: Prompt | None = None
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.observations import (
+    Activity,
+    HeadPosition,
+    LinkState,
+    PrinterObserved,
+    PrintPhase,
+    PrintReport,
+)
 from gateway.drivers.marlin_prompts import PromptWatch
 from gateway.protocol.marlin.link_events import LinkReady
 from gateway.protocol.marlin.responses import (
@@ -14,6 +21,7 @@ from gateway.protocol.marlin.responses import (
     Fault,
     FirmwareError,
     Killed,
+    Position,
     Reply,
     Stopped,
     Temperature,
@@ -21,6 +29,9 @@ from gateway.protocol.marlin.responses import (
 
 #: Seconds a `busy` counts: keepalive repeats it every two.
 BUSY_SECONDS = 5.0
+
+#: Millimetres beyond which a position is noise: ten spools of filament, told as one length.
+POSITION_MAX = 4e6
 
 #: Readings of one printer; more of them are names that damaged lines invented.
 HEATERS_MAX = 64
@@ -31,6 +42,13 @@ _ACTIVITY = {
     PrintPhase.PAUSED: Activity.PAUSED,
     PrintPhase.HELD: Activity.PAUSED,
 }
+
+
+def _head(axes: Mapping[str, float]) -> HeadPosition | None:
+    """A position with all its axes; it comes without a checksum, and may be half of one or noise."""
+    if not axes.keys() >= {"X", "Y", "Z", "E"} or any(abs(value) > POSITION_MAX for value in axes.values()):
+        return None
+    return HeadPosition(axes["X"], axes["Y"], axes["Z"], axes["E"])
 
 
 class MachineView:
@@ -45,10 +63,11 @@ class MachineView:
         self.heard_at: float | None = None
         self.was_up = False
         self.reports_temperatures = False
-        self.reports_card = False
+        self.reports_card = self.reports_position = False
         self.capabilities: Mapping[str, bool] = {}
         self.prompts = PromptWatch()
         self.height: float | None = None  # mm, by M115
+        self._position: HeadPosition | None = None
         self._temperatures: dict[str, float] = {}
         self._temperatures_at: float | None = None
         self._targets: list[Mapping[str, float]] = []  # of the last two reports that name any
@@ -87,11 +106,15 @@ class MachineView:
         capabilities = self.capabilities = ready.capabilities
         self.reports_temperatures = ready.is_numbered and capabilities.get("AUTOREPORT_TEMP", False)
         self.reports_card = ready.is_numbered and capabilities.get("AUTOREPORT_SD_STATUS", False)
+        is_asked = ready.is_numbered and ready.profile.report_position is not None
+        self.reports_position = is_asked and capabilities.get("AUTOREPORT_POS", False)
+        self._position = None
 
     def went_down(self, reason: str) -> None:
         """No connection; `reason` is for people."""
         self.link, self.link_reason = LinkState.DOWN, reason
         self._temperatures, self._temperatures_at = {}, None
+        self._position = None
         self._targets = []
         self._busy_until = 0.0
         self.prompts.clear()
@@ -118,6 +141,9 @@ class MachineView:
                 )
         elif isinstance(reply, FirmwareError | Fault | Killed | Stopped):
             self.message = reply.text
+        elif isinstance(reply, Position):
+            if self.reports_position:  # else a single answer would stand for hours
+                self._position = _head(reply.axes) or self._position
         elif isinstance(reply, Area):
             self.height = reply.height
         else:
@@ -144,6 +170,7 @@ class MachineView:
             ended=ended,
             temperatures=MappingProxyType(dict(self._temperatures)),
             temperature_age=None if self._temperatures_at is None else max(0.0, now - self._temperatures_at),
+            position=self._position,
             prompt=self.prompts.shown,
             silent_for=None if self.heard_at is None else max(0.0, now - self.heard_at),
         )

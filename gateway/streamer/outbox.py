@@ -116,7 +116,7 @@ class Outbox:
 
 
 def is_news(old: PrinterObserved, new: PrinterObserved) -> bool:
-    """Whether more than progress, temperatures and the time of silence has changed."""
+    """Whether more than progress, temperatures, the position and the time of silence has changed."""
     return (
         (old.link, old.link_reason, old.activity, old.message, old.firmware)
         != (new.link, new.link_reason, new.activity, new.message, new.firmware)

@@ -18,7 +18,7 @@ from gateway.domain.adjustment import Adjustment
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Member, Scope
-from gateway.domain.observations import PrintPhase, Prompt
+from gateway.domain.observations import HeadPosition, PrintPhase, Prompt
 from gateway.domain.orders import Adjust, AnswerPrompt, EmergencyStop, PausePrint, StartPrint
 from gateway.engine.ports import StoreUnavailable
 from tests.api.host import EVE, GCODE, MAX_UPLOAD, Host, a_job
@@ -53,9 +53,16 @@ async def test_printers_one_may_use(host: Host) -> None:
     assert body["printers"][0] | {"temperatures": {}} == {
         "id": 1, "name": "mk3", "driver": "marlin", "owner": "ana", "owner_id": ANA.member_id, "link": "up",
         "link_reason": None, "port": "", "status": "ready", "plate": "occupied", "plate_clear": "confirm",
-        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "prompt": None,
+        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "position": None, "prompt": None,
         "current_job": None, "queued": 0,
     }  # fmt: skip
+
+
+async def test_where_the_head_is(host: Host) -> None:
+    await host.observe(replace(seen(), position=HeadPosition(10.0, 20.5, 0.3, -1.25)))
+    body = await (await call(host, "GET", "/printers/mk3")).json()
+    schemas.Printer.model_validate(body)
+    assert body["position"] == {"x": 10.0, "y": 20.5, "z": 0.3, "e": -1.25}
 
 
 async def test_a_printers_queue_is_what_is_queued(host: Host) -> None:

@@ -52,6 +52,12 @@ def test_shows_one_printer(run: Run) -> None:
     assert json.loads(run("printers", "show", "1", "--json").stdout)["name"] == "mk3"
 
 
+def test_shows_where_the_head_is(run: Run, fake: FakeGateway) -> None:
+    assert "position " not in run("printers", "show", "mk3").stdout
+    fake.printers[0]["position"] = {"x": 10.0, "y": 20.5, "z": 0.3, "e": -1.25}
+    assert "position      X 10.00 Y 20.50 Z 0.30 E -1.25 mm" in run("printers", "show", "mk3").stdout
+
+
 def test_confirms_a_plate(run: Run, fake: FakeGateway) -> None:
     result = run("printers", "ready", "mk3")
     assert (result.exit_code, result.stdout) == (0, "mk3: plate clear\n")

@@ -50,9 +50,19 @@ class Printer(BaseModel):
     firmware: str | None
     message: str | None
     temperatures: Mapping[str, float] = Field(description="Degrees Celsius; `T`, `B`, `T_target`, ...")
+    position: Position | None = Field(description="null where its firmware does not report it by itself.")
     prompt: Prompt | None = Field(description="What the printer asks now; answer it by `prompt`.")
     current_job: UUID | None
     queued: int
+
+
+class Position(BaseModel):
+    """Where the head is, in mm in the coordinates of the G-code; some seconds old."""
+
+    x: float
+    y: float
+    z: float
+    e: float = Field(description="Of the filament, since it was last set.")
 
 
 class Printers(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +50,7 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "firmware": presence.firmware,
         "message": presence.message,
         "temperatures": dict(presence.temperatures),
+        "position": None if presence.position is None else asdict(presence.position),
         "prompt": _prompt(presence.prompt),
         "current_job": current.job_id if current is not None else None,
         "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),

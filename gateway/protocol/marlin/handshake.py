@@ -2,7 +2,7 @@
 
 `M115` until the firmware names itself, then (in the link) `M110 N0` with a numbered M105, then the reports:
 `M155 S<n>` if `Cap:AUTOREPORT_TEMP`, `M27 S<n>` if `Cap:AUTOREPORT_SD_STATUS`, and one M27 wherever there
-is a card, to see a print that is already running.
+is a card, to see a print that is already running; `M154 S5` if `Cap:AUTOREPORT_POS`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ NAMELESS_OKS = 3
 NAMELESS_OKS_IN_MID_PRINT = 9
 #: Seconds to the next M115 after a refused line: half a one, and the M115 behind it was dropped too.
 AFTER_REFUSAL_SECONDS = 0.2
+#: Seconds between two reports of the position: a line of 60 bytes that only people look at.
+POSITION_SECONDS = 5
 #: No command and no checksum ends like this.
 SPOILS_HALF_A_LINE = b"9999"
 
@@ -172,6 +174,9 @@ class Handshake:
             card = ("M27",)
             if profile.report_sd and self.capabilities.get("AUTOREPORT_SD_STATUS"):
                 card = ("M27", profile.report_sd.format(seconds=seconds))
-        if not temperature and not card and self._asked > 1:
+        position: tuple[str, ...] = ()
+        if profile.report_position and self.capabilities.get("AUTOREPORT_POS"):
+            position = (profile.report_position.format(seconds=max(POSITION_SECONDS, seconds)),)
+        if not temperature and not card and not position and self._asked > 1:
             return iter(("M105",))  # see `Opening.number_again`: one line more than the one that proves M110
-        return chain(temperature, card)
+        return chain(temperature, card, position)

@@ -48,6 +48,7 @@ class Profile:
     soft_endstops: bool  # a move beyond the machine ends at its edge; else it is an error
     report_temperatures: str | None  # with {seconds}; only if Cap AUTOREPORT_TEMP
     report_sd: str | None  # with {seconds}; only if Cap AUTOREPORT_SD_STATUS
+    report_position: str | None  # with {seconds}; only if Cap AUTOREPORT_POS
     sd_pause: str
     sd_resume: str
     sd_cancel: tuple[str, ...]
@@ -67,7 +68,7 @@ def _read(name: str) -> Profile:
     text = resources.files("gateway.protocol.marlin").joinpath(f"profiles/{name}.toml").read_text("utf-8")
     table: dict[str, Any] = tomllib.loads(text)
     known = {field.name for field in fields(Profile)}
-    optional = {"report_temperatures", "report_sd", "break_wait", "quick_stop"}
+    optional = {"report_temperatures", "report_sd", "report_position", "break_wait", "quick_stop"}
     if unknown := set(table) - known:
         raise ProfileInvalid(f"profile {name}: unknown key {sorted(unknown)[0]!r}")
     if missing := known - optional - {"name"} - set(table):
