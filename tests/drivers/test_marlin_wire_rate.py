@@ -25,9 +25,7 @@ ANSWER_SECONDS = 0.004
 LINES = [f"G1 X{index / 100:.2f} Y{index / 100:.2f} E{index / 1e3:.3f}"[:23] for index in range(1, 1500)]
 
 
-async def lines_per_second(
-    folder: Path, personality: str | Personality, profile: str | None = None
-) -> float:
+async def lines_per_second(folder: Path, personality: str | Personality, profile: str | None = None) -> float:
     path = folder / "clip.gcode"
     path.write_text("\n".join(["M302 P1", "G1 F12000", *LINES]) + "\n")
     board = Board(personality, ledger=Ledger())
