@@ -30,7 +30,7 @@ from tests.faults.run import Outcome
 #: What goes between and behind the lines of a file: questions, reports, the end of a stage, people's orders.
 #: No line of a part looks like one of them.
 OURS = re.compile(
-    r"M105|M115|M110( N\d+)?|M155 S\d+|M27( S\d+)?|M400|M104( T\d)? S0|M140 S0|M107|M84|M108|M410|M112"
+    r"M105|M115|M110( N\d+)?|M15[45] S\d+|M27( S\d+)?|M400|M104( T\d)? S0|M140 S0|M107|M84|M108|M410|M112"
     r"|M22[01] S10\d"  # people's adjustments
     r"|M114|M84 S\d+|G9[01]|M8[23]|M10[49] S\d+|M140 S\d+|M190 S\d+"  # pauses: there and back again
     r"|G0 Z[\d.]+ F\d+|G0 X[\d.]+ Y[\d.]+ F\d+|G1 E-?[\d.]+ F\d+|G92 E-?[\d.]+|G1 F\d+"
