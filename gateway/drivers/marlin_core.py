@@ -6,7 +6,7 @@ with an unfinished print is in modules of their own, which know this class and n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintReport
 from gateway.domain.orders import RecoverPrint
@@ -65,7 +65,7 @@ class DriverCore:
         self.is_halted = False
         self.card_cancel_pending = False
         self.rebuild: RecoverPrint | None = None  # waits for the link's line numbers
-        self.reheat: tuple[str, tuple[str, ...]] = ("", ())  # key of a cooled print, what heats it again
+        self.reheat: tuple[str, Mapping[str, float]] = ("", {})  # key of a cooled print, its targets before
         self.cools = False  # the position was lost: heaters off is the first thing that a new link sends
         self.asks_card = False  # a board that has forgotten a held print may be printing from its card
         self.breaks_wait = False  # a wait for a person is in the way of an order

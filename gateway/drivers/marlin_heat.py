@@ -12,14 +12,21 @@ from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import HeatersOff
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect, unclear
+from gateway.drivers.marlin_own_scripts import one_hotend
+from gateway.drivers.marlin_park import heat_lines
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
+from gateway.drivers.marlin_stages import Stage
+from gateway.gcode.state import MachineState
 from gateway.protocol.marlin.profile import Profile
 
 _HOTEND = re.compile(r"T(\d+)_target")
 _BEING_ASKED = "The printer is being asked where its print stands."
 _STREAMS = "The print is under way; pause or cancel it first."
+_GOES_ON = "The print is going on: it heats, or moves back to where it was paused. Pause or cancel it first."
 _ANOTHER = "Another print is on the machine."
+#: It is on, and to what is not known for sure: nothing is sent.
+_LEFT = -1.0
 
 
 def lines_off(profile: Profile, readings: Mapping[str, float], *, only_hotends: bool) -> tuple[str, ...]:
@@ -75,6 +82,9 @@ def _refusal(driver: DriverCore, order: HeatersOff) -> str | None:
         return _BEING_ASKED
     if current is not None and current.phase in (PrintPhase.STARTING, PrintPhase.PRINTING):
         return _STREAMS
+    if driver.print is not None and driver.print.stage is Stage.RESUMING:
+        # It would be read behind the heating that is on its way, and cool the print that goes on then.
+        return _GOES_ON
     if driver.view.waits_for_person(driver.clock()):
         # It would be read when somebody has pressed the button, and cool the print that goes on then.
         return WAITS
@@ -82,27 +92,51 @@ def _refusal(driver: DriverCore, order: HeatersOff) -> str | None:
 
 
 def _remember(driver: DriverCore, streamed: HostPrint) -> None:
-    """What a resume must heat again. A parked print knows by itself, and survives this process's death."""
-    key, lines = driver.reheat
-    known = lines if key == streamed.key else ()
-    if streamed.parked is None:
-        driver.reheat = (streamed.key, known or tuple(_heat_again(driver.view.temperatures)))
+    """What a resume must heat again. A parked print knows by itself."""
+    if streamed.parked is not None or driver.reheat[0] == streamed.key:
+        return
+    readings = one_hotend(driver.view.agreed_targets or driver.view.temperatures)
+    driver.reheat = (streamed.key, {name: readings.get(name, 0.0) for name in ("T_target", "B_target")})
 
 
-def _heat_again(readings: Mapping[str, float]) -> Iterator[str]:
-    """Bed and nozzle to their targets of now, waited for."""
-    for name, command in (("B_target", "M190"), ("T_target", "M109")):
-        target = readings.get(name, 0.0)
-        if target > 0:
-            yield f"{command} S{target:g}"
+def heat_again(driver: DriverCore, streamed: HostPrint, machine: MachineState | None) -> Iterator[str]:
+    """A paused print goes on: what it was heated to, waited for, before anything moves.
+
+    A parked print knows what that was. One that was left where it stood is heated to what it had before it
+    was cooled, or to what somebody has set since. Where nobody remembers (this process died meanwhile, or the
+    firmware or somebody at the panel switched off) the file says what it wants: no print goes on cold.
+    """
+    key, kept = driver.reheat
+    driver.reheat = ("", {})
+    kept = kept if key == streamed.key else {}
+    parked, agreed = streamed.parked, one_hotend(driver.view.agreed_targets or {})
+    if parked is not None:
+        hotend, bed = parked.hotend, parked.bed
+    else:
+        told = one_hotend(driver.view.temperatures)
+        hotend, bed = (
+            agreed.get(name, _LEFT if told.get(name) else 0.0) for name in ("T_target", "B_target")
+        )
+    hotend, bed = hotend or kept.get("T_target", 0.0), bed or kept.get("B_target", 0.0)
+    if machine is not None:
+        hotend = hotend or machine.hotends.get(machine.tool, 0.0)
+        if streamed.is_taken_up:  # else it is known why the bed is off
+            bed = bed or machine.bed or 0.0
+        yield from _others(machine, agreed)
+    yield from heat_lines(max(hotend, 0.0), max(bed, 0.0), one_hotend(driver.view.temperatures))
 
 
-def heat_again(driver: DriverCore, streamed: HostPrint) -> None:
-    """A paused print goes on: what was switched off meanwhile is heated first."""
-    key, lines = driver.reheat
-    driver.reheat = ("", ())
-    if key == streamed.key and lines:
-        streamed.interject(Script(lines))
+def _others(machine: MachineState, targets: Mapping[str, float]) -> Iterator[str]:
+    """Nozzles that are not in use, and the chamber, if they are off and the file wants them warm."""
+    cold = [
+        (tool, target)
+        for tool, target in sorted(machine.hotends.items())
+        if tool != machine.tool and target > 0 and targets.get(f"T{tool}_target") == 0
+    ]
+    yield from (f"M104 T{tool} S{target:g}" for tool, target in cold)
+    if machine.chamber and targets.get("C_target") == 0:
+        yield f"M141 S{machine.chamber:g}"
+    yield from (f"M109 T{tool} S{target:g}" for tool, target in cold)
 
 
 def cool_after_reset(driver: DriverCore, done: Callable[[], None]) -> None:

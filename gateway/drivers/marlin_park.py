@@ -21,7 +21,7 @@ from gateway.gcode.state import MachineState
 
 #: Degrees Celsius below which Marlin moves no filament (EXTRUDE_MINTEMP).
 EXTRUDE_MIN = 170.0
-#: Degrees Celsius a heater may be below its target without being waited for: TEMP_HYSTERESIS.
+#: Degrees Celsius a heater may be off its target without being waited for: TEMP_HYSTERESIS.
 COLDER_BY = 3.0
 #: Millimetres by which what M114 says may differ from what the file says: M114 has two decimals, an axis
 #: some hundred steps a millimetre.
@@ -91,14 +91,15 @@ def park_lines(
         yield f"M104 S{settings.nozzle_standby}"
 
 
-def heat_lines(parked: Parked, measured: Mapping[str, float]) -> Iterator[str]:
-    """Back to the targets of the pause, waiting for what is colder. Both heat up at the same time."""
-    wanted = (("M104", "M109", "T", parked.hotend), ("M140", "M190", "B", parked.bed))
+def heat_lines(hotend: float, bed: float, measured: Mapping[str, float]) -> Iterator[str]:
+    """Up to these targets (0: left as it is), waiting for what is not there. Both heat at the same time."""
+    wanted = (("M104", "M109", "T", hotend), ("M140", "M190", "B", bed))
     hot = [row for row in wanted if row[3] > _OFF]
     for set_target, _, _, target in hot:
         yield f"{set_target} S{_mm(target)}"
     for _, wait, sensor, target in reversed(hot):
-        if measured.get(sensor, 0.0) < target - COLDER_BY:
+        # What reads far too hot is a damaged line: asked to wait, a hot heater costs nothing.
+        if abs(measured.get(sensor, 0.0) - target) > COLDER_BY:
             yield f"{wait} S{_mm(target)}"
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from gateway.drivers.contract import Parked
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_file_state import FileReading
+from gateway.drivers.marlin_heat import heat_again
 from gateway.drivers.marlin_own_scripts import one_hotend, rendered
 from gateway.drivers.marlin_park import (
     EXTRUDE_MIN,
     HEAT_NOT_TOLD,
     FileState,
-    heat_lines,
     park_lines,
     present_lines,
     restore_lines,
@@ -133,14 +133,16 @@ def _restore(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileR
     settings, parked = driver.settings, streamed.parked
     if parked is None:
         alone = settings.scripts.resume if settings.park.by is ParkBy.NOBODY else ()
-        streamed.restore(_script(driver, alone, streamed, None, reading.state))
+        script = _script(driver, alone, streamed, None, reading.state)
+        machine = reading.state.machine if reading.state else None
+        streamed.restore((*heat_again(driver, streamed, machine), *script))
         return
     if reading.state is None:
         streamed.stay(f"It cannot go on: {reading.trouble}. Cancel it.")
         return
     place = {"X": parked.x, "Y": parked.y, "Z": parked.z, "E": parked.e}
     script = _script(driver, settings.scripts.resume, streamed, place, reading.state)
-    heat = heat_lines(parked, one_hotend(driver.view.temperatures))
+    heat = heat_again(driver, streamed, reading.state.machine)
     is_hot = _is_hot(parked) and settings.park.by is ParkBy.GATEWAY
     back = restore_lines(parked, settings.park, reading.state.machine, is_hot=is_hot)
     streamed.restore((*script, *heat, *back, *link.profile.time_motors))

@@ -64,7 +64,8 @@ class PausablePrint(PrintBase):
             return False
         self._side.clear()
         self._target = 0
-        if self.stage in (Stage.PARKING, Stage.PAUSED):
+        # Before a second pause it may be away from the part still; what a former host has cooled is cold.
+        if self.stage in (Stage.PARKING, Stage.PAUSED) or self.parked is not None or self.is_taken_up:
             self._record.enter(RecordedStage.RESUMING)
             self.stage, self.needs = Stage.RESUMING, Need.RESTORE
         else:
@@ -111,12 +112,15 @@ class PausablePrint(PrintBase):
         return self.places[0] if len(self.places) == 2 and self.places[0] == self.places[1] else None
 
     def set_targets(self, *, hotend: float | None, bed: float | None) -> None:
-        """Somebody changed a temperature while it is parked: a resume heats to that."""
+        """Somebody changed a temperature while it is parked: a resume heats to that.
+
+        A nozzle that was switched off is heated again all the same: nothing is printed cold.
+        """
         if self.parked is not None:
             kept = self.parked
             self.parked = replace(
                 kept,
-                hotend=kept.hotend if hotend is None else hotend,
+                hotend=hotend or kept.hotend,
                 bed=kept.bed if bed is None else bed,
             )
             self._record.park(self.parked)

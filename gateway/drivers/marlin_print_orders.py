@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint
-from gateway.drivers import marlin_card_orders, marlin_heat, marlin_recovery
+from gateway.drivers import marlin_card_orders, marlin_recovery
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect
 from gateway.drivers.marlin_print import HostPrint
 from gateway.drivers.marlin_scripts import Script
 from gateway.drivers.marlin_sd import BY_USER
-from gateway.drivers.marlin_stages import PAUSES, STANDSTILL, Stage
+from gateway.drivers.marlin_stages import STANDSTILL, Stage
 
 _ON_ITS_WAY = "It is going on already: it heats, or moves back to where it was paused."
 _ACCEPTED, _REFUSED = OrderResult.ACCEPTED, OrderResult.REFUSED
@@ -60,8 +60,6 @@ def _resume_streamed(driver: DriverCore, order_id: str, streamed: HostPrint) -> 
     if waits and not can_break:
         driver.answer(order_id, _REFUSED, WAITS)
         return
-    if streamed.stage in PAUSES:
-        marlin_heat.heat_again(driver, streamed)
     taken = streamed.resume() or waits
     if waits and link is not None and link.profile.break_wait:
         link.send_emergency(link.profile.break_wait)

@@ -10,10 +10,12 @@ from gateway.domain.orders import Adjust, AnswerPrompt
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, TOO_MANY, refusal_by_expect, unclear
 from gateway.drivers.marlin_scripts import Script
+from gateway.drivers.marlin_stages import Stage
 
 #: M106's full speed.
 _FAN_FULL = 255
 _NO_BABYSTEPS = "The printer's firmware does not say that it can shift the nozzle (BABYSTEPPING)."
+_GOES_ON = "The print is going on and heats to what was set before; set a temperature when it prints again."
 _NO_PARSER = (
     "The printer's firmware has no emergency parser, so it does not read an answer while it waits. Press the"
     " button at the printer."
@@ -51,6 +53,9 @@ def _adjust_refusal(driver: DriverCore, order: Adjust) -> str | None:
         return "The print is held; nothing is sent until somebody has decided about it."
     if driver.link is None:
         return driver.why_unavailable()
+    heats = order.change.hotend is not None or order.change.bed is not None
+    if heats and driver.print is not None and driver.print.stage is Stage.RESUMING:
+        return _GOES_ON
     if order.change.z_step is not None and not driver.view.capabilities.get("BABYSTEPPING", False):
         return _NO_BABYSTEPS
     return None
