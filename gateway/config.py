@@ -214,7 +214,7 @@ class PrinterConfig(_Section):
     baud: Annotated[int | Literal["auto"], BeforeValidator(_baud)] = 115200
     owner: Name
     plate_clear: Literal["confirm", "auto"] = "confirm"
-    profile: Literal["prusa", "klipper", "marlin", "unknown"] | None = None
+    profile: Literal["prusa", "klipper", "repetier", "marlin", "unknown"] | None = None
     max_hotend: int = Field(default=300, gt=0, le=500)
     max_bed: int = Field(default=120, gt=0, le=500)
     park: Park = Park()

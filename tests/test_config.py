@@ -242,7 +242,7 @@ def test_the_profiles_are_those_there_are() -> None:
         made = PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile=name)
         assert made.profile == name
     with pytest.raises(ValidationError):
-        PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile="repetier")  # type: ignore[arg-type]
+        PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile="grbl")  # type: ignore[arg-type]
 
 
 def problems_of_scripts(tmp_path: Path, text: str) -> str:

@@ -179,7 +179,7 @@ class MarlinDriver(DriverCore):
         streamed = self.print
         if streamed is not None:
             waited = streamed.waits_for_person
-            phase_changed = streamed.observe(link)
+            phase_changed = streamed.observe(link, now)
             if waited and not streamed.waits_for_person:
                 self.view.prompts.clear()  # not every firmware takes back what has been answered
             age = now - self.asked_at
@@ -198,7 +198,7 @@ class MarlinDriver(DriverCore):
             if now - self.asked_at >= self._report_seconds:
                 self._ask(link, now)
             if link.phase in NUMBERED_PHASES:
-                self.scripts.feed(link)
+                self.scripts.feed(link, now)
 
     def _ask(self, link: Link, now: float) -> None:
         """Poll what the firmware does not report by itself; keep an idle line alive."""

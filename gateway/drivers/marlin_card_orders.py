@@ -22,7 +22,7 @@ def pause(driver: DriverCore, order_id: str, command: str) -> None:
     def taken() -> None:
         driver.answer(order_id, OrderResult.ACCEPTED)
         if driver.card.report is not None and driver.card.report.phase is not PrintPhase.PAUSED:
-            driver.scripts.add(Script(("M400",), stands, is_proven=True))
+            driver.scripts.add(Script((STANDSTILL,), stands, is_proven=True))
 
     errand(driver, order_id, Script((command,), taken, unclear(driver, order_id)))
 
@@ -85,7 +85,7 @@ def _cool_after_card(driver: DriverCore) -> None:
 
     link = driver.link
     if link is not None:
-        driver.scripts.add(Script((*link.profile.cancel_script, STANDSTILL[0]), cold, is_proven=True))
+        driver.scripts.add(Script((*link.profile.cancel_script, STANDSTILL), cold, is_proven=True))
 
 
 def _command(driver: DriverCore, order_id: str, commands: tuple[str, ...], done: Callable[[], None]) -> bool:

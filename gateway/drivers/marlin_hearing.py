@@ -147,7 +147,7 @@ def _hear_card(driver: DriverCore, reply: Reply) -> None:
     driver.take_ended_from_card()
     if driver.card.may_be_finishing and not driver.scripts.is_macro_running:
         driver.scripts.add(
-            Script((STANDSTILL[0],), functools.partial(_card_stands, driver), is_proven=True, is_macro=True)
+            Script((STANDSTILL,), functools.partial(_card_stands, driver), is_proven=True, is_macro=True)
         )
     if (before and before.phase) != (driver.card.report and driver.card.report.phase):
         driver.report(now=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from gateway.domain.observations import PrintPhase
 from gateway.drivers.contract import Parked, RecordedStage
 from gateway.drivers.marlin_print_base import PrintBase
-from gateway.drivers.marlin_stages import PAUSES, STANDSTILL, WAITS_FOR_PERSON, Need, Stage
+from gateway.drivers.marlin_stages import PAUSES, WAITS_FOR_PERSON, Need, Stage
 from gateway.protocol.marlin.link import Link
 
 #: Said while it is paused still.
@@ -40,7 +40,7 @@ class PausablePrint(PrintBase):
         self._side.clear()
         self.needs = None
         self._record.enter(RecordedStage.PAUSED)
-        self._begin(Stage.PAUSING, STANDSTILL)
+        self._begin(Stage.PAUSING, self._standstill)
         return True
 
     def park(self, lines: tuple[str, ...], parked: Parked | None, note: str | None = None) -> None:
@@ -51,7 +51,7 @@ class PausablePrint(PrintBase):
             self.parked = parked
             self._record.park(parked)
         if lines:
-            self._begin(Stage.PARKING, (*lines, *STANDSTILL))
+            self._begin(Stage.PARKING, (*lines, *self._standstill))
         else:
             self.stage, self.phase = Stage.PAUSED, PrintPhase.PAUSED
 
@@ -78,7 +78,7 @@ class PausablePrint(PrintBase):
         self.needs = None
         if lines:
             self.pause_reason, self.pause_note = None, GOES_ON
-            self._begin(Stage.RESUMING, (*lines, "M105"))
+            self._begin(Stage.RESUMING, (*lines, *self._profile.proof))
         else:
             self._go_on()
 

@@ -14,7 +14,8 @@ later line is answered, whatever the stage.
 
 Between the lines of the job go lines of our own (`SIDE`): the markers that prove things. Pausing, finishing
 and ending each close with `M400` and a numbered M105 behind it: M400 is answered when the machine stands, and
-the M105's answer proves that it was M400's ok that was heard and no doubled one.
+the M105's answer proves that it was M400's ok that was heard and no doubled one. Firmware that answers before
+it does anything is asked for its place instead (`Profile.proof`).
 """
 
 from __future__ import annotations
@@ -78,14 +79,18 @@ class HostPrint(PausablePrint):
         """Heaters off and standstill; the motors stay on where the part is to be presented."""
         lines = self._profile.cancel_script
         if not self._presents:
-            return (*lines, *STANDSTILL)
-        return (*(line for line in lines if line not in MOTORS_OFF), "M400", *LOCATE)
+            return (*lines, *self._standstill)
+        return (*(line for line in lines if line not in MOTORS_OFF), STANDSTILL, *self._locate)
+
+    @property
+    def _locate(self) -> tuple[str, ...]:
+        return (*LOCATE, *self._profile.proof)
 
     def present(self, lines: tuple[str, ...]) -> None:
         """The last lines of a cancelled print: off the part if it is known where that is, motors off."""
         self.needs = None
         motors = tuple(line for line in self._profile.cancel_script if line in MOTORS_OFF)
-        self._begin(Stage.ENDING, (*lines, *motors, *STANDSTILL))
+        self._begin(Stage.ENDING, (*lines, *motors, *self._standstill))
 
     def break_wait(self, link: Link) -> None:
         """End M109, M190 or a wait for a person, while ending."""
@@ -131,7 +136,7 @@ class HostPrint(PausablePrint):
         if stage is RecordedStage.PAUSED:
             self.phase = PrintPhase.HELD  # until it is known to stand
             self.parked = parked
-            self._begin(Stage.PAUSING, STANDSTILL)
+            self._begin(Stage.PAUSING, self._standstill)
         elif stage is RecordedStage.RESUMING:
             self.phase = PrintPhase.HELD
             self.parked = parked
@@ -208,7 +213,7 @@ class HostPrint(PausablePrint):
         if size != self.order.size:
             self._give_up(link, f"The file was changed: it has {size} bytes instead of {self.order.size}.")
         else:
-            self._begin(Stage.FINISHING, (*self._profile.end_script, *self._end_lines, *STANDSTILL))
+            self._begin(Stage.FINISHING, (*self._profile.end_script, *self._end_lines, *self._standstill))
 
     def _give_up(self, link: Link, message: str) -> None:
         self.end(link, PrintPhase.FAILED, "aborted-by-system", message)
@@ -261,7 +266,7 @@ class HostPrint(PausablePrint):
             if kind is job:
                 self._position, self._line = position, line
 
-    def observe(self, link: Link) -> bool:
+    def observe(self, link: Link, now: float) -> bool:
         """See what has been answered. True when the phase changed."""
         acked, before, line_before = link.acked, self.phase, self._line
         self._see_answers(acked)
@@ -277,8 +282,8 @@ class HostPrint(PausablePrint):
         if self._target and not self._side and acked >= self._target:
             if link.is_done(self._target):
                 self._stage_done()
-            else:  # counted, not proven: ask once more
-                self._side.append(STANDSTILL[1])
+            elif link.wants_proof(now):  # counted, not proven: ask once more
+                self._side.append(self._profile.proof[-1])
         elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
             self._quick_stop(link)
         return self.phase is not before
@@ -287,7 +292,7 @@ class HostPrint(PausablePrint):
         self._target = 0
         if self.stage is Stage.PAUSING and self._parks and self.parked is None:
             self.places = []
-            self._begin(Stage.LOCATING, LOCATE)
+            self._begin(Stage.LOCATING, self._locate)
         elif self.stage is Stage.LOCATING or (self.stage is Stage.PAUSING and self.parked is not None):
             self.stage, self.needs = Stage.PARKING, Need.PARK
         elif self.stage in (Stage.PAUSING, Stage.PARKING):

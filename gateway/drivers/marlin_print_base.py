@@ -11,7 +11,7 @@ from gateway.domain.orders import StartPrint
 from gateway.drivers.contract import LineKind, LineRecord, Parked
 from gateway.drivers.marlin_lines import FileLines
 from gateway.drivers.marlin_scripts import SCRIPTS_MAX, Script
-from gateway.drivers.marlin_stages import Need, Place, Stage
+from gateway.drivers.marlin_stages import STANDSTILL, Need, Place, Stage
 from gateway.protocol.marlin.profile import Profile
 
 
@@ -75,6 +75,11 @@ class PrintBase:
         """Whether it takes no orders any more but a cancel."""
         return self.stage in (Stage.ENDING, Stage.FROZEN, Stage.ENDED)
 
+    @property
+    def _standstill(self) -> tuple[str, ...]:
+        """Lines that wait until the machine stands, and prove it."""
+        return (STANDSTILL, *self._profile.proof)
+
     def _begin(self, stage: Stage, script: tuple[str, ...]) -> None:
         self.stage = stage
         self._side.extend(script)
@@ -84,6 +89,7 @@ class PrintBase:
         """Send these lines next, whatever else waits. False: it is ending, or too many wait already."""
         if self.is_ending or len(self._errands) >= SCRIPTS_MAX:
             return False
+        script.close(self._profile)
         self._errands.append(script)
         return True
 

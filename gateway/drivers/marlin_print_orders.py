@@ -99,7 +99,7 @@ def _cancel_held(driver: DriverCore, order_id: str) -> None:
             driver.held = None
             driver.finish(replace(held, phase=PrintPhase.CANCELED, reason=BY_USER, message=None))
 
-    if driver.scripts.add(Script((*link.profile.heaters_off, STANDSTILL[0]), ended, is_proven=True)):
+    if driver.scripts.add(Script((*link.profile.heaters_off, STANDSTILL), ended, is_proven=True)):
         driver.breaks_wait = True  # the lines that were left in the firmware may be waiting for heat
         marlin_recovery.give_up(driver)
         link.begin_numbering(driver.clock())

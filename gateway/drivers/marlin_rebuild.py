@@ -16,7 +16,7 @@ from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, refusal_by_expect
 from gateway.drivers.marlin_own_scripts import start_and_end
 from gateway.drivers.marlin_print import HostPrint
-from gateway.drivers.marlin_stages import STANDSTILL, Place, Stage
+from gateway.drivers.marlin_stages import Place, Stage
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.framing import LineNotSendable, numbered
 from gateway.protocol.marlin.link import Link
@@ -42,7 +42,7 @@ class RebuiltPrint(HostPrint):
         self._moves: tuple[str, ...] = order.move_lines
         # Should it be interrupted, it stands where it was interrupted first.
         self._position = self._fed_position = order.position
-        self._begin(Stage.REBUILDING, (*order.heat_lines, *STANDSTILL))
+        self._begin(Stage.REBUILDING, (*order.heat_lines, *self._standstill))
 
     def _stage_done(self) -> None:
         if self.stage is not Stage.REBUILDING:
@@ -50,7 +50,7 @@ class RebuiltPrint(HostPrint):
         elif self._moves:
             self._record.park(_NOWHERE)  # from here on nobody knows how high it stands until it is back
             moves, self._moves = self._moves, ()
-            self._begin(Stage.REBUILDING, (*moves, *STANDSTILL))
+            self._begin(Stage.REBUILDING, (*moves, *self._standstill))
         else:
             self._target = 0
             self._position = self._fed_position = self._behind

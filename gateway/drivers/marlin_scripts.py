@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.profile import Profile
 
 #: Errands waiting at once; orders come from people and one engine.
 SCRIPTS_MAX = 32
@@ -23,13 +24,18 @@ class Script:
         is_proven: bool = False,
         is_macro: bool = False,
     ) -> None:
-        """`is_proven` puts a numbered M105 behind the lines. `is_macro`: the printer counts as busy."""
-        self.lines = deque((*lines, "M105") if is_proven else lines)
+        """`is_proven`: done when that is proven. `is_macro`: the printer counts as busy."""
+        self.lines = deque(lines)
         self.is_proven = is_proven
         self.done = done
         self.lost = lost
         self.is_macro = is_macro
         self.last_number = 0
+
+    def close(self, profile: Profile) -> None:
+        """Put the proof behind the lines, if one is wanted; once, before the first of them is sent."""
+        if self.is_proven:
+            self.lines.extend(profile.proof)
 
 
 class ScriptQueue:
@@ -62,24 +68,26 @@ class ScriptQueue:
             script.last_number = link.submit(script.lines.popleft())
         self._running.append(script)
 
-    def feed(self, link: Link) -> None:
+    def feed(self, link: Link, now: float) -> None:
         """Hand over what there is room for, and see what has been answered."""
-        self._settle(link)
+        self._settle(link, now)
         while link.wants_line:
             if not self._running:
                 if not self._waiting:
                     return
+                self._waiting[0].close(link.profile)
                 self._running.append(self._waiting.popleft())
             script = self._running[-1]
             if not script.lines:
                 return
             script.last_number = link.submit(script.lines.popleft())
 
-    def _settle(self, link: Link) -> None:
+    def _settle(self, link: Link, now: float) -> None:
         running = self._running
         while running and not running[0].lines and running[0].last_number <= link.acked:
             if running[0].is_proven and len(running) == 1 and not link.is_done(running[0].last_number):
-                running[0].lines.append("M105")  # counted, not proven: ask once more
+                if link.wants_proof(now):  # counted, not proven: ask once more
+                    running[0].lines.append(link.profile.proof[-1])
                 return
             running.pop(0).done()
 

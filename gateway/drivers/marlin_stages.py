@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from gateway.drivers.contract import RecordedStage
 
-#: Answered when every planned move is done, and what proves that it was.
-STANDSTILL = ("M400", "M105")
-#: Where it stands: said twice, for it comes without a checksum, and proven to have been said.
-LOCATE = ("M114", "M114", "M105")
+#: Executed when every planned move is done; what proves that it was is the profile's `proof`.
+STANDSTILL = "M400"
+#: Where it stands: said twice, for it comes without a checksum.
+LOCATE = ("M114", "M114")
 MOTORS_OFF = frozenset({"M84", "M18"})
 #: Why a print is paused that nobody paused: a command of its own, or the machine, waits for somebody.
 WAITS_FOR_PERSON = "job-suspended-by-system"

@@ -55,6 +55,9 @@ from gateway.protocol.marlin.window import Verdict
 #: Resends for lines that were never sent (garbled digits) before the link gives up.
 BEYOND_MAX = 8
 
+#: Seconds without a sign of work to the next question for a proof; keepalive is repeated every two.
+PROOF_SECONDS = 5.0
+
 _QUESTIONS = frozenset({"M105", "M115"})  # asked un-numbered too
 _IDLE_CHATTER = (Position, SdStatus, NotSdPrinting, Wait)
 _OPENING = (LinkPhase.IDENTIFYING, LinkPhase.NUMBERING)
@@ -135,15 +138,22 @@ class Link:
         return self._window.proven
 
     def is_done(self, number: int) -> bool:
-        """Whether an answer of its own says that line `number`, a question for temperatures, was done.
+        """Whether an answer of its own says that line `number`, the last one of `profile.proof`, was done.
 
         `acked` alone may have run ahead by oks that came twice. Where answers have nothing of their own
         there is only the count.
         """
         window = self._window
-        if window.names_lines or self.profile.temperature_in_ok:
+        if window.names_lines or self.profile.temperature_in_ok or self.profile.ok_when == "taken":
             return window.done >= number
         return window.acked >= number
+
+    def wants_proof(self, now: float) -> bool:
+        """Whether to ask again for a proof whose question was answered, and which did not come.
+
+        Where oks tell that a line was done there is nothing to wait for. Else it may be at moves for long.
+        """
+        return self.profile.ok_when == "done" or now - self._patience.worked_at >= PROOF_SECONDS
 
     @property
     def last_number(self) -> int:
@@ -320,6 +330,9 @@ class Link:
         elif isinstance(reply, Wait):
             if self._silence.hear_wait(now):
                 self._answered()
+        elif isinstance(reply, Position):
+            if connection.profile.ok_when == "taken":
+                self._window.count_execution()
         elif isinstance(reply, Other):
             if is_damaged_ok(reply.text):
                 self._silence.answer_damaged(now)

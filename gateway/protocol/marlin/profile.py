@@ -12,10 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal, get_args
 
 #: Asked in this order; the first whose pattern is found in the firmware's name wins. `unknown` matches all.
-PROFILE_NAMES = ("prusa", "klipper", "marlin", "unknown")
+PROFILE_NAMES = ("prusa", "klipper", "repetier", "marlin", "unknown")
+OkWhen = Literal["done", "taken"]
+_PROOFS: dict[OkWhen, tuple[str, ...]] = {
+    "done": ("M105",),
+    # Its ok tells that the lines before it left the receive buffer. What they have done by then is known when
+    # the place is told, if that can only be this M114's answer: firmware holds a command or two, up to three
+    # with larger buffers, and all of these are M400.
+    "taken": ("M400", "M400", "M114"),
+}
 
 
 class ProfileInvalid(ValueError):
@@ -33,6 +41,7 @@ class Profile:
     line_chars: int  # characters in one frame, without newline
     numbered: bool  # numbers and checksums are understood
     counts_lines: bool  # a number out of turn is refused with `Last Line:`; else it is ignored (Klipper)
+    ok_when: OkWhen  # a line is answered when it was done, or when it was taken into the buffer (Repetier)
     temperature_in_ok: bool  # M105 is answered inside its ok
     emergency_parser: bool  # assumed when no Cap line says
     sd_card: bool  # assumed when no Cap line says
@@ -55,6 +64,11 @@ class Profile:
     break_wait: str | None  # ends M109/M190 at once, if the emergency parser is there
     quick_stop: str | None  # drops planned moves at once, if the emergency parser is there
 
+    @property
+    def proof(self) -> tuple[str, ...]:
+        """Lines whose last one has an answer of its own, which proves that all before them were done."""
+        return _PROOFS[self.ok_when]
+
     def with_capabilities(self, capabilities: Mapping[str, bool]) -> Profile:
         """This profile corrected by what the firmware says of itself."""
         return replace(
@@ -73,6 +87,8 @@ def _read(name: str) -> Profile:
         raise ProfileInvalid(f"profile {name}: unknown key {sorted(unknown)[0]!r}")
     if missing := known - optional - {"name"} - set(table):
         raise ProfileInvalid(f"profile {name}: key {sorted(missing)[0]!r} is missing")
+    if table["ok_when"] not in get_args(OkWhen):
+        raise ProfileInvalid(f"profile {name}: ok_when is neither done nor taken: {table['ok_when']!r}")
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
     }

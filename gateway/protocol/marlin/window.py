@@ -311,6 +311,10 @@ class SendWindow:
             return False
         return self.acked < self.sent and self._answered_through(self.acked + 1)
 
+    def count_execution(self) -> None:
+        """Something was said that is only said when a line is executed: all lines answered before it were."""
+        self.done = max(self.done, self.acked)
+
     def pass_lost_marker(self) -> bool:
         """Oks of lines behind the oldest marker came and its own did not: count it, and them.
 
@@ -439,6 +443,7 @@ class SendWindow:
         self._repeated = (number + 1, (repeated if line == number + 1 else 0) + is_again)
         self.sent = number - 1
         self.acked = min(self.acked, self.sent)
+        self.done = min(self.done, self.sent)
         self._read = min(self._read, self.sent)
         self._bare = deque((min(behind, self.sent), size, marks) for behind, size, marks in self._bare)
         self._markers = deque(marker for marker in self._marked if marker > self.acked)
