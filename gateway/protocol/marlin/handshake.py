@@ -177,6 +177,6 @@ class Handshake:
         position: tuple[str, ...] = ()
         if profile.report_position and self.capabilities.get("AUTOREPORT_POS"):
             position = (profile.report_position.format(seconds=max(POSITION_SECONDS, seconds)),)
-        if not temperature and not card and not position and self._asked > 1:
+        if not (temperature or card or position) and profile.counts_lines:
             return iter(("M105",))  # see `Opening.number_again`: one line more than the one that proves M110
         return chain(temperature, card, position)

@@ -98,8 +98,8 @@ class Opening:
     def number_again(self, now: float) -> None:
         """The numbers that seemed to be proven are refused, before the link was ready.
 
-        M115 was asked twice of a busy board: its second ok was taken for that of M110, the line behind it was
-        read before M110 was done, and that set the number back behind it.
+        M115 was asked twice of a busy board, or its ok came twice: the second was taken for that of M110, the
+        line behind it was read before M110 was done, and that set the number back behind it.
         """
         self._link.signal(Signal.NUMBERING_WANTED)
         self.number(now)

@@ -62,6 +62,7 @@ class Talk:
         self.hear(*(line.replace("TEMP:1", "TEMP:0") for line in IDENTITY), "ok")
         self.hear("ok")
         self.hear(T_OK)
+        self.hear(T_OK)
         assert self.link.is_ready
         return self
 
