@@ -30,7 +30,8 @@ from firmware_sim.personality import (
     load_personality,
     personality_names,
 )
-from firmware_sim.replay import BadWireLog, Replay, read_wire_log
+from firmware_sim.playing import Replay
+from firmware_sim.replay import BadWireLog, read_wire_log
 from firmware_sim.wire.link import Link
 
 USAGE_ERROR = 2

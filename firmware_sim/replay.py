@@ -1,4 +1,4 @@
-"""Recorded wire logs: played to a host, or fed to a board whose answers are compared.
+"""Recorded wire logs: read, or fed to a board whose answers are compared. `playing` plays them to a host.
 
     # print-gateway wire log 1; seconds (monotonic), > to the printer, < from the printer, ! events
     12.345901 > N1 M105*38\\n
@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_sim.machine.board import Board
-from firmware_sim.wire.link import Link
 
 TO_PRINTER, FROM_PRINTER, EVENT = ">", "<", "!"
 SETTLE_SECONDS = 1.0
@@ -75,85 +73,7 @@ def _bytes(text: str) -> bytes:
     return _ESCAPE.sub(plain, text).encode("latin-1")
 
 
-class Replay(Link):
-    """A link at whose far end a recording plays the printer.
-
-    What the printer said comes when the host has sent as many lines as it had sent by then, after the
-    recorded pause. A line that is not the recorded one becomes an entry `deviation` and is told, and the play
-    goes on. `board` lends its ledger and never runs.
-    """
-
-    def __init__(
-        self, board: Board, records: Sequence[Record], tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        super().__init__(board)
-        self._tell = tell
-        self._expected = _lines_of(records, TO_PRINTER)
-        self._cues: deque[tuple[int, float, bytes]] = deque(_cues(records))
-        self._tail = b""
-        self._heard = 0
-        self._ready_since: float | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Everything has been said and every recorded line has come."""
-        return not self._cues and self._heard >= len(self._expected)
-
-    def receive(self, data: bytes, now: float) -> None:
-        """The host writes."""
-        *lines, self._tail = (self._tail + data).split(b"\n")
-        for line in lines:
-            self._compare(line, now)
-            self._heard += 1
-        self._wait_from(now)
-
-    def poll(self, now: float) -> bytes:
-        """What the printer says by `now`."""
-        if self._ready_since is None:
-            self._wait_from(now)
-        said = b""
-        while (due := self.next_deadline()) is not None and due <= now:
-            said += self._cues.popleft()[2]
-            self._ready_since = None
-            self._wait_from(due)
-        return said
-
-    def next_deadline(self) -> float | None:
-        """When the next chunk is due; None while the host owes a line, and at the end."""
-        if not self._cues or self._ready_since is None or self._heard < self._cues[0][0]:
-            return None
-        return self._ready_since + self._cues[0][1]
-
-    def rx_free(self) -> int | None:
-        """A recording holds nobody off."""
-        return None
-
-    def _wait_from(self, now: float) -> None:
-        if self._ready_since is None and self._cues and self._heard >= self._cues[0][0]:
-            self._ready_since = now
-
-    def _compare(self, line: bytes, now: float) -> None:
-        expected = self._expected[self._heard] if self._heard < len(self._expected) else None
-        if line != expected:
-            shown = "the end" if expected is None else expected.decode("latin-1")
-            text = line.decode("latin-1")
-            self.board.ledger.append(now, "deviation", source="host", line=text, effect=f"recorded: {shown}")
-            self._tell(f"line {self._heard + 1}: the host sent {text!r}, recorded: {shown}")
-
-
-def _cues(records: Sequence[Record]) -> Iterable[tuple[int, float, bytes]]:
-    """Per chunk of the printer: lines the host had sent by then, seconds since the last record, bytes."""
-    lines = 0
-    before = records[0].at if records else 0.0
-    for record in records:
-        if record.way == TO_PRINTER:
-            lines += record.data.count(b"\n")
-        elif record.way == FROM_PRINTER:
-            yield lines, max(0.0, record.at - before), record.data
-        before = record.at
-
-
-def _lines_of(records: Iterable[Record], way: str) -> list[bytes]:
+def lines_of(records: Iterable[Record], way: str) -> list[bytes]:
     whole = b"".join(record.data for record in records if record.way == way)
     return whole.removesuffix(b"\n").split(b"\n") if whole else []
 
@@ -178,7 +98,7 @@ def said_by(board: Board, records: Sequence[Record]) -> list[str]:
 
 def differences(board: Board, records: Sequence[Record]) -> list[str]:
     """Where the board answers otherwise than the recorded printer did, in words; empty: the same."""
-    recorded = [line.decode("latin-1") for line in _lines_of(records, FROM_PRINTER)]
+    recorded = [line.decode("latin-1") for line in lines_of(records, FROM_PRINTER)]
     pairs = itertools.zip_longest(recorded, said_by(board, records))
     return [
         f"line {n}: recorded {one!r}, the board {two!r}"

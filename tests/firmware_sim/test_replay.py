@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from firmware_sim import Board, Ledger
-from firmware_sim.replay import BadWireLog, Record, Replay, differences, read_wire_log
+from firmware_sim.playing import Replay
+from firmware_sim.replay import BadWireLog, Record, differences, read_wire_log
 
 WIRELOGS = Path(__file__).parents[1] / "vectors" / "wirelogs"
 LINE_ERRORS = WIRELOGS / "marlin-full-line-errors.wirelog"
@@ -105,4 +106,54 @@ def test_a_host_that_does_the_same_again_hears_it_all() -> None:
     assert replay.is_over
     assert ledger.events("deviation") == []
     replay.receive(b"M105\n", now)
+    assert replay.poll(now).startswith(b"ok T:"), "a question may always be asked"
+    assert ledger.events("deviation") == []
+    replay.receive(b"M114\n", now)
     assert ledger.events("deviation")[0].effect == "recorded: the end"
+
+
+# -- a host that asks at other moments --------------------------------------------------------------------
+
+
+def played(tmp_path: Path, text: str) -> tuple[Replay, Ledger]:
+    path, ledger = tmp_path / "log", Ledger()
+    path.write_text(text)
+    return Replay(Board("marlin-stock", ledger=ledger), read_wire_log(path)), ledger
+
+
+MOVES = "1 > N1 G1 X1*96\\n\n2 < ok N1 P15 B7\\n\n3 > N2 M105*37\\n\n4 < ok T:20.0 /0.0\\n\n"
+MOVES += "5 > N3 G1 X2*97\\n\n6 < ok N3 P15 B7\\n\n"
+
+
+def test_a_question_that_was_not_recorded_is_answered_in_its_turn(tmp_path: Path) -> None:
+    replay, ledger = played(tmp_path, MOVES)
+    replay.receive(b"N1 G1 X1*96\nN2 M105*37\nN3 M105*36\n", 10.0)
+    assert replay.poll(10.5) == b"", "the move has no answer yet"
+    assert replay.poll(20.0) == b"ok N1 P15 B7\n" + 2 * b"ok T:20.0 /0.0\n"
+    replay.receive(b"N4 G1 X2*102\n", 20.0)
+    assert replay.poll(30.0) == b"ok N4 P15 B7\n", "the number that this host gave the line"
+    assert replay.is_over
+    assert ledger.events("deviation") == []
+
+
+def test_a_recorded_question_may_be_left_out(tmp_path: Path) -> None:
+    replay, ledger = played(tmp_path, MOVES)
+    replay.receive(b"N1 G1 X1*96\nN2 G1 X2*96\n", 10.0)
+    assert replay.poll(30.0) == b"ok N1 P15 B7\nok N2 P15 B7\n"
+    assert replay.is_over
+    assert ledger.events("deviation") == []
+
+
+def test_a_refusal_names_the_number_that_this_host_gave_the_line(tmp_path: Path) -> None:
+    replay, ledger = played(
+        tmp_path,
+        "1 > N1 G1 X1*96\\n\n2 < ok\\n\n3 > N2 G1 X2*0\\n\n"
+        "4 < Error:checksum mismatch, Last Line: 1\\nResend: 2\\nok\\n\n5 > N2 G1 X2*96\\n\n6 < ok\\n\n",
+    )
+    replay.receive(b"N1 M105*38\nN2 G1 X1*99\n", 10.0)
+    assert replay.poll(20.0) == b"ok\nok\n", "the recording knows no temperature"
+    replay.receive(b"N3 G1 X2*1\n", 20.0)
+    assert replay.poll(30.0) == b"Error:checksum mismatch, Last Line: 2\nResend: 3\nok\n"
+    replay.receive(b"N3 G1 X2*97\n", 30.0)
+    assert replay.poll(40.0) == b"ok\n"
+    assert ledger.events("deviation") == []
