@@ -28,6 +28,7 @@ from gateway.drivers.marlin_pause import PausablePrint
 from gateway.drivers.marlin_stages import (
     LOCATE,
     MOTORS_OFF,
+    NOWHERE,
     RECORDED_END,
     STANDSTILL,
     Need,
@@ -66,7 +67,7 @@ class HostPrint(PausablePrint):
             return
         self._end_phase, self.reason, self.message = phase, reason, message
         self.needs, self.places = None, []
-        self._presents = phase is PrintPhase.CANCELED
+        self._presents = phase is PrintPhase.CANCELED and self.parked != NOWHERE
         self._record.enter(RECORDED_END.get(reason, RecordedStage.FAILED))
         self._side.clear()
         self._drop_errands("The print was ended first.", flying=False)  # no heat behind heaters off
@@ -142,8 +143,10 @@ class HostPrint(PausablePrint):
             self.parked = parked
             self.stage, self.needs = Stage.RESUMING, Need.RESTORE
         elif stage is RecordedStage.FAILED:
+            self.parked = parked
             self.end(link, PrintPhase.FAILED, "aborted-by-system", _FAILED_BEFORE)
         elif stage is not RecordedStage.STREAMING:
+            self.parked = parked
             reasons = [reason for reason, recorded in RECORDED_END.items() if recorded is stage]
             self.end(link, PrintPhase.CANCELED, reasons[0])
 

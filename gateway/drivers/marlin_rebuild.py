@@ -11,12 +11,12 @@ import os
 
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import RecoverPrint, StartPrint
-from gateway.drivers.contract import LineKind, Parked, RecordedStage
+from gateway.drivers.contract import LineKind, RecordedStage
 from gateway.drivers.marlin_core import DriverCore
 from gateway.drivers.marlin_errands import NOT_CONNECTED, refusal_by_expect
 from gateway.drivers.marlin_own_scripts import start_and_end
 from gateway.drivers.marlin_print import HostPrint
-from gateway.drivers.marlin_stages import Place, Stage
+from gateway.drivers.marlin_stages import NOWHERE, Place, Stage
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.framing import LineNotSendable, numbered
 from gateway.protocol.marlin.link import Link
@@ -26,7 +26,6 @@ _PARKED = (
     "The nozzle had been moved away from the part (it was paused, or being recovered) when the position was"
     " lost: how high it stands is not known."
 )
-_NOWHERE = Parked(0.0, 0.0, 0.0, 0.0)
 _NOT_HELD = "The print is under way."
 _INTERRUPTED = "The connection was lost before anything was sent."
 
@@ -44,11 +43,18 @@ class RebuiltPrint(HostPrint):
         self._position = self._fed_position = order.position
         self._begin(Stage.REBUILDING, (*order.heat_lines, *self._standstill))
 
+    def end(self, link: Link, phase: PrintPhase, reason: str, message: str | None = None) -> None:
+        """On its way back the board does not know where it stands: it is ended without a move."""
+        if self.stage is Stage.REBUILDING:
+            self.parked = NOWHERE
+            self._record.park(NOWHERE)
+        super().end(link, phase, reason, message)
+
     def _stage_done(self) -> None:
         if self.stage is not Stage.REBUILDING:
             super()._stage_done()
         elif self._moves:
-            self._record.park(_NOWHERE)  # from here on nobody knows how high it stands until it is back
+            self._record.park(NOWHERE)  # from here on nobody knows how high it stands until it is back
             moves, self._moves = self._moves, ()
             self._begin(Stage.REBUILDING, (*moves, *self._standstill))
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import NamedTuple
 
-from gateway.drivers.contract import RecordedStage
+from gateway.drivers.contract import Parked, RecordedStage
 
 #: Executed when every planned move is done; what proves that it was is the profile's `proof`.
 STANDSTILL = "M400"
@@ -14,6 +14,8 @@ LOCATE = ("M114", "M114")
 MOTORS_OFF = frozenset({"M84", "M18"})
 #: Why a print is paused that nobody paused: a command of its own, or the machine, waits for somebody.
 WAITS_FOR_PERSON = "job-suspended-by-system"
+#: Recorded while the machine stands where nobody knows: nothing is moved from there.
+NOWHERE = Parked(0.0, 0.0, 0.0, 0.0)
 RECORDED_END = {
     "job-canceled-by-user": RecordedStage.CANCELED_BY_USER,
     "job-canceled-at-device": RecordedStage.CANCELED_AT_DEVICE,

@@ -54,7 +54,7 @@ def _adjust_refusal(driver: DriverCore, order: Adjust) -> str | None:
     if driver.link is None:
         return driver.why_unavailable()
     heats = order.change.hotend is not None or order.change.bed is not None
-    if heats and driver.print is not None and driver.print.stage is Stage.RESUMING:
+    if heats and driver.print is not None and driver.print.stage in (Stage.RESUMING, Stage.REBUILDING):
         return _GOES_ON
     if order.change.z_step is not None and not driver.view.capabilities.get("BABYSTEPPING", False):
         return _NO_BABYSTEPS
