@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import pytest
 from aiohttp import ClientResponse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.http import limits
@@ -186,28 +187,29 @@ async def test_bytes_that_are_no_form(host: Host, body: bytes) -> None:
     assert (incoming(host), await rows(host)) == ([], 0)
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
-@given(
-    st.lists(
-        st.sampled_from([b"--b", b"--", b"\r\n", b"\r\n\r\n", b"G28\n", b'name="file"', b"\0", b"Content-"])
-    )
-)
-def test_any_bytes_are_a_form_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
-) -> None:
-    async def play() -> None:
-        async with Host(tmp_path_factory.mktemp("host")) as host:
+PIECES = [b"--b", b"--", b"\r\n", b"\r\n\r\n", b"G28\n", b'name="file"', b"\0", b"Content-"]
+
+
+def test_any_bytes_are_a_form_or_refused(tmp_path: Path) -> None:
+    """One host takes them all."""
+    with asyncio.Runner() as runner:
+        host = runner.run(Host(tmp_path).__aenter__())
+
+        @settings(max_examples=100, deadline=None, derandomize=True)
+        @given(st.lists(st.sampled_from(PIECES)))
+        def play(pieces: list[bytes]) -> None:
+            runner.run(send(b"".join(pieces)))
+
+        async def send(body: bytes) -> None:
             headers = {"Content-Type": "multipart/form-data; boundary=b"}
-            response = await post(host, FILES, headers=headers, data=b"".join(pieces))
+            response = await post(host, FILES, headers=headers, data=body)
             assert response.status in (201, 400, 422)
             assert incoming(host) == []
 
-    asyncio.run(play())
+        try:
+            play()
+        finally:
+            runner.run(host.__aexit__())
 
 
 async def test_a_form_may_say_whose_it_is(host: Host) -> None:

@@ -80,7 +80,7 @@ def test_any_table_is_one_line_an_item(width: int, rows: list[tuple[int, str, st
     assert all(cell_len(line) <= width for line in lines)
     assert [line.split()[0] for line in table[2:]] == [str(number) for number, *_ in rows]
     if below:
-        assert any(show.plain(note).strip() for _, _, note, _ in rows), "as shown: \x1f is blank, its sign is not"
+        assert any(show.plain(note).strip() for _, _, note, _ in rows), "\x1f is blank, its sign is not"
     assert "\x1b" not in "".join(lines)
 
 

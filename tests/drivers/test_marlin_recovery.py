@@ -22,6 +22,9 @@ from tests.support.mortal import MortalStand
 MOVES = [f"G1 X{10 + n % 50} Y{10 + n // 50} F6000" for n in range(400)]
 FIRMWARES = ["marlin-full", "marlin-stock", "marlin-sd", "marlin-bare"]
 
+#: Seeds of noise beyond those of every run.
+MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(8, 60)]
+
 
 @pytest.fixture
 def gcode(tmp_path: Path) -> Path:
@@ -136,7 +139,7 @@ async def test_half_a_line_is_left_in_the_board(
         assert stand.moves() == MOVES
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *MORE_SEEDS])
 @pytest.mark.parametrize("personality", FIRMWARES)
 @on_virtual_time
 async def test_noise_and_lost_answers_while_it_asks(

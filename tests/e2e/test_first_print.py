@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import SMALL, House, is_whole, lines_of
+from tests.e2e.house import PATIENCE, SMALL, House, is_whole, lines_of
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for the tests that leave its processes alone; each has a printer of its own."""
+    personalities = {"mk3": "marlin-full", "mini": "marlin-sd", "lost": "marlin-full"}
+    house = House(tmp_path_factory.mktemp("house"), personalities)
+    shutil.copy(SMALL, house.folder / "sd" / "clip.gco")
+    with house:
+        house.until(house.is_up)
+        yield house
 
 
 def test_the_gateway_is_killed_in_mid_print_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -27,25 +39,16 @@ def test_the_gateway_is_killed_in_mid_print_and_nothing_is_lost(tmp_path: Path) 
         assert is_whole(house.executed("mk3"), SMALL)
 
 
-def test_a_print_started_at_the_panel_is_adopted_and_the_queue_waits(tmp_path: Path) -> None:
-    with House(tmp_path, {"mini": "marlin-sd"}) as house:
-        shutil.copy(SMALL, tmp_path / "sd" / "clip.gco")
-        house.kill("mini")
-        (tmp_path / "mini.tty").unlink()
-        house.run(
-            "mini", "firmware_sim", "serial", "--personality", "marlin-sd", "--speed", "20",
-            "--link", f"{tmp_path}/mini.tty", "--ledger", f"{tmp_path}/mini.ledger",
-            "--control", f"{tmp_path}/mini.control", "--sd", f"{tmp_path}/sd",
-        )  # fmt: skip
-        house.ready("mini")
-        assert house.at_panel("mini", "panel start CLIP.GCO")
-        house.until(lambda: [job for job in house.jobs() if job["is_local"]])
-        waiting = house.submit("mini", SMALL)
-        [local] = [job for job in house.jobs() if job["is_local"]]
-        assert (local["member"], local["status"]) == ("ana", "printing")
-        assert house.job(waiting)["status"] == "queued"
-        house.until(lambda: house.job(local["id"])["status"] == "completed")
-        assert house.executed("mini", "sd") == lines_of(SMALL)
+def test_a_print_started_at_the_panel_is_adopted_and_the_queue_waits(shared: House) -> None:
+    shared.ready("mini")
+    assert shared.at_panel("mini", "panel start CLIP.GCO")
+    shared.until(lambda: any(job["is_local"] and job["status"] == "printing" for job in shared.jobs()))
+    [local] = [job for job in shared.jobs() if job["is_local"]]
+    assert local["member"] == "ana"
+    waiting = shared.submit("mini", SMALL)
+    assert shared.job(waiting)["status"] == "queued"
+    shared.until(lambda: shared.job(local["id"])["status"] == "completed")
+    assert shared.executed("mini", "sd") == lines_of(SMALL)
 
 
 def test_sigterm_ends_both_in_time_and_leaves_the_print_running(tmp_path: Path) -> None:
@@ -63,15 +66,14 @@ def test_sigterm_ends_both_in_time_and_leaves_the_print_running(tmp_path: Path) 
         assert house.terminate("streamer") < 2.5
 
 
-def test_submit_and_watch_ends_with_the_outcome_as_exit_code(tmp_path: Path) -> None:
-    with House(tmp_path, {"mk3": "marlin-full"}, speed=60) as house:
-        house.ready("mk3")
-        watched = house.cli("jobs", "submit", str(SMALL), "--printer", "mk3", "--watch")
-        assert watched.returncode == 0, watched.stderr
-        assert "completed" in watched.stdout + watched.stderr
-        waiting = house.submit("mk3", SMALL)
-        house.cli("jobs", "cancel", waiting)
-        assert house.cli("jobs", "watch", waiting).returncode == 3
+def test_submit_and_watch_ends_with_the_outcome_as_exit_code(shared: House) -> None:
+    shared.ready("mk3")
+    watched = shared.cli("jobs", "submit", str(SMALL), "--printer", "mk3", "--watch")
+    assert watched.returncode == 0, watched.stderr
+    assert "completed" in watched.stdout + watched.stderr
+    waiting = shared.submit("mk3", SMALL)
+    shared.cli("jobs", "cancel", waiting)
+    assert shared.cli("jobs", "watch", waiting).returncode == 3
 
 
 BAD_FILES = {
@@ -83,39 +85,36 @@ BAD_FILES = {
 }
 
 
-def test_bad_input_is_one_clear_line_and_nothing_is_lost(tmp_path: Path) -> None:
-    with House(tmp_path, {"mk3": "marlin-full"}) as house:
-        house.until(house.is_up)
-        for name, (content, word) in BAD_FILES.items():
-            (tmp_path / name).write_bytes(content)
-            refused = house.cli("jobs", "submit", str(tmp_path / name), "--printer", "mk3")
-            assert refused.returncode not in (0, 3), name
-            assert word.lower() in refused.stderr.lower(), (name, refused.stderr)
-            assert "Traceback" not in refused.stderr
-        unknown = house.cli("jobs", "submit", str(SMALL), "--printer", "mk4")
-        assert unknown.returncode == 2
-        assert "mk4" in unknown.stderr
-        assert house.jobs() == []
+def test_bad_input_is_one_clear_line_and_nothing_is_lost(shared: House, tmp_path: Path) -> None:
+    before = len(shared.jobs())
+    for name, (content, word) in BAD_FILES.items():
+        (tmp_path / name).write_bytes(content)
+        refused = shared.cli("jobs", "submit", str(tmp_path / name), "--printer", "mk3")
+        assert refused.returncode not in (0, 3), name
+        assert word.lower() in refused.stderr.lower(), (name, refused.stderr)
+        assert "Traceback" not in refused.stderr
+    unknown = shared.cli("jobs", "submit", str(SMALL), "--printer", "mk4")
+    assert unknown.returncode == 2
+    assert "mk4" in unknown.stderr
+    assert len(shared.jobs()) == before
 
 
 @pytest.mark.parametrize("name", ["streamer", "gateway"])
-def test_a_second_one_says_that_there_is_one_already(tmp_path: Path, name: str) -> None:
-    with House(tmp_path, {"mk3": "marlin-full"}) as house:
-        house.until(house.is_up)
-        first = house.processes[name]
-        house.start(name)
-        assert house.processes[name].wait(20) == 1
-        house.processes[name] = first
-        said = house.log(name)
-        assert "another" in said
-        assert "Traceback" not in said
+def test_a_second_one_says_that_there_is_one_already(shared: House, name: str) -> None:
+    first = shared.processes[name]
+    shared.start(name)
+    second, shared.processes[name] = shared.processes[name], first
+    assert second.wait(PATIENCE) == 1
+    assert first.poll() is None
+    said = shared.log(name)
+    assert "another" in said
+    assert "Traceback" not in said
 
 
-def test_a_port_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
-    with House(tmp_path, {"mk3": "marlin-full"}) as house:
-        house.kill("mk3")
-        (tmp_path / "mk3.tty").unlink()
-        house.until(lambda: "plugged in" in str(house.printer("mk3").get("link_reason")))
+def test_a_port_that_is_not_there_says_what_to_do(shared: House) -> None:
+    shared.kill("lost")
+    (shared.folder / "lost.tty").unlink()
+    shared.until(lambda: "plugged in" in str(shared.printer("lost").get("link_reason")))
 
 
 def test_an_http_port_in_use_is_said_with_what_to_do(tmp_path: Path) -> None:
@@ -123,13 +122,11 @@ def test_an_http_port_in_use_is_said_with_what_to_do(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with House(tmp_path, {"mk3": "marlin-full"}) as house:
-            house.until(house.is_up)
-            house.kill("gateway")
-            config = tmp_path / "config.toml"
-            config.write_text(config.read_text().replace("127.0.0.1:0", address))
-            house.start("gateway")
-            assert house.processes.pop("gateway").wait(20) == 1
-            said = house.log("gateway").strip().splitlines()[-1]
-            assert address in said
-            assert "another program listens there" in said
+        house = House(tmp_path, {})
+        config = tmp_path / "config.toml"
+        config.write_text(config.read_text().replace("127.0.0.1:0", address))
+        house.start("gateway")
+        assert house.processes["gateway"].wait(PATIENCE) == 1
+        said = house.log("gateway").strip().splitlines()[-1]
+        assert address in said
+        assert "another program listens there" in said
