@@ -123,7 +123,7 @@ def heat_again(driver: DriverCore, streamed: HostPrint, machine: MachineState | 
         if streamed.is_taken_up:  # else it is known why the bed is off
             bed = bed or machine.bed or 0.0
         yield from _others(machine, agreed)
-    yield from heat_lines(max(hotend, 0.0), max(bed, 0.0), one_hotend(driver.view.temperatures))
+    yield from heat_lines(max(hotend, 0.0), max(bed, 0.0))
 
 
 def _others(machine: MachineState, targets: Mapping[str, float]) -> Iterator[str]:

@@ -21,8 +21,6 @@ from gateway.gcode.state import MachineState
 
 #: Degrees Celsius below which Marlin moves no filament (EXTRUDE_MINTEMP).
 EXTRUDE_MIN = 170.0
-#: Degrees Celsius a heater may be off its target without being waited for: TEMP_HYSTERESIS.
-COLDER_BY = 3.0
 #: Millimetres by which what M114 says may differ from what the file says: M114 has two decimals, an axis
 #: some hundred steps a millimetre.
 PLACE_TOLERANCE = 0.05
@@ -45,9 +43,12 @@ class FileState:
 
     machine: MachineState
     said: Said
+    highest: float  # mm up to which plastic was laid
 
 
-def why_not(place: Mapping[str, float] | None, state: FileState, *, knows_height: bool) -> str | None:
+def why_not(
+    place: Mapping[str, float] | None, state: FileState, *, knows_height: bool, g90_sets_extruder: bool
+) -> str | None:
     """Why the machine is better left where it stands; None when it can be parked and brought back."""
     machine, said = state.machine, state.said
     if place is None or not place.keys() >= {"X", "Y", "Z", "E"}:
@@ -66,41 +67,45 @@ def why_not(place: Mapping[str, float] | None, state: FileState, *, knows_height
     if not (said.says_mode or known):
         return MODE_UNKNOWN
     is_e_proven = machine.e is None or abs(place["E"] - machine.e) <= PLACE_TOLERANCE
-    if not (said.says_extruder_mode or said.says_mode or is_e_proven):
+    says_extruder_mode = said.says_extruder_mode or (said.says_mode and g90_sets_extruder)
+    if not (says_extruder_mode or is_e_proven):
         return MODE_UNKNOWN
     return None if knows_height else NO_HEIGHT
 
 
 def park_lines(
-    parked: Parked, settings: ParkSettings, *, height: float | None, is_hot: bool
+    parked: Parked, settings: ParkSettings, *, highest: float, height: float | None, is_hot: bool
 ) -> Iterator[str]:
-    """Away from the part. `height`: the machine's, in mm; None: the firmware's end stops hold it."""
+    """Away from the part, above all that was laid (`highest`).
+
+    `height`: the machine's, in mm; None: the firmware's end stops hold it.
+    """
     yield "G90"
     yield "M82"
     if is_hot and settings.retract:
         yield f"G1 E{_mm(parked.e - settings.retract)} F{_per_minute(settings.retract_speed)}"
-    top = parked.z + settings.lift
+    aside = _aside(settings.x, settings.y)
+    top = (max(parked.z, highest) if aside else parked.z) + settings.lift
     if height is not None:
         top = max(parked.z, min(top, height))
     if top > parked.z:
         yield f"G0 Z{_mm(top)} F{_per_minute(settings.lift_speed)}"
-    aside = _aside(settings.x, settings.y)
     if aside:
         yield f"G0{aside} F{_per_minute(settings.travel_speed)}"
     if settings.nozzle_standby is not None and settings.nozzle_standby < parked.hotend:
         yield f"M104 S{settings.nozzle_standby}"
 
 
-def heat_lines(hotend: float, bed: float, measured: Mapping[str, float]) -> Iterator[str]:
-    """Up to these targets (0: left as it is), waiting for what is not there. Both heat at the same time."""
-    wanted = (("M104", "M109", "T", hotend), ("M140", "M190", "B", bed))
-    hot = [row for row in wanted if row[3] > _OFF]
-    for set_target, _, _, target in hot:
-        yield f"{set_target} S{_mm(target)}"
-    for _, wait, sensor, target in reversed(hot):
-        # What reads far too hot is a damaged line: asked to wait, a hot heater costs nothing.
-        if abs(measured.get(sensor, 0.0) - target) > COLDER_BY:
-            yield f"{wait} S{_mm(target)}"
+def heat_lines(hotend: float, bed: float) -> Iterator[str]:
+    """Up to these targets (0: left as it is), waited for. Both heat at the same time.
+
+    The firmware decides whether there is anything to wait for: a report may be damaged, and a prime into a
+    cold nozzle spoils the print. Marlin waits some seconds more where all is hot (TEMP_RESIDENCY_TIME).
+    """
+    wanted = (("M104", "M109", hotend), ("M140", "M190", bed))
+    hot = [row for row in wanted if row[2] > _OFF]
+    yield from (f"{set_target} S{_mm(target)}" for set_target, _, target in hot)
+    yield from (f"{wait} S{_mm(target)}" for _, wait, target in reversed(hot))
 
 
 def restore_lines(
@@ -123,11 +128,11 @@ def restore_lines(
 
 
 def present_lines(
-    place: Mapping[str, float], settings: ParkSettings, *, height: float | None
+    place: Mapping[str, float], settings: ParkSettings, *, highest: float, height: float | None
 ) -> Iterator[str]:
     """Off the part of a cancelled print, and aside."""
     parked = Parked(place["X"], place["Y"], place["Z"], place["E"])
-    yield from park_lines(parked, settings, height=height, is_hot=False)
+    yield from park_lines(parked, settings, highest=highest, height=height, is_hot=False)
 
 
 def _aside(x: float | None, y: float | None) -> str:

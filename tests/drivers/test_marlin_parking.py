@@ -168,6 +168,21 @@ async def test_a_nozzle_on_standby_is_heated_before_it_goes_back(file_of: FileOf
 
 
 @on_virtual_time
+async def test_no_report_decides_whether_heat_is_waited_for(file_of: FileOf) -> None:
+    """One that says it is hot may be damaged. The firmware knows, and goes on at once where it is."""
+    async with MarlinStand("marlin-stock", settings=settings()) as stand:
+        await stand.ready()
+        await stand.start(file_of(PART))
+        await paused(stand)
+        assert stand.board.hotend.target == 180
+        begin = len(stand.ledger.executed("host"))
+        await resumed(stand)
+        back = own(stand, begin)
+        assert [line for line in back if line[:4] in ("M109", "M190")] == ["M190 S45", "M109 S180"]
+        assert back.index("M109 S180") < next(index for index, line in enumerate(back) if line[:2] == "G0")
+
+
+@on_virtual_time
 async def test_a_temperature_set_in_the_pause_holds_behind_it(file_of: FileOf) -> None:
     async with MarlinStand("marlin-full", settings=settings()) as stand:
         await stand.ready()
