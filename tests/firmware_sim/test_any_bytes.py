@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -39,6 +39,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
+@example(b"\xff\xb5 g28", "repetier")  # letters whose capitals are no Latin-1
 @given(pieces, st.sampled_from(EVERY))
 @settings(deadline=None, max_examples=150)
 def test_no_bytes_crash_the_board_and_all_it_says_are_whole_lines(data: bytes, name: str) -> None:

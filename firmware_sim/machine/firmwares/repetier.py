@@ -208,6 +208,6 @@ def _end_of_number(line: bytes) -> int:
 
 
 def _payload(line: bytes, start: int) -> str:
-    """The command without number and checksum; letters may be small ones."""
-    text = line[start:].partition(b"*")[0].strip().decode("latin-1")
-    return text if _TEXT.match(line[start:]) else text.upper()
+    """The command without number and checksum; letters may be small ones, which only ASCII has here."""
+    body = line[start:].partition(b"*")[0].strip()
+    return (body if _TEXT.match(line[start:]) else body.upper()).decode("latin-1")
