@@ -14,7 +14,8 @@ later line is answered, whatever the stage.
 
 Between the lines of the job go lines of our own (`SIDE`): the markers that prove things. Pausing, finishing
 and ending each close with `M400` and a numbered M105 behind it: M400 is answered when the machine stands, and
-the M105's answer proves that it was M400's ok that was heard and no doubled one. Firmware that answers before
+the M105's answer proves that it was M400's ok that was heard and no doubled one; asked again before anybody
+is told that the machine stands. Firmware that answers before
 it does anything is asked for its place instead (`Profile.proof`).
 """
 
@@ -30,6 +31,7 @@ from gateway.drivers.marlin_stages import (
     MOTORS_OFF,
     NOWHERE,
     RECORDED_END,
+    STANDS_AFTER,
     STANDSTILL,
     Need,
     Stage,
@@ -283,13 +285,22 @@ class HostPrint(PausablePrint):
                 self.phase = PrintPhase.PRINTING
                 self.pause_reason = self.pause_note = None
         if self._target and not self._side and acked >= self._target:
-            if link.is_done(self._target):
-                self._stage_done()
-            elif link.wants_proof(now):  # counted, not proven: ask once more
+            if not link.is_done(self._target):
+                if link.wants_proof(now):  # counted, not proven: ask once more
+                    self._side.append(self._profile.proof[-1])
+            elif self._wants_second_proof:
+                self._has_one_proof = True
                 self._side.append(self._profile.proof[-1])
+            else:
+                self._stage_done()
         elif self.stage is Stage.ENDING and self._quick_stops == 1 and acked >= self._last_of_job:
             self._quick_stop(link)
         return self.phase is not before
+
+    @property
+    def _wants_second_proof(self) -> bool:
+        """A report in the middle of an earlier ok reads like the M105's answer; hardly twice in a row."""
+        return self.stage in STANDS_AFTER and not self._has_one_proof and self._profile.ok_when == "done"
 
     def _stage_done(self) -> None:
         self._target = 0

@@ -58,6 +58,7 @@ class PrintBase:
         self._recorded, self._position, self._line, _ = behind  # the last two: of the last line answered
         self._fed_position, self._fed_line = self._position, self._line  # of the last line handed over
         self._target = 0  # number of the marker that ends the present stage
+        self._has_one_proof = False  # it was answered once
         self._end_phase = PrintPhase.COMPLETED
         self._presents = False  # when it has stopped, its place is asked for
         self._quick_stops = 0
@@ -83,7 +84,7 @@ class PrintBase:
     def _begin(self, stage: Stage, script: tuple[str, ...]) -> None:
         self.stage = stage
         self._side.extend(script)
-        self._target = 0
+        self._target, self._has_one_proof = 0, False
 
     def interject(self, script: Script) -> bool:
         """Send these lines next, whatever else waits. False: it is ending, or too many wait already."""

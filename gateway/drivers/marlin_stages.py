@@ -39,6 +39,8 @@ class Stage(Enum):
     ENDED = auto()
 
 
+#: Stages whose end tells somebody that the machine stands.
+STANDS_AFTER = frozenset({Stage.PAUSING, Stage.PARKING, Stage.FINISHING, Stage.ENDING})
 #: Stages of a print that somebody paused.
 PAUSES = frozenset({Stage.PAUSING, Stage.LOCATING, Stage.PARKING, Stage.PAUSED})
 
