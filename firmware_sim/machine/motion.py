@@ -128,7 +128,7 @@ class Axes:
                 if letter in self.homed:
                     goal[index] = min(max(goal[index], 0.0), self.personality.bed[index])
         if "E" in words:
-            goal[3] = goal[3] + words["E"] if self.relative or self.relative_e else words["E"]
+            goal[3] = goal[3] + words["E"] if self.relative_e else words["E"]
         return goal
 
     def seconds_for(self, goal: list[float], path_mm: float | None = None) -> float:

@@ -90,13 +90,21 @@ def set_position(m: Machine, c: Command) -> None:
 
 
 def absolute(m: Machine, _c: Command) -> None:
-    """G90 switches E too, as in Marlin 2."""
-    m.axes.relative = m.axes.relative_e = False
+    """G90 switches E too, as in Marlin 2; Prusa's firmware and Klipper leave it to M82 and M83."""
+    m.axes.relative = False
+    if _sets_extruder(m):
+        m.axes.relative_e = False
 
 
 def relative(m: Machine, _c: Command) -> None:
-    """G91."""
-    m.axes.relative = m.axes.relative_e = True
+    """G91, with the extruder where G90 counts for it."""
+    m.axes.relative = True
+    if _sets_extruder(m):
+        m.axes.relative_e = True
+
+
+def _sets_extruder(m: Machine) -> bool:
+    return m.personality.firmware not in ("prusa", "klipper")
 
 
 def absolute_e(m: Machine, _c: Command) -> None:

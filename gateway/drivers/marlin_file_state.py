@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gateway.drivers.marlin_park import FileState
 from gateway.gcode.homing import said_by
+from gateway.gcode.layers import highest_in
 from gateway.gcode.state import state_at
 
 #: Seconds the thread sleeps between two pieces of the file, so that the event loop gets its turn.
@@ -40,7 +41,8 @@ class FileReading:
         with open(self.path, "rb") as file:
             machine = state_at(file, self.offset, g90_sets_extruder=self._g90_sets_extruder, breathe=_breathe)
             said = said_by(file, self.offset, is_homed=self._is_homed, breathe=_breathe)
-        return FileState(machine, said)
+            highest = highest_in(file, self.offset, _breathe)
+        return FileState(machine, said, highest)
 
     def _take(self, read: asyncio.Future[FileState], done: Callable[[], None]) -> None:
         if read.cancelled():

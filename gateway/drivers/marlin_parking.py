@@ -7,6 +7,7 @@ settings, its temperatures, the height of the machine, and what the file says up
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gateway.drivers.contract import Parked
 from gateway.drivers.marlin_core import DriverCore
@@ -94,8 +95,13 @@ def _script(
 def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileReading) -> None:
     settings = driver.settings
     if streamed.parked is not None:  # by a former host, or it was on its way back: once more, without script
-        lines = park_lines(streamed.parked, settings.park, height=_height(driver), is_hot=False)
-        own = tuple(lines) if settings.park.by is ParkBy.GATEWAY else ()
+        own = ()
+        if settings.park.by is ParkBy.GATEWAY:
+            state, height = reading.state, _height(driver)
+            # A file that is gone does not say what stands in the way: up, and not aside.
+            park = settings.park if state else replace(settings.park, x=None, y=None)
+            highest = state.highest if state else 0.0
+            own = tuple(park_lines(streamed.parked, park, highest=highest, height=height, is_hot=False))
         streamed.park((*own, *link.profile.keep_motors), streamed.parked)
         return
     place = streamed.place
@@ -105,7 +111,9 @@ def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileRead
     if reading.state is None:
         streamed.park((), None, f"Not parked: {reading.trouble}.")
         return
-    why = why_not(place, reading.state, knows_height=_knows_height(driver, link))
+    state, knows_height = reading.state, _knows_height(driver, link)
+    g90_sets_extruder = link.profile.g90_sets_extruder
+    why = why_not(place, state, knows_height=knows_height, g90_sets_extruder=g90_sets_extruder)
     if why is not None or place is None:
         streamed.park((), None, f"Not parked: {why}.")
         return
@@ -120,8 +128,9 @@ def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileRead
     )  # fmt: skip
     own = ()
     if settings.park.by is ParkBy.GATEWAY:
-        own = tuple(park_lines(parked, settings.park, height=_height(driver), is_hot=_is_hot(parked)))
-    script = _script(driver, settings.scripts.pause, streamed, place, reading.state)
+        height, is_hot = _height(driver), _is_hot(parked)
+        own = tuple(park_lines(parked, settings.park, highest=state.highest, height=height, is_hot=is_hot))
+    script = _script(driver, settings.scripts.pause, streamed, place, state)
     streamed.park((*own, *link.profile.keep_motors, *script), parked)
 
 
@@ -154,7 +163,9 @@ def _present(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileR
     script = _script(driver, settings.scripts.cancel, streamed, place, state)
     own: tuple[str, ...] = ()
     if settings.park.by is ParkBy.GATEWAY and streamed.parked is None and place is not None:
-        if state is not None and state.said.is_homed and not state.machine.is_shifted:
-            if _knows_height(driver, link) and place.keys() >= {"X", "Y", "Z", "E"}:
-                own = tuple(present_lines(place, settings.park, height=_height(driver)))
+        is_known = state is not None and state.said.is_homed and place.keys() >= {"X", "Y", "Z", "E"}
+        if state is not None and is_known and not (state.machine.is_shifted or state.machine.is_inch):
+            if _knows_height(driver, link):
+                height = _height(driver)
+                own = tuple(present_lines(place, settings.park, highest=state.highest, height=height))
     streamed.present((*own, *script))

@@ -52,6 +52,15 @@ def layers_in(file: BinaryIO, end: int, breathe: Callable[[], None] = lambda: No
     return tuple(deque(_by_height(file.fileno(), end, breathe), LAYERS_MAX))
 
 
+def highest_in(file: BinaryIO, end: int, breathe: Callable[[], None] = lambda: None) -> float:
+    """Millimetres up to which plastic was laid before byte `end`, whatever object it belongs to; 0: none.
+
+    Objects printed one after another stand in the way of a head that moves aside above the present one.
+    """
+    heights = (layer.z for layer in _by_height(file.fileno(), end, breathe) if layer.z is not None)
+    return max(heights, default=0.0)
+
+
 def _marked(descriptor: int, end: int, breathe: Callable[[], None]) -> Iterator[Layer]:
     layer: Layer | None = None
     for lines, start in whole_lines(descriptor, 0, end, breathe):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.gcode.layers import Layer, layers_in
+from gateway.gcode.layers import Layer, highest_in, layers_in
 from gateway.gcode.lines import printable, printable_lines, raw_lines
 from gateway.gcode.state import MachineState, state_at
 
@@ -27,7 +27,7 @@ from gateway.gcode.state import MachineState, state_at
 SETTLED_LINES = 24
 #: Bytes read back for them: slicers write about 35 bytes a line, and comments between them.
 BACK_BYTES = 64 * 1024
-#: Millimetres the nozzle is lifted above the part before anything moves sideways.
+#: Millimetres the nozzle is lifted above all that was laid before anything moves sideways.
 LIFT = 5.0
 #: Millimetres of filament pushed out, away from the part, before it goes on; and mm/min for it.
 PRIME, PRIME_RETRACT, PRIME_SPEED = 10.0, 1.0, 180
@@ -69,10 +69,14 @@ def plan_recovery(
     position: int,
     layer: int | None = None,
     breathe: Callable[[], None] = lambda: None,
+    *,
+    g90_sets_extruder: bool = True,
 ) -> RecoveryPlan:
     """The plan for a print of which `position` bytes were accepted. Raises NotRecoverable (or OSError).
 
-    `layer` asks for an earlier layer to go on with. Blocks, seconds for big files: run it in a thread.
+    `layer` asks for an earlier layer to go on with. `g90_sets_extruder`: see `state.state_at`.
+
+    Blocks, seconds for big files: run it in a thread.
     """
     _check(file, sha256)
     settled = _settled(file, position)
@@ -82,12 +86,13 @@ def plan_recovery(
     chosen = begun[-1]
     if layer is not None:
         chosen = _asked(begun, layer)
-    state = state_at(file, chosen.begin, breathe=breathe)
+    state = state_at(file, chosen.begin, g90_sets_extruder=g90_sets_extruder, breathe=breathe)
     _refuse(state)
     heights = _heights(file, settled, position, state_at(file, settled, breathe=breathe))
     assert state.z is not None
     warnings = tuple(_warnings(file, heights, chosen, begun))
-    heat_lines, move_lines = tuple(_heat_lines(state)), tuple(_move_lines(state, min(heights)))
+    highest = highest_in(file, position, breathe)
+    heat_lines, move_lines = tuple(_heat_lines(state)), tuple(_move_lines(state, min(heights), highest))
     ordinal = sum(1 for _ in printable_lines_before(file, chosen.begin, breathe))
     said = f"{sha256} {position} {chosen.begin} {heat_lines} {move_lines}"
     return RecoveryPlan(
@@ -218,11 +223,11 @@ def _heat_lines(state: MachineState) -> Iterator[str]:
         yield f"M141 S{_number(state.chamber)}"
 
 
-def _move_lines(state: MachineState, z_lost: float) -> Iterator[str]:
+def _move_lines(state: MachineState, z_lost: float, highest: float) -> Iterator[str]:
     assert state.x is not None
     assert state.y is not None
     assert state.z is not None
-    top = max(z_lost, state.z) + LIFT
+    top = max(z_lost, state.z, highest) + LIFT
     yield from ("G21", "G90", "M82")
     yield f"G92 Z{_number(z_lost)}"
     yield f"G0 Z{_number(top)} F{LIFT_SPEED}"
