@@ -125,7 +125,8 @@ def link_ready(driver: DriverCore, recovery: Recovery, ready: LinkReady, link: L
     else:
         recovery.told = recovery.place = None
         recovery.check_file(driver.wake)
-        link.locator.start(now)
+        is_early = ready.profile.ok_when == "taken"
+        link.locator.start(now, near=recovery.left.last_number, repeats=is_early)
 
 
 def told(driver: DriverCore, recovery: Recovery, event: PositionTold | PositionUnknown) -> None:

@@ -31,8 +31,6 @@ from gateway.protocol.marlin.window import SendWindow
 
 #: No print has so many lines, and firmware counts in 32 bits.
 FAR_NUMBER = 999_999_999
-#: The question as it goes out: M105, because a firmware that ignores numbers will run it.
-QUESTION = b"\n" + framing.numbered(FAR_NUMBER, "M105")
 #: Seconds of quiet behind an answer: echoes of one refusal come within tens of milliseconds.
 QUIET_SECONDS = 0.2
 #: Seconds behind a question in which refusals are taken for its answer. Repetier says a Resend that was not
@@ -55,6 +53,16 @@ IGNORES_NUMBERS = "its firmware ignores line numbers, so it cannot tell which li
 TOLD_NOTHING = "it did not tell which line it has"
 
 
+def question(number: int = FAR_NUMBER) -> bytes:
+    """The question as it goes out: M105, because a firmware that ignores numbers will run it."""
+    return b"\n" + framing.numbered(number, "M105")
+
+
+def far_from(line: int) -> int:
+    """A number as far from `line` as can be, for firmware that compares 16 bits of it (Repetier)."""
+    return (FAR_NUMBER - 0x20000 & ~0xFFFF) + (line + 0x8000 & 0xFFFF)
+
+
 class Step(Enum):
     """What is to be done when the time has come."""
 
@@ -67,8 +75,10 @@ class Step(Enum):
 class PositionQuestion:
     """Asks until two answers agree. `deadline` is when `due` wants to be called."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, repeats: bool = False) -> None:
+        """`repeats`: the firmware says its Resend again and again, without the error, until it is obeyed."""
         self.deadline = now
+        self._repeats = repeats
         self.last_line = 0  # what was answered last
         self._asked_at = now
         self._agreeing = 0
@@ -105,6 +115,8 @@ class PositionQuestion:
         last, self._refused_after = self._refused_after, None
         self.deadline = min(now + QUIET_SECONDS, max(now, self._asked_at + ANSWER_SECONDS))
         self._silences = 0
+        if last is None and self._repeats:
+            last = number - 1
         if last is None or last + 1 != number:
             self._is_answered, self._agreeing = False, 0
         elif self._is_answered:
@@ -133,6 +145,8 @@ class Locator:
         self._signal = signal
         self._tell = tell
         self._question = PositionQuestion(0.0)
+        self.repeats = False  # see PositionQuestion
+        self._far = FAR_NUMBER
         self._is_told = False
         self._prove_at: float | None = None
         self._proofs = 0
@@ -140,9 +154,14 @@ class Locator:
 
     # -- what the driver decides --------------------------------------------------------------------------
 
-    def start(self, now: float) -> None:
-        """Ask which line the firmware has, the link being ASKING: PositionTold or PositionUnknown follows."""
+    def start(self, now: float, *, near: int = 0, repeats: bool = False) -> None:
+        """Ask which line the firmware has, the link being ASKING: PositionTold or PositionUnknown follows.
+
+        `near`: where the answer is expected. `repeats`: as for PositionQuestion.
+        """
         self._window.forget_bare()
+        self.repeats = repeats
+        self._far = far_from(near) if repeats else FAR_NUMBER
         self._signal(Signal.POSITION_WANTED)
         self._ask_anew(now)
 
@@ -184,7 +203,7 @@ class Locator:
         step = self._question.due(now)
         if step is Step.ASK:
             self._question.asked(now)
-            return QUESTION
+            return question(self._far)
         if step is Step.TOLD:
             self._is_told = True
             self._tell(PositionTold(self._question.last_line))
@@ -213,9 +232,13 @@ class Locator:
 
     def _hear_proof(self, reply: Reply, now: float) -> bool:
         number = self._window.last
+        if isinstance(reply, Resend) and self.repeats and reply.number == number:
+            return False  # said before it was obeyed
         if isinstance(reply, Resend | ErrorLine):
             self._not_proven(Signal.REFUSED, now)
-        elif isinstance(reply, Ok) and (reply.temperatures is not None or reply.number == number):
+        elif isinstance(reply, Ok) and (
+            reply.temperatures is not None or number in (reply.number, reply.taken)
+        ):
             self._window.restart(number)
             self._is_told, self._prove_at = False, None
             self._signal(Signal.ANSWERED)
@@ -230,7 +253,7 @@ class Locator:
             self._ask_anew(now)
 
     def _ask_anew(self, now: float) -> None:
-        self._question = PositionQuestion(now)
+        self._question = PositionQuestion(now, repeats=self.repeats)
         self._is_told, self._prove_at = False, None
 
     def _unknown(self, why: str) -> None:

@@ -8,6 +8,7 @@ is a card, to see a print that is already running; `M154 S5` if `Cap:AUTOREPORT_
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from gateway.protocol.marlin import framing
@@ -67,6 +68,8 @@ class Handshake:
         self._nameless_oks = self._asked = 0
         self._tries = 0
         self._owes_ok_of_refusal = False
+        self.needs_checksum = False  # nothing is taken without one (Repetier, once it has seen one)
+        self.ok_when_taken = False  # its oks say so, whatever its name is
         self._commands: Iterator[str] | None = None
 
     def question(self) -> bytes:
@@ -76,7 +79,7 @@ class Handshake:
         person) of "M108". With digits it is unknown, and a numbered half is refused as ever.
         """
         spoils = SPOILS_HALF_A_LINE if self._is_mid_print and not self._asked else b""
-        return spoils + b"\n" + framing.bare("M115")
+        return spoils + b"\n" + (framing.checked("M115") if self.needs_checksum else framing.bare("M115"))
 
     def asked(self, now: float) -> None:
         """M115 went out."""
@@ -118,6 +121,10 @@ class Handshake:
         self._limit = max(self._limit, now + IDENTIFY_SECONDS)
         self.deadline = max(self.deadline, now + ASK_SECONDS)
 
+    def hear_error(self, text: str) -> None:
+        """Why a line was refused: what has no checksum is said with one from now on."""
+        self.needs_checksum |= text.startswith("Missing checksum")
+
     def hear_refusal(self, now: float) -> None:
         """A line was refused, and what had been read behind it is gone."""
         self._owes_ok_of_refusal = True
@@ -156,7 +163,8 @@ class Handshake:
 
     def profile(self) -> Profile:
         """The profile of this firmware, corrected by its capabilities."""
-        return (self._override or profile_for(self.firmware)).with_capabilities(self.capabilities)
+        profile = (self._override or profile_for(self.firmware)).with_capabilities(self.capabilities)
+        return replace(profile, ok_when="taken") if self.ok_when_taken else profile
 
     def next_command(self) -> str | None:
         """The next report to ask for, one at a time; None when all were."""

@@ -15,6 +15,7 @@ ok is worth, `opening` how it begins, `silence` what happens when answers stay o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.asking import Locator
@@ -98,6 +99,7 @@ class Link:
         self._steady = Steady(self._connection, self._reader, self._patience, self._silence)
         self.locator = Locator(self._window, self._connection.signal, self._connection.events.put)
         self._beyond = 0
+        self._denied: int | None = None
         self._refused_after: int | None = None
 
     # -- what is known ------------------------------------------------------------------------------------
@@ -220,7 +222,8 @@ class Link:
         if self.phase is not LinkPhase.ASKING:
             raise LinkNotReady(f"the link is {self.phase.name.lower()}")
         profile = self.profile
-        frame = framing.bare(text, line_chars=profile.line_chars)
+        needs_checksum = self._opening.handshake.needs_checksum
+        frame = framing.checked(text) if needs_checksum else framing.bare(text, line_chars=profile.line_chars)
         self._window.append_bare(frame, is_marker=profile.temperature_in_ok and text == "M105")
         self._connection.out.append(frame)
 
@@ -325,6 +328,7 @@ class Link:
         elif isinstance(reply, ErrorLine):
             self._refused_after = reply.last_line
             connection.last_words = reply.text
+            self._opening.handshake.hear_error(reply.text)
         elif isinstance(reply, Start):
             self._hear_start(now)
         elif isinstance(reply, Wait):
@@ -347,6 +351,9 @@ class Link:
         connection.last_words = ""  # it went on behind them
         if ok.block_free is not None:
             window.learn(ok.block_free, ok.number)
+        if ok.taken is not None and connection.profile.ok_when == "done":
+            self._opening.handshake.ok_when_taken = True
+            connection.profile = replace(connection.profile, ok_when="taken")
         phase = connection.phase
         if ok.temperatures is not None:
             connection.events.put(Temperature(ok.temperatures, is_waiting=False))
@@ -367,7 +374,7 @@ class Link:
         if connection.phase is LinkPhase.STREAMING:
             self._opening.go_on()
             return
-        self._beyond = 0
+        self._beyond, self._denied = 0, None
         is_numbering = connection.phase is LinkPhase.NUMBERING
         if window.acked >= 1 if is_numbering else not window.is_recovering:
             connection.signal(Signal.ANSWERED)
@@ -385,7 +392,10 @@ class Link:
         if last is not None and last + 1 != number:
             self._judge(Verdict.BEYOND, now)  # the two lines contradict each other: one was garbled
         else:
-            self._judge(self._window.count_resend(number), now)
+            verdict = self._window.count_resend(number)
+            if verdict is Verdict.CONTRADICTED and self._may_be_garbled(number):
+                verdict = Verdict.BEYOND
+            self._judge(verdict, now)
 
     def _judge(self, verdict: Verdict, now: float) -> None:
         connection = self._connection
@@ -406,6 +416,11 @@ class Link:
             self._beyond += 1
             if self._beyond > BEYOND_MAX:
                 self._fail(FailureReason.NUMBERS_DISAGREE)
+
+    def _may_be_garbled(self, number: int) -> bool:
+        """Whether a Resend denies what was accepted, once, where firmware repeats what it means."""
+        before, self._denied = self._denied, number
+        return self.profile.ok_when == "taken" and before != number
 
     def _hear_start(self, now: float) -> None:
         if self.phase in (LinkPhase.HALTED, *_OPENING):

@@ -21,8 +21,8 @@ _PROOFS: dict[OkWhen, tuple[str, ...]] = {
     "done": ("M105",),
     # Its ok tells that the lines before it left the receive buffer. What they have done by then is known when
     # the place is told, if that can only be this M114's answer: firmware holds a command or two, up to three
-    # with larger buffers, and all of these are M400.
-    "taken": ("M400", "M400", "M114"),
+    # with larger buffers, and none of these tells a place. M105 tells the temperatures of then.
+    "taken": ("M400", "M400", "M105", "M114"),
 }
 
 

@@ -26,7 +26,7 @@ class ThermalKind(StrEnum):
 class Ok:
     """A command left the queue. `number`, `planner_free`, `block_free` only with ADVANCED_OK.
 
-    Repetier's `ok 12` has a number too, but of the line it read last, not of the one it did: not taken.
+    Repetier's `ok 12` is `taken`: the number it read last, in or before the line it has put into its buffer.
     """
 
     number: int | None = None
@@ -34,6 +34,7 @@ class Ok:
     block_free: int | None = None  # free slots of the command ring: BUFSIZE - 1 when idle
     temperatures: Mapping[str, float] | None = None  # M105 answers in its ok
     firmware: FirmwareInfo | None = None  # Klipper answers M115 in its ok
+    taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,8 @@ PLAIN_OK = Ok()
 DAMAGED_OK_CHARS_MAX = 80
 
 _ADVANCED_OK = re.compile(r"ok(?: N(\d+))?(?: P(\d+))?(?: B(\d+))?$")
+_TAKEN_OK = re.compile(r"ok (\d{1,12})$")
+_EXPECTED_LINE = re.compile(r"expected line (\d{1,12}) got \d", re.IGNORECASE)
 _RESEND = re.compile(r"(?:resend|rs):?\s*N?\s*(\d+)", re.IGNORECASE)
 _LAST_LINE = re.compile(r"Last Line:\s*(\d+)")
 _READING = re.compile(r"(?<![\w@])([TBCPARL]\d*):\s*(-?\d+(?:\.\d*)?)(?:\s*/\s*(-?\d+(?:\.\d*)?))?")
@@ -313,6 +316,9 @@ def _parse_ok(text: str) -> Reply | None:
     if match:
         number, planner, block = (int(group) if group else None for group in match.groups())
         return Ok(number, planner, block)
+    taken = _TAKEN_OK.match(text)
+    if taken:
+        return Ok(taken=int(taken[1]))
     if text[2:3] not in (" ", ":"):
         return None
     rest = text[3:].lstrip()
@@ -350,7 +356,9 @@ def _parse_error(text: str) -> Reply | None:
     words = text.partition(":")[2].strip()
     lowered = words.lower()
     if any(sign in lowered for sign in _LINE_ERRORS):
-        last = _LAST_LINE.search(words)
+        last, expected = _LAST_LINE.search(words), _EXPECTED_LINE.match(words)
+        if expected:  # Repetier
+            return ErrorLine(words, int(expected[1]) - 1)
         return ErrorLine(words, int(last.group(1)[:12]) if last else None)
     for sign, kind in _THERMAL:
         if sign in lowered:

@@ -46,7 +46,7 @@ HOT = {"T": 24.45, "T_target": 80.0, "B": 19.37, "B_target": 0.0}
         (b"ok\r", Ok()),
         (b"ok P15 B7", Ok(None, 15, 7)),
         (b"ok N2 P15 B7", Ok(2, 15, 7)),
-        (b"ok 5", Ok()),  # Repetier: the line it read last, not the one it answers
+        (b"ok 5", Ok(taken=5)),  # Repetier
         (b"ok T:19.37 /0.00 B:19.37 /0.00 @:0 B@:0", Ok(temperatures=COLD)),
         (
             b"ok B:21.6 /0.0 T0:61.0 /80.0",
@@ -94,7 +94,7 @@ HOT = {"T": 24.45, "T_target": 80.0, "B": 19.37, "B_target": 0.0}
             b"Error:MAXTEMP triggered, system stopped! Heater_ID: bed",
             Fault(ThermalKind.MAXTEMP, "bed", "MAXTEMP triggered, system stopped! Heater_ID: bed"),
         ),
-        (b"Error:expected line 5 got 7", ErrorLine("expected line 5 got 7", None)),
+        (b"Error:expected line 5 got 7", ErrorLine("expected line 5 got 7", 4)),
         (
             b"B:21.6 /0.0 T0:61.0 /80.0",
             Temperature({"B": 21.6, "B_target": 0.0, "T0": 61.0, "T0_target": 80.0}, is_waiting=False),
