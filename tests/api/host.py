@@ -10,9 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from aiohttp import ClientSession, UnixConnector, web
@@ -38,8 +36,8 @@ from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
-from gateway.store.migrate import upgrade
 from gateway.store.queries import Queries
+from tests.support.databases import empty_database
 from tests.support.stand import (
     ANA,
     BEN,
@@ -58,15 +56,6 @@ EVE = Member("EVEEVEEVEEVE0", "eve", 2, created_at=START)
 ALL_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
 MAX_UPLOAD = 1_000_000  # bytes
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
-
-
-@cache
-def empty_database() -> bytes:
-    """A database at head with nothing in it; made once, since migrating takes longer than most tests."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "gateway.db"
-        upgrade(f"sqlite:///{path}")
-        return path.read_bytes()
 
 
 def look_at(path: str) -> Mapping[str, Any]:

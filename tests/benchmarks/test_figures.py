@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import responder, streaming
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.moves import write_moves
 from tests.benchmarks.rates import run_floor, whole
-from tests.benchmarks.responder import ONE_LINE, BenchmarkBroken, Responder
+from tests.benchmarks.responder import ONE_LINE, BenchmarkBroken, Responder, compiler_path
 from tests.benchmarks.summary import KEYS
 
 
@@ -22,9 +21,8 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """Which responder answers. The compiled one is made anew, where nobody else keeps it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if request.param == "in Python":
-        for module in (responder, streaming):
-            monkeypatch.setattr(module, "compiler_path", lambda: None)
-    elif responder.compiler_path() is None:
+        monkeypatch.setenv("PATH", str(tmp_path))  # where no compiler is
+    elif compiler_path() is None:
         pytest.skip("there is no C compiler")
     return str(request.param)
 

@@ -30,12 +30,12 @@ from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
-from gateway.store.migrate import upgrade
 from gateway.store.queries import Queries
 from gateway.streamer.client import StreamerClient, memory_channel
 from gateway.streamer.host import StreamerHost
 from gateway.streamer.line_record import MappedLineRecord, take_line_record
 from tests.support.board_port import BoardWire
+from tests.support.databases import empty_database
 from tests.support.stand import ANA, BEN, START, CountingIds
 
 
@@ -91,7 +91,7 @@ class Town:
             for name, personality in personalities.items()
         }
         self.url = f"sqlite:///{folder / 'gateway.db'}"
-        upgrade(self.url)
+        (folder / "gateway.db").write_bytes(empty_database())
         self.settings = tuple(
             PrinterSetting(name, "marlin", "ana", PlateClear.CONFIRM, f"/dev/{name}")
             for name in personalities
