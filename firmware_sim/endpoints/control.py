@@ -172,6 +172,7 @@ class ControlSocket:
         self._path = path
         self._server: asyncio.AbstractServer | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen; a stale socket file of an earlier run is replaced. Raises ControlRefused."""
@@ -195,11 +196,17 @@ class ControlSocket:
         for writer in list(self._writers):
             writer.close()
         await self._server.wait_closed()
+        if self._talks:  # on Python 3.11 wait_closed does not wait for them, and a cancelled one is reported
+            await asyncio.wait(self._talks)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
         try:
             while line := await reader.readline():
                 answer = self._answer(line.decode("utf-8", "replace").strip())

@@ -186,3 +186,20 @@ def test_status_is_plain_data_in_every_state() -> None:
     assert states[0] == (True, False)
     assert states[1] == (False, False)
     assert states[4] == (True, True)
+
+
+async def test_ending_with_a_person_still_connected_is_quiet(tmp_path: Path) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    pump = Pump(Board("marlin-sd"), bytearray().extend)
+    control = ControlSocket(pump, tmp_path / "c")
+    await control.open()
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "c")
+    writer.write(b"status\n")
+    await reader.readline()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await control.close()
+    assert all(task.done() and not task.cancelled() for task in others), "nothing is left to be cancelled"
+    assert complaints == []
+    writer.close()
+    pump.stop()
