@@ -35,6 +35,7 @@ from gateway.engine.ports import StoreUnavailable
 from gateway.gcode import recovery
 from gateway.gcode.inspect import NotPrintable, inspect
 from gateway.gcode.recovery import RecoveryPlan
+from gateway.protocol.marlin.profile import profile_for
 from gateway.publish.hub import Hub
 from gateway.running import Notifier, Service, log_to_stderr, run_process
 from gateway.store.database import Database
@@ -153,11 +154,20 @@ def _setting(printer: PrinterConfig) -> PrinterSetting:
     )
 
 
-def plan_recovery(path: str, sha256: str, position: int, layer: int | None) -> RecoveryPlan:
+def plan_recovery(
+    path: str, sha256: str, position: int, layer: int | None, firmware: str | None
+) -> RecoveryPlan:
     """`gcode.recovery` for the API: blocks, and lets the event loop have its turns. Raises CommandRefused."""
     try:
         with open(path, "rb") as file:
-            return recovery.plan_recovery(file, sha256, position, layer, lambda: time.sleep(BREATH_SECONDS))
+            return recovery.plan_recovery(
+                file,
+                sha256,
+                position,
+                layer,
+                lambda: time.sleep(BREATH_SECONDS),
+                g90_sets_extruder=profile_for(firmware or "").g90_sets_extruder,
+            )
     except recovery.NotRecoverable as refused:
         raise CommandRefused(Refusal.CONFLICT, f"This print cannot be recovered: {refused}.") from refused
     except OSError as error:

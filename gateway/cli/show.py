@@ -178,6 +178,7 @@ def one_printer(printer: Printer) -> None:
             ("driver", printer.driver), ("port", printer.port), ("firmware", printer.firmware),
             ("owner", printer.owner), ("message", printer.message), ("temperatures", degrees),
             ("position", f"{at} mm" if at else None),
+            *(("alarm", f"{alarm.message} ({alarm.rule})") for alarm in printer.alarms),
             ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("queued", printer.queued),
             ("enabled", "yes" if printer.enabled else "no (gone from the configuration)"),
         ]

@@ -20,6 +20,13 @@ class Prompt(_Model):
     choices: tuple[str, ...] = ()
 
 
+class Alarm(_Model):
+    """Something about a printer's heat that a person should know now."""
+
+    rule: str
+    message: str
+
+
 class Printer(_Model):
     """A printer as it is now."""
 
@@ -39,6 +46,7 @@ class Printer(_Model):
     message: str | None = None
     temperatures: Mapping[str, float] = Field(default_factory=dict)
     position: Mapping[str, float] | None = None  # mm by axis
+    alarms: tuple[Alarm, ...] = ()
     prompt: Prompt | None = None
     current_job: str | None = None
     queued: int = 0

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.domain.observations import Activity, HeadPosition, LinkState, PrinterObserved, Prompt
+from gateway.domain.observations import Activity, Alarm, HeadPosition, LinkState, PrinterObserved, Prompt
 
 #: Forge: a printer that has said nothing for this long is offline (firmware workflow, 60 s without a ping).
 OFFLINE_AFTER = 60.0
@@ -76,6 +76,7 @@ class Presence:
     firmware: str | None = None
     temperatures: Mapping[str, float] = field(default_factory=dict)
     position: HeadPosition | None = None
+    alarms: tuple[Alarm, ...] = ()
     prompt: Prompt | None = None
     print_key: str | None = None  # the print on the machine, if any
     heard_at: float | None = None  # monotonic seconds of the printer's last word
@@ -100,6 +101,7 @@ def presence_from(seen: PrinterObserved, before: Presence, now: float) -> Presen
         firmware=seen.firmware or before.firmware,
         temperatures=seen.temperatures,
         position=seen.position,
+        alarms=seen.alarms,
         prompt=seen.prompt,
         print_key=seen.current.key if seen.current else None,
         heard_at=heard,

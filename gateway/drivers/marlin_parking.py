@@ -95,12 +95,11 @@ def _script(
 def _park(driver: DriverCore, streamed: HostPrint, link: Link, reading: FileReading) -> None:
     settings = driver.settings
     if streamed.parked is not None:  # by a former host, or it was on its way back: once more, without script
-        own = ()
+        own: tuple[str, ...] = ()
         if settings.park.by is ParkBy.GATEWAY:
-            state, height = reading.state, _height(driver)
+            height, highest = _height(driver), reading.state.highest if reading.state else 0.0
             # A file that is gone does not say what stands in the way: up, and not aside.
-            park = settings.park if state else replace(settings.park, x=None, y=None)
-            highest = state.highest if state else 0.0
+            park = settings.park if reading.state else replace(settings.park, x=None, y=None)
             own = tuple(park_lines(streamed.parked, park, highest=highest, height=height, is_hot=False))
         streamed.park((*own, *link.profile.keep_motors), streamed.parked)
         return

@@ -18,7 +18,7 @@ from gateway.domain.adjustment import Adjustment
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Member, Scope
-from gateway.domain.observations import HeadPosition, PrintPhase, Prompt
+from gateway.domain.observations import Alarm, HeadPosition, PrintPhase, Prompt
 from gateway.domain.orders import Adjust, AnswerPrompt, EmergencyStop, PausePrint, StartPrint
 from gateway.engine.ports import StoreUnavailable
 from tests.api.host import EVE, GCODE, MAX_UPLOAD, Host, a_job
@@ -53,9 +53,18 @@ async def test_printers_one_may_use(host: Host) -> None:
     assert body["printers"][0] | {"temperatures": {}} == {
         "id": 1, "name": "mk3", "driver": "marlin", "owner": "ana", "owner_id": ANA.member_id, "link": "up",
         "link_reason": None, "port": "", "status": "ready", "plate": "occupied", "plate_clear": "confirm",
-        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "position": None, "prompt": None,
-        "current_job": None, "queued": 0,
+        "enabled": True, "firmware": None, "message": None, "temperatures": {}, "position": None,
+        "alarms": [], "prompt": None, "current_job": None, "queued": 0,
     }  # fmt: skip
+
+
+async def test_alarms_are_told_while_they_last(host: Host) -> None:
+    await host.observe(replace(seen(), alarms=(Alarm("idle-heat", "The heaters are on."),)))
+    body = await (await call(host, "GET", "/printers/mk3")).json()
+    schemas.Printer.model_validate(body)
+    assert body["alarms"] == [{"rule": "idle-heat", "message": "The heaters are on."}]
+    await host.observe(seen())
+    assert (await (await call(host, "GET", "/printers/mk3")).json())["alarms"] == []
 
 
 async def test_where_the_head_is(host: Host) -> None:

@@ -7,21 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import gateway.cli
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.orders import RecoverPrint
 from tests.api.host import Host, a_job
 from tests.api.test_native import call
+from tests.support.stand import seen
 
 CONTENT = (Path(gateway.cli.__file__).parent / "demo_files" / "cable-clip-small.gcode").read_bytes()
 
 
-async def held(host: Host, **changes: Any) -> Job:
+async def held(host: Host, *, content: bytes = CONTENT, **changes: Any) -> Job:
     """A print of the demo's file, held in its middle."""
     upload = await host.files.begin()
-    await upload.write(CONTENT)
+    await upload.write(content)
     sha256, size = await upload.finish()
-    assert sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert sha256 == hashlib.sha256(content).hexdigest()
     values: dict[str, Any] = {
         "status": JobStatus.PAUSED, "reasons": frozenset({Reason.PRINTER_STOPPED}), "print_key": "mark",
         "attempts": 1, "file_sha256": sha256, "file_size": size, "position": size // 2, **changes,
@@ -29,6 +32,16 @@ async def held(host: Host, **changes: Any) -> Job:
     job = replace(a_job(), **values)
     await host.put_jobs(job)
     return job
+
+
+@pytest.mark.parametrize(("firmware", "mode"), [("Prusa-Firmware 3.13.2", "M83"), ("Marlin 2.1.2", "M82")])
+async def test_a_plan_is_for_the_firmware_that_prints_it(host: Host, firmware: str, mode: str) -> None:
+    """G90 ends M83 in Marlin, and not in Prusa's firmware."""
+    await host.observe(replace(seen(), firmware=firmware))
+    content = CONTENT.replace(b"\nM83", b"\n").replace(b"\nM82", b"\n").replace(b"\nG90", b"\nM83\nG90", 1)
+    job = await held(host, content=content, printer_id=1)
+    plan = await (await call(host, "GET", f"/jobs/{job.job_id}/recovery")).json()
+    assert [line for line in plan["gcode"] if line in ("M82", "M83")][-1] == mode
 
 
 async def test_a_plan_is_looked_at_and_sent_back(host: Host) -> None:

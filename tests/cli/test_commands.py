@@ -52,6 +52,12 @@ def test_shows_one_printer(run: Run) -> None:
     assert json.loads(run("printers", "show", "1", "--json").stdout)["name"] == "mk3"
 
 
+def test_shows_alarms(run: Run, fake: FakeGateway) -> None:
+    assert "alarm " not in run("printers", "show", "mk3").stdout
+    fake.printers[0]["alarms"] = [{"rule": "idle-heat", "message": "The heaters are on."}]
+    assert "alarm         The heaters are on. (idle-heat)" in run("printers", "show", "mk3").stdout
+
+
 def test_shows_where_the_head_is(run: Run, fake: FakeGateway) -> None:
     assert "position " not in run("printers", "show", "mk3").stdout
     fake.printers[0]["position"] = {"x": 10.0, "y": 20.5, "z": 0.3, "e": -1.25}

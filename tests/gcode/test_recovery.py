@@ -30,6 +30,24 @@ def planned(text: str, position: int | None = None, layer: int | None = None) ->
         return plan_recovery(file, sha256, len(content) if position is None else position, layer)
 
 
+@pytest.mark.parametrize(("g90_sets_extruder", "mode"), [(True, "M82"), (False, "M83")])
+def test_what_g90_means_for_the_filament_is_the_firmwares_to_say(g90_sets_extruder: bool, mode: str) -> None:
+    content = (HEAD.replace("G90\nM82\n", "M83\nG90\n") + layers()).encode()
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        sha256 = hashlib.sha256(content).hexdigest()
+        plan = plan_recovery(file, sha256, len(content), g90_sets_extruder=g90_sets_extruder)
+    assert [line for line in plan.move_lines if line in ("M82", "M83")][-1] == mode
+
+
+def test_it_lifts_above_objects_that_stand_beside_it() -> None:
+    plan = planned(HEAD + layers(200) + "G0 Z45 F600\n" + layers(6))
+    assert plan.z_lost == pytest.approx(1.2)
+    assert "G0 Z45 F300" in plan.move_lines
+    assert plan.move_lines.index("G0 Z45 F300") < plan.move_lines.index("G28 X Y")
+
+
 def place(text: str, words: str, lines: int) -> int:
     """The byte behind so many lines that follow `words`."""
     at = text.index(words)

@@ -131,8 +131,9 @@ class RecoverySteps(Protocol):
         """What a person should look at before."""
 
 
-#: (path, sha256, bytes accepted, layer or None) -> the plan; blocking; raises CommandRefused.
-PlanRecovery = Callable[[str, str, int, int | None], RecoverySteps]
+#: (path, sha256, bytes accepted, layer or None, firmware's name or None) -> the plan; blocking; raises
+#: CommandRefused.
+PlanRecovery = Callable[[str, str, int, int | None, str | None], RecoverySteps]
 
 
 @dataclass(frozen=True, slots=True)

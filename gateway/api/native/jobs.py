@@ -217,7 +217,9 @@ async def _planned(call: AnyCall, job: Job, layer: int | None) -> RecoverySteps:
     path = services.files.path_of(job.file_sha256)
     loop = asyncio.get_running_loop()
     plan = services.plan_recovery
-    return await loop.run_in_executor(None, plan, path, job.file_sha256, job.position or 0, layer)
+    presence = services.engine.state.presence.get(job.printer_id or 0)
+    firmware = presence.firmware if presence is not None else None
+    return await loop.run_in_executor(None, plan, path, job.file_sha256, job.position or 0, layer, firmware)
 
 
 @operation("GET", "/jobs/{job_id}/recovery", scopes=READ, responses={200: schemas.RecoveryPlan})

@@ -51,9 +51,17 @@ class Printer(BaseModel):
     message: str | None
     temperatures: Mapping[str, float] = Field(description="Degrees Celsius; `T`, `B`, `T_target`, ...")
     position: Position | None = Field(description="null where its firmware does not report it by itself.")
+    alarms: list[Alarm] = Field(description="Of the safety monitor, while they last.")
     prompt: Prompt | None = Field(description="What the printer asks now; answer it by `prompt`.")
     current_job: UUID | None
     queued: int
+
+
+class Alarm(BaseModel):
+    """Something about a printer's heat that a person should know now."""
+
+    rule: str = Field(description="Which one: idle-heat, held-heat, stuck-on-t, ...")
+    message: str = Field(description="What is wrong, what is being done about it, what to do.")
 
 
 class Position(BaseModel):

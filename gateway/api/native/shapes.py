@@ -51,6 +51,7 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "message": presence.message,
         "temperatures": dict(presence.temperatures),
         "position": None if presence.position is None else asdict(presence.position),
+        "alarms": [asdict(alarm) for alarm in presence.alarms],
         "prompt": _prompt(presence.prompt),
         "current_job": current.job_id if current is not None else None,
         "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),
