@@ -91,8 +91,13 @@ def from_validation(error: ValidationError, status: int, what: str) -> Failure:
 
 
 def _in_words(item: Mapping[str, Any]) -> str:
-    """What pydantic says, but a pattern in words: nobody reads a regular expression at a printer."""
-    pattern = item.get("ctx", {}).get("pattern")
+    """Pydantic's words, but patterns and bounds in ours: nobody at a printer reads a regular expression."""
+    context = item.get("ctx", {})
+    if item["type"] == "less_than_equal":
+        return f"{context['le']} is the most that is possible"
+    if item["type"] == "greater_than_equal":
+        return f"{context['ge']} is the least that is possible"
+    pattern = context.get("pattern")
     return PATTERNS_IN_WORDS.get(pattern, str(item["msg"]))
 
 
