@@ -216,7 +216,8 @@ def _short(job_id: str | None) -> str:
 def recovery(job: Job, plan: RecoveryPlan) -> None:
     """What recovering a held print will do."""
     print(f'job {job.number} "{job.name}" goes on with layer {plan.layer} at Z {plan.z:g} mm')
-    print(f"  {plan.layers_done} layers are done; {plan.line} lines of the file are not sent again")
+    done = "1 layer is" if plan.layers_done == 1 else f"{plan.layers_done} layers are"
+    print(f"  {done} done; {plan.line} lines of the file are not sent again")
     print(f"  the nozzle is taken to stand at Z {plan.z_now:g} mm now")
     print(f"  heats the bed to {plan.bed:g} °C and the nozzle to {plan.hotend:g} °C, then homes X and Y")
     for warning in plan.warnings:
