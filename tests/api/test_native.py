@@ -536,6 +536,8 @@ def test_every_command_has_a_shape(state: TaskState, printer_id: int | None) -> 
         ("/keys", {"member": "zoe", "name": "k", "scopes": ["admin"]}, "print-gateway members add"),
         ("/printers/mk3/plate", {"plate": "dirty"}, "plate: Input should be 'clear' or 'occupied'"),
         ("/jobs", {"name": "x" * 201}, "name: String should have at most 200 characters"),
+        ("/printers/mk3/adjust", {"fan": 101}, "fan: 100 is the most that is possible"),
+        ("/printers/mk3/adjust", {"z_step": -1}, "z_step: -0.5 is the least that is possible"),
         ("/jobs", [], "body: Input should be an object"),
     ],
 )
