@@ -207,7 +207,10 @@ def _warnings(file: BinaryIO, heights: list[float], chosen: Layer, begun: list[L
             " nozzle does not dig into the part."
         )
     if begun[-1].number != chosen.number:
-        yield f"Layers {chosen.number} to {begun[-1].number} were begun already: they are laid over."
+        yield (
+            f"Layers {chosen.number} to {begun[-1].number} were begun already: where they are laid, the"
+            " nozzle runs into them."
+        )
     file.seek(0)
     if _PROBES.search(file.read(HEAD_BYTES)):
         yield "The file measured the bed or set the nozzle's height at its beginning: that is not done again."

@@ -79,6 +79,11 @@ class PrinterMonitor:
         if self._quiet_since is not None:
             self._quiet_since = now
 
+    def resumed(self, now: float) -> None:
+        """Somebody wants a paused print to go on: while it heats it still counts as paused."""
+        self.person_seen(now)
+        self._standing_since = now
+
     def look(self, now: float, seen: PrinterObserved) -> Finding:
         """Judge a snapshot taken at monotonic `now`."""
         if seen.activity is Activity.ERROR:

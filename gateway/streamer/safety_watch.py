@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.domain.observations import Alarm, PrinterObserved, PrintPhase, PrintReport
-from gateway.domain.orders import Acknowledge, EmergencyStop, HeatersOff, Order, PausePrint
+from gateway.domain.orders import Acknowledge, EmergencyStop, HeatersOff, Order, PausePrint, ResumePrint
 from gateway.safety.limits import SafetyLimits
 from gateway.safety.monitor import Action, PrinterMonitor
 
@@ -34,8 +34,11 @@ class SafetyWatch:
 
     def ordered(self, order: Order, now: float) -> None:
         """Somebody gave the printer an order."""
-        if not isinstance(order, Acknowledge) and order.printer in self._monitors:
-            self._monitors[order.printer].person_seen(now)
+        monitor = self._monitors.get(order.printer)
+        if isinstance(order, ResumePrint) and monitor is not None:
+            monitor.resumed(now)
+        elif not isinstance(order, Acknowledge) and monitor is not None:
+            monitor.person_seen(now)
 
     def look(self, seen: PrinterObserved, now: float, prefix: str) -> tuple[Order | None, bool]:
         """(what is to be done, whether the alarms changed). `prefix` begins the order's id."""

@@ -193,3 +193,17 @@ def test_every_rule_can_be_switched_off() -> None:
     for phase in (None, PrintPhase.HELD, PrintPhase.PAUSED, PrintPhase.PRINTING):
         time.goes_on(20_000, seen(phase, temperatures={**temperatures(), "B": 22.0, "T": 400.0}))
     assert time.actions == []
+
+
+def test_a_resume_begins_the_time_of_a_pause_anew() -> None:
+    """While it heats it counts as paused still: switched off again at once, it would never go on."""
+    time = Time()
+    cooled = seen(PrintPhase.PAUSED, temperatures=temperatures(hotend=0))
+    time.goes_on(30 * MINUTE + 4, seen(PrintPhase.PAUSED))
+    assert [action for action, _ in time.actions] == [Action.HOTENDS_OFF]
+    time.goes_on(20 * MINUTE, cooled)
+    time.monitor.resumed(time.now)
+    time.goes_on(5 * MINUTE, seen(PrintPhase.PAUSED))
+    assert [action for action, _ in time.actions] == [Action.HOTENDS_OFF]
+    time.goes_on(30 * MINUTE, seen(PrintPhase.PAUSED))
+    assert time.actions[1][0] is Action.HOTENDS_OFF, "it never came to go on"

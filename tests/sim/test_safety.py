@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from firmware_sim.machine.board import Board
+from firmware_sim.personality import load_personality
 from gateway.domain.commands import PauseJob, ResumeJob
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import PrinterObserved
@@ -18,7 +20,12 @@ MOVES = [f"G1 X{10 + n % 50} Y{10 + n // 50} F1200" for n in range(400)]
 PART = "\n".join(["M140 S60", "M104 S200", "G28", "M190 S60", "M109 S200", *MOVES, "M104 S0", "M140 S0", ""])
 PERSONALITIES = [
     "marlin-bare",
-    *(pytest.param(name, marks=pytest.mark.soak) for name in ("marlin-full", "marlin-stock", "marlin-sd")),
+    "klipper",
+    "prusa",
+    *(
+        pytest.param(name, marks=pytest.mark.soak)
+        for name in ("marlin-full", "marlin-stock", "marlin-sd", "slow-board", "repetier", "marlin-uart")
+    ),
 ]
 
 
@@ -88,6 +95,25 @@ async def test_a_heater_that_does_not_switch_off_stops_the_machine(tmp_path: Pat
         assert len(town.moves("mk3")) < len(MOVES)
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("runaway", "hotter than"), ("drift", "does not get warmer")],
+)
+async def test_a_broken_heater_without_protection_stops_the_machine(
+    tmp_path: Path, kind: str, words: str
+) -> None:
+    """The firmware was built without thermal protection: nobody but the monitor sees it."""
+    built = load_personality("marlin-full")
+    open_fire = replace(built, features=built.features | {"no_thermal_protection"})
+    async with Town(tmp_path, {"mk3": open_fire}) as town:
+        job = await begun(town, feedrate=60)
+        town.wires["mk3"].board.fault_heater("E0", kind, town.wires["mk3"].now)
+        failed = await town.until_status(job.job_id, "failed", seconds=900)
+        assert words in (failed.message or "")
+        assert town.ledger("mk3").count("kill") == 1
+        assert is_cold(town)
+
+
 @pytest.mark.parametrize("start", ["G28\n", ""], ids=["parked", "left where it stands"])
 async def test_a_print_left_paused_cools_and_goes_on_hot(tmp_path: Path, start: str) -> None:
     async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
@@ -104,4 +130,5 @@ async def test_a_print_left_paused_cools_and_goes_on_hot(tmp_path: Path, start: 
         await town.engine.execute(ResumeJob(job.job_id, ANA.member_id))
         await town.until_status(job.job_id, "completed")
         ran = [entry.line or "" for entry in town.ledger("mk3").entries[before:] if entry.event == "executed"]
+        assert "M104 S0" not in ran[: ran.index(MOVES[-1])]
         assert ran.index("M109 S200") < next(place for place, line in enumerate(ran) if line in MOVES)

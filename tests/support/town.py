@@ -18,6 +18,7 @@ from typing import Any
 from firmware_sim.faults.random_plan import RandomPlan, Rate
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
+from firmware_sim.personality import Personality
 from gateway.domain.commands import AddFile, AddMember, ConfigurePrinters, PrinterSetting, SetPlate, SubmitJob
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job
@@ -67,7 +68,7 @@ class Town:
     def __init__(
         self,
         folder: Path,
-        personalities: Mapping[str, str],
+        personalities: Mapping[str, str | Personality],
         *,
         sd_files: Mapping[str, bytes] | None = None,
         seed: int = 0,
