@@ -52,11 +52,11 @@ class ConfigError(Exception):
         super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
 
 
-def _host_and_port(value: str) -> tuple[str, int]:
-    host, _, port = value.rpartition(":")
+def _host_and_port(value: str, example: str = "127.0.0.1:8080") -> tuple[str, int]:
+    host, _, port = value.removeprefix("tcp://").rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if not bare or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f'"{value}" is not an address with a port; write it like "127.0.0.1:8080"')
+        raise ValueError(f'"{value}" is not an address with a port; write it like "{example}"')
     return bare, int(port)
 
 
@@ -112,7 +112,7 @@ def _baud(value: object) -> object:
 
 def _port(value: str) -> str:
     if value.startswith("tcp://"):
-        _host_and_port(value.removeprefix("tcp://"))
+        _host_and_port(value, "tcp://192.0.2.7:8080")
         return value
     if value.startswith("usb:"):
         if not USB_PORT.fullmatch(value):

@@ -15,10 +15,10 @@ SCRIPT_LINES_MAX = 64
 def _lines(lines: tuple[str, ...]) -> tuple[str, ...]:
     if len(lines) > SCRIPT_LINES_MAX:
         raise ValueError(f"{len(lines)} lines are too many for a script; {SCRIPT_LINES_MAX} are possible")
-    for number, line in enumerate(lines, start=1):
-        problem = check(line)
-        if problem is not None:
-            raise ValueError(f'line {number} "{line}": {problem}')
+    checked = ((number, line, check(line)) for number, line in enumerate(lines, start=1))
+    problems = [f'line {number} "{line}": {problem}' for number, line, problem in checked if problem]
+    if problems:
+        raise ValueError("; ".join(problems))
     return lines
 
 

@@ -124,7 +124,7 @@ def test_it_is_frozen() -> None:
         (PRINTER.replace('owner = "ana"\n', ""), "owner is missing; name the member who owns the printer"),
         (PRINTER.replace("/dev/ttyACM0", "usb:2c99"), '"usb:2c99" is not a USB device; write usb:VID:PID:'),
         (PRINTER.replace("/dev/ttyACM0", "COM3"), 'port: "COM3" is not a port; write /dev/serial/by-id/'),
-        (PRINTER.replace("/dev/ttyACM0", "tcp://host"), 'port: "host" is not an address with a port'),
+        (PRINTER.replace("/dev/ttyACM0", "tcp://host"), 'port: "tcp://host" is not an address with a'),
         (PRINTER + 'baud = "fast"', '[[printers]] no. 1 ("mk3") baud: "fast" is not a speed; write a'),
         (PRINTER + 'plate_clear = "never"', "choose 'confirm' or 'auto'"),
         (PRINTER + PRINTER.replace("ttyACM0", "ttyACM1").replace("mk3", "MK3"),

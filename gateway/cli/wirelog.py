@@ -20,8 +20,10 @@ _PIECE_BYTES = 1 << 16
 def show(config: Config, printer: str, *, follow: bool) -> None:
     """Print the wire log of `printer`, oldest record first; with `follow`, until Ctrl+C."""
     known = [entry.name for entry in config.printers]
+    if not known:
+        fail("no printer is configured; name the gateway's configuration with --config", Exit.USAGE)
     if printer not in known:
-        fail(f'there is no printer "{printer}"; known here: {", ".join(known) or "none"}', Exit.USAGE)
+        fail(f'there is no printer "{printer}"; known here: {", ".join(known)}', Exit.USAGE)
     if not config.streamer.wire_log_bytes:
         fail("wire logs are switched off: wire_log_bytes under [streamer] is 0", Exit.USAGE)
     current = config.streamer.wire_folder / f"{printer}.wire"
