@@ -32,9 +32,11 @@ from tests.faults.run import Outcome
 OURS = re.compile(
     r"M105|M115|M110( N\d+)?|M15[45] S\d+|M27( S\d+)?|M400|M104( T\d)? S0|M140 S0|M107|M84|M108|M410|M112"
     r"|M22[01] S10\d"  # people's adjustments
-    r"|M114|M84 S\d+|G9[01]|M8[23]|M10[49] S\d+|M140 S\d+|M190 S\d+"  # pauses: there and back again
+    r"|M114|M84 S\d+|G9[01]|M8[23]|M10[49] S[\d.]+|M1[49]0 S[\d.]+"  # pauses: there and back again
     r"|G0 Z[\d.]+ F\d+|G0 X[\d.]+ Y[\d.]+ F\d+|G1 E-?[\d.]+ F\d+|G92 E-?[\d.]+|G1 F\d+"
 )
+#: A resume heats to what it was before, which may be what the file says.
+HEATS_AGAIN = re.compile(r"M10[49] S[\d.]+|M1[49]0 S[\d.]+")
 #: What is said without a number: questions while the firmware's own must not be touched, heaters off when it
 #: has proven useless.
 BARE = ("M115", "M105", "M104 S0", "M140 S0", "M112", "M108", "M410")
@@ -115,7 +117,7 @@ def _meant(entry: Entry, trace: Trace) -> list[str]:
 
 def _strange(text: str, entry: Entry, places: dict[str, int], done: int) -> str | None:
     place = places.get(text)
-    if place is not None:
+    if place is not None and not (place < done and HEATS_AGAIN.fullmatch(text)):
         return f"{text!r} ran {'again' if place < done else f'{place - done} lines too early'}"
     if OURS.fullmatch(text) or (entry.n is None and (entry.event == "unknown" or _resembles_bare(text))):
         return None
