@@ -128,10 +128,10 @@ class SendWindow:
     def room(self) -> tuple[int, int]:
         """(lines, bytes) to be handed over now. The last line may exceed the bytes, and waits then."""
         waiting = self.last - self.acked + len(self._bare)
+        if self._recovering is not None:  # one flies at a time, and one may wait for it
+            return (0, 0) if self.last > self.sent else (1, self._byte_limit)
         if waiting == 0:
             return self.lines, self._byte_limit
-        if self._recovering is not None and self.last > self.sent:
-            return 0, 0
         through = self._bytes_through
         behind = self.acked if self.acked > self._read else self._read
         used = through[self.last & _BYTES_MASK] - through[behind & _BYTES_MASK] + self._bare_bytes

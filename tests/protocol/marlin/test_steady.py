@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.protocol.marlin.framing import LineNotSendable, numbered, numbered_plain
@@ -66,6 +66,7 @@ def state_of(link: Link) -> dict[str, object]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=40), st.booleans())
+@example([3, b"Error:checksum mismatch, Last Line: 4\nResend: 5\nok\n", 2], True)
 def test_both_ways_lead_to_the_same(steps: list[object], is_wide: bool) -> None:
     short, long = ready(), ready()
     now, line = 1.0, 1
