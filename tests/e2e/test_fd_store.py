@@ -122,9 +122,10 @@ def test_a_port_stays_open_from_one_streamer_to_the_next(
     assert watch.told == [], "nobody ever closed it for good"
     config.write_text(config.read_text().split("[[printers]]")[0])
     third = streamer(systemd, config)
-    systemd.until("READY=1")
+    systemd.until("FDSTOREREMOVE=")
     assert systemd.names() == [], "the printer is gone from the configuration"
     assert hang_ups(board)
+    systemd.until("READY=1")
     assert end(third, signal.SIGTERM) == 0
 
 

@@ -31,7 +31,12 @@ class FakeSystemd:
         self._thread.start()
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """A process that inherits what is in the store. (A close-on-exec copy stays in the store.)"""
+        """A process that inherits what is in the store. (A close-on-exec copy stays in the store.)
+
+        What a former process said is forgotten: only words of this one are waited for.
+        """
+        with self._changed:
+            self.words.clear()
         copies = [os.dup(fd) for _, fd in self.store]
         names = ":".join(name for name, _ in self.store)
         environment = {
@@ -55,12 +60,14 @@ class FakeSystemd:
         return process
 
     def until(self, word: str) -> None:
-        """Wait until a line beginning with `word` has been said since the last wait."""
+        """Wait until a line beginning with `word` has been said behind the one of the last wait."""
+
+        def place() -> int:
+            return next((n for n, said in enumerate(self.words, 1) if said.startswith(word)), 0)
+
         with self._changed:
-            assert self._changed.wait_for(lambda: any(said.startswith(word) for said in self.words), 20), (
-                self.words
-            )
-            self.words.clear()
+            assert self._changed.wait_for(place, 20), self.words
+            del self.words[: place()]
 
     def names(self) -> list[str]:
         with self._changed:
