@@ -10,6 +10,8 @@ from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.link import Link
+from gateway.protocol.marlin.silence import SETTLE_SECONDS
+from gateway.protocol.marlin.window import REFUSALS_MAX
 
 PERSONALITIES = ["marlin-full", "marlin-stock", "marlin-bare", "marlin-sd"]
 
@@ -139,3 +141,15 @@ def test_the_ring_keeps_a_slot_for_the_emergency_stop(personality: str) -> None:
     duet.run_until(lambda: duet.board.is_halted)
     assert duet.board.is_halted
     assert duet.now - began < 1.0
+
+
+def test_a_line_that_can_never_be_taken_ends_the_print_within_seconds() -> None:
+    duet = Duet("prusa")
+    duet.run_until(lambda: duet.link.is_ready)
+    duet.spoil = lambda data: data.replace(b"G1 X7 Y7 F9000*", b"G1 X8 Y7 F9000*")
+    duet.stream(lines_of(7))
+    begin = duet.now
+    duet.stream(lines_of(20)[7:])
+    assert duet.link.failure is not None
+    assert duet.link.failure.reason is FailureReason.LINE_REFUSED
+    assert duet.now - begin < (REFUSALS_MAX + 1) * SETTLE_SECONDS
