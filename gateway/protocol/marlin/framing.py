@@ -19,8 +19,6 @@ from operator import xor
 
 #: Characters in one frame without its newline: Marlin's MAX_CMD_SIZE (96) less the terminating zero.
 MARLIN_LINE_CHARS = 95
-#: `N` + 7 digits + blank + `*255`: what numbering costs at most for jobs below ten million lines.
-FRAMING_CHARS = 13
 #: Commands that the firmware (or its emergency parser) acts on as it reads them: sent bare, never numbered.
 EMERGENCY_COMMANDS = frozenset({"M108", "M112", "M410"})
 #: The answer to a prompt of the firmware's, by the number of its button: one digit is what the emergency
