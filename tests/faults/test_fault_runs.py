@@ -6,6 +6,7 @@ import pytest
 
 from firmware_sim.personality import personality_names
 from tests.faults.run import Case, run
+from tests.faults.series import results
 from tests.faults.table import transcript
 from tests.faults.verdict import Kind, Verdict, judge
 from tests.faults.weather import Death, Weather
@@ -97,3 +98,8 @@ def test_death_at_steps_from_the_first_to_the_last(personality: str) -> None:
 def test_death_at_every_step(personality: str, passed: int) -> None:
     for step in range(1, steps_of(personality, 40) + 1):
         survives(personality, 40, Death(step, passed, 3.0))
+
+
+def test_a_series_is_the_same_in_several_processes() -> None:
+    cases = [Case("marlin-stock", seed, length=20) for seed in (1, 2)]
+    assert list(results(cases, jobs=2)) == list(results(cases, jobs=1))
