@@ -137,13 +137,18 @@ class LineNumbers:
         star = command.rfind(b"*")
         if star < 0:
             return Refused(replies.ERR_NO_CHECKSUM)
-        checksum = 0
-        for byte in command[:star]:
-            checksum ^= byte
-        if leading_number(command[star + 1 :]) != checksum:
+        if leading_number(command[star + 1 :]) != checksum_of(command[:star]):
             return Refused(replies.ERR_CHECKSUM)
         self.last = number
         return Accepted(line)
+
+
+def checksum_of(body: bytes) -> int:
+    """XOR of what stands before the star, byte by byte."""
+    checksum = 0
+    for byte in body:
+        checksum ^= byte
+    return checksum
 
 
 def leading_number(text: bytes) -> int:

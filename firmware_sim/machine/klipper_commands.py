@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from firmware_sim.machine import replies
 from firmware_sim.machine.heat_commands import HANDLERS as HEAT
 from firmware_sim.machine.motion_commands import HANDLERS as MOTION
+from firmware_sim.machine.motion_commands import homing
 from firmware_sim.machine.state import Machine
 from firmware_sim.machine.thermal import Heater
 from firmware_sim.machine.words import Command
@@ -78,19 +79,6 @@ def dwell(m: Machine, c: Command) -> Iterator[float] | None:
     """G4 P milliseconds: planned like a move. S is not read."""
     m.planner.push(m.now, max(0.0, c.values.get("P", 0.0)) / 1000.0, m.axes.point(), m.axes.point())
     return _lookahead(m)
-
-
-def home(m: Machine, c: Command) -> Iterator[float]:
-    """G28: silent, and nothing is reported."""
-    yield from m.motion_done()
-    named = [axis for axis in "XYZ" if axis in c.words] or list("XYZ")
-    end = m.now + m.personality.home_seconds * len(named) / 3.0
-    while m.now < end:
-        yield end
-    for axis in named:
-        m.axes.native["XYZ".index(axis)] = m.personality.home_z if axis == "Z" else 0.0
-        m.axes.shift["XYZ".index(axis)] = 0.0
-        m.axes.homed.add(axis)
 
 
 def motors_off(m: Machine, _c: Command) -> Iterator[float]:
@@ -258,7 +246,7 @@ HANDLERS: dict[str, Callable[[Machine, Command], Iterator[float] | None]] = {
     "G4": dwell,
     "G20": inches,
     "G21": nothing,
-    "G28": home,
+    "G28": homing,
     "G90": MOTION["G90"],
     "G91": MOTION["G91"],
     "G92": set_position,

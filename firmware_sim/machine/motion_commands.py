@@ -66,6 +66,12 @@ def dwell(m: Machine, c: Command) -> Iterator[float]:
 
 def home(m: Machine, c: Command) -> Iterator[float]:
     """G28, all axes or those named; reports the position when done."""
+    yield from homing(m, c)
+    m.say_position(m.words.homed)
+
+
+def homing(m: Machine, c: Command) -> Iterator[float]:
+    """What the machine does for G28, without a word."""
     yield from m.motion_done()
     named = [axis for axis in "XYZ" if axis in c.words] or list("XYZ")
     end = m.now + m.personality.home_seconds * len(named) / 3.0
@@ -75,7 +81,6 @@ def home(m: Machine, c: Command) -> Iterator[float]:
         m.axes.native["XYZ".index(axis)] = m.personality.home_z if axis == "Z" else 0.0
         m.axes.shift["XYZ".index(axis)] = 0.0
         m.axes.homed.add(axis)
-    m.say_position(m.words.homed)
 
 
 def set_position(m: Machine, c: Command) -> None:

@@ -28,6 +28,7 @@ from firmware_sim.machine.intake import (
     LineNumbers,
     Refused,
     Repeated,
+    checksum_of,
     leading_number,
 )
 from firmware_sim.machine.thermal import ThermalFault
@@ -92,10 +93,7 @@ class PrusaNumbers(LineNumbers):
         star = line.find(b"*")
         if star < 0:
             return Refused(replies.ERR_NO_CHECKSUM)
-        checksum = 0
-        for byte in line[:star]:
-            checksum ^= byte
-        if leading_number(line[star + 1 :]) != checksum:
+        if leading_number(line[star + 1 :]) != checksum_of(line[:star]):
             return Refused(replies.ERR_CHECKSUM)
         self.last = number
         return Accepted(line)

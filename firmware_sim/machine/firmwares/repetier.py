@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from firmware_sim.machine import replies
 from firmware_sim.machine.firmwares.marlin import MarlinFirmware
-from firmware_sim.machine.intake import leading_number
+from firmware_sim.machine.intake import checksum_of, leading_number
 from firmware_sim.machine.thermal import ThermalFault
 from firmware_sim.machine.words import Command
 
@@ -100,10 +100,7 @@ class RepetierFirmware(MarlinFirmware):
             return None
         if star >= 0:
             self._forced |= self.loop.personality.has("checksum_forced")
-            checksum = 0
-            for byte in line[:star]:
-                checksum ^= byte
-            if leading_number(line[star + 1 :]) & 0xFF != checksum:
+            if leading_number(line[star + 1 :]) & 0xFF != checksum_of(line[:star]):
                 return "Wrong checksum"
         elif self._forced:
             return "Missing checksum"
