@@ -120,9 +120,7 @@ def restore_lines(
         yield f"G1 E{_mm(parked.e)} F{_per_minute(settings.retract_speed)}"
     yield f"G0 Z{_mm(parked.z)} F{_per_minute(settings.lift_speed)}"
     yield f"G92 E{_mm(parked.e)}"
-    if not machine.is_absolute:
-        yield "G91"
-    yield "M82" if machine.is_extruder_absolute else "M83"
+    yield from machine.positioning_lines()
     if machine.feedrate is not None:
         yield f"G1 F{_mm(machine.feedrate)}"
 

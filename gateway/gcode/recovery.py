@@ -251,9 +251,7 @@ def _move_lines(state: MachineState, z_lost: float, highest: float) -> Iterator[
         yield f"M220 S{_number(state.speed_percent)}"
     if (flow := state.flow_percent.get(0, 100.0)) != 100.0:
         yield f"M221 S{_number(flow)}"
-    if not state.is_absolute:
-        yield "G91"
-    yield "M82" if state.is_extruder_absolute else "M83"
+    yield from state.positioning_lines()
     if state.feedrate is not None:
         yield f"G1 F{_number(state.feedrate)}"
 

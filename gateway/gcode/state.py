@@ -12,7 +12,7 @@ words of a line counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
@@ -81,6 +81,12 @@ class MachineState:
     flow_percent: Mapping[int, float] = field(default_factory=lambda: _NO_TARGETS)  # M221 by tool
     linear_advance: float | None = None  # K of M900
     modal_lines: tuple[str, ...] = ()  # the last of each of REPEATED, in the file's order
+
+    def positioning_lines(self) -> Iterator[str]:
+        """From `G90` to how the file's next line expects positions: G91 if relative, then M82 or M83."""
+        if not self.is_absolute:
+            yield "G91"
+        yield "M82" if self.is_extruder_absolute else "M83"
 
 
 def state_at(
