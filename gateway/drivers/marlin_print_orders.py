@@ -42,7 +42,7 @@ def resume(driver: DriverCore, order: ResumePrint) -> None:
     """Go on with the next line, or M24."""
     refusal = refusal_by_expect(driver, order.expect)
     if refusal is None and driver.held is not None:
-        refusal = "A held print cannot be continued yet; look at the printer, then cancel it."
+        refusal = "A held print is not resumed; look at the printer, then recover or cancel it."
     if refusal is not None:
         driver.answer(order.order_id, _REFUSED, refusal)
     elif driver.print is not None:
