@@ -44,16 +44,21 @@ async def goes_on_hot(stand: MarlinStand, hotend: float = 180, bed: float = 45) 
     assert not stand.ledger.events("refused"), "no filament was moved cold"
 
 
+async def cooled_in_a_pause(stand: MarlinStand, file: Path) -> None:
+    """A print that was paused, switched off, and left alone for ten minutes."""
+    await stand.ready()
+    await stand.start(file)
+    await paused(stand)
+    await off(stand)
+    await asyncio.sleep(600)
+
+
 @pytest.mark.parametrize("how", [PARKED, UNPARKED], ids=["parked", "unparked"])
 @on_virtual_time
 async def test_nothing_is_switched_off_on_the_way_back(how: MarlinSettings, file_of: FileOf) -> None:
     """It heats for minutes and still counts as paused: whoever wants it cold pauses or cancels it first."""
     async with MarlinStand("marlin-full", settings=how) as stand:
-        await stand.ready()
-        await stand.start(file_of(PART))
-        await paused(stand)
-        await off(stand)
-        await asyncio.sleep(600)
+        await cooled_in_a_pause(stand, file_of(PART))
         assert (await stand.resume()).result is OrderResult.ACCEPTED
         await asyncio.sleep(5)
         assert (await off(stand, only_hotends=True)).result is OrderResult.REFUSED
@@ -64,11 +69,7 @@ async def test_nothing_is_switched_off_on_the_way_back(how: MarlinSettings, file
 @on_virtual_time
 async def test_resumed_at_the_panel_it_heats_first(how: MarlinSettings, file_of: FileOf) -> None:
     async with MarlinStand("marlin-full", settings=how) as stand:
-        await stand.ready()
-        await stand.start(file_of(PART))
-        await paused(stand)
-        await off(stand)
-        await asyncio.sleep(600)
+        await cooled_in_a_pause(stand, file_of(PART))
         stand.board.say("//action:resume")
         stand.wire.turn()
         await goes_on_hot(stand)
@@ -80,11 +81,7 @@ async def test_cooled_in_a_pause_it_is_heated_after_a_death_of_its_host(
     how: MarlinSettings, file_of: FileOf
 ) -> None:
     stand = await MarlinStand("marlin-full", settings=how).__aenter__()
-    await stand.ready()
-    await stand.start(file_of(PART))
-    await paused(stand)
-    await off(stand)
-    await asyncio.sleep(600)
+    await cooled_in_a_pause(stand, file_of(PART))
     await stand.__aexit__()
     stand = await MarlinStand(record=stand.record, wire=stand.wire, settings=how).__aenter__()
     await stand.phase(PrintPhase.PAUSED)
@@ -128,11 +125,7 @@ async def test_what_was_set_behind_the_cooling_is_what_it_is_heated_to(file_of: 
 async def test_a_temperature_for_a_print_on_its_way_back_waits_for_its_turn(file_of: FileOf) -> None:
     """The way back ends with what was set before it: an order in between would be forgotten by it."""
     async with MarlinStand("marlin-full", settings=PARKED) as stand:
-        await stand.ready()
-        await stand.start(file_of(PART))
-        await paused(stand)
-        await off(stand)
-        await asyncio.sleep(600)
+        await cooled_in_a_pause(stand, file_of(PART))
         await stand.resume()
         answer = await stand.give(Adjust("mk3", stand.new_order_id(), "mark-1", Adjustment(hotend=190)))
         assert answer.result is OrderResult.REFUSED
@@ -145,11 +138,7 @@ async def test_paused_again_while_it_heats_it_waits_for_heat_again(
     how: MarlinSettings, file_of: FileOf
 ) -> None:
     async with MarlinStand("marlin-full", settings=how) as stand:
-        await stand.ready()
-        await stand.start(file_of(PART))
-        await paused(stand)
-        await off(stand)
-        await asyncio.sleep(600)
+        await cooled_in_a_pause(stand, file_of(PART))
         await stand.resume()
         await asyncio.sleep(5)
         await stand.pause()
