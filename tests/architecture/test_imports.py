@@ -47,7 +47,7 @@ ROOMS = {
     "gateway.publish": Room(("gateway.domain", "gateway.transport", "gateway.engine.ports")),
     "gateway.api.http": Room(
         ("gateway.domain", "gateway.engine", "gateway.auth"),
-        ("aiohttp", "multidict", "yarl", "pydantic", "pydantic_core"),
+        ("aiohttp", "limits", "multidict", "yarl", "pydantic", "pydantic_core"),
     ),
     "gateway.api.forge": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth", "gateway.protocol.bayeux"),
