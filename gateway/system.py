@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 _MEMBER_ALPHABET = string.ascii_uppercase + string.digits
 _MEMBER_ID_LENGTH = 13  # as in Forge's example `FPEJMQHAG3NXE`
+_CODE_LENGTH = 6  # as in Forge's example `YKNRKT`
 
 
 class SystemClock:
@@ -39,3 +40,7 @@ class SystemIds:
     def hex(self, digits: int) -> str:
         """Random lower-case hex digits."""
         return secrets.token_hex((digits + 1) // 2)[:digits]
+
+    def registration_code(self) -> str:
+        """Six of A-Z."""
+        return "".join(secrets.choice(string.ascii_uppercase) for _ in range(_CODE_LENGTH))

@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.domain.adjustment import Adjustment, HeatLimits
 from gateway.domain.file import StoredFile
-from gateway.domain.job import JobStatus
-from gateway.domain.member import Key, Member
+from gateway.domain.job import JobStatus, Verdict
+from gateway.domain.member import Key, Member, Organization
 from gateway.domain.printer import Plate, PlateClear
 
 
@@ -52,7 +52,90 @@ class SubmitJob:
     file: StoredFile | None = None
     printable_url: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    callback_url: str | None = None
+    callback_interval: int | None = None  # seconds between updates of a running job
     idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartJob:
+    """Start a waiting job now, before others that wait; refused with the reason if it cannot. Result: Job."""
+
+    job_id: str
+    member_id: str
+    printer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosePrinter:
+    """Say on which printer a waiting job shall be printed. Result: Job."""
+
+    job_id: str
+    member_id: str
+    printer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseFile:
+    """Give a waiting job its file, or where the gateway shall fetch it. Result: Job."""
+
+    job_id: str
+    member_id: str
+    file: StoredFile | None = None
+    printable_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFetched:
+    """The file behind a job's `printable_url` is there. Ignored if the job wants another. Result: None."""
+
+    work_id: int
+    printable_url: str
+    file: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class FileNotFetched:
+    """The file behind a job's `printable_url` cannot be had; the job waits for another. Result: None."""
+
+    work_id: int
+    printable_url: str
+    message: str  # for people: why, and what to do
+
+
+class Unset(StrEnum):
+    """Stands for what a request leaves as it is, where `None` is a value."""
+
+    UNSET = "unset"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeJob:
+    """An app's or a person's verdict on a job that is over, a comment, data of the app's own. Result: Job."""
+
+    job_id: str
+    member_id: str
+    verdict: Verdict | None = None  # None: as it was
+    comment: str | None = None  # None: as it was
+    custom_data: Any = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class SetCallback:
+    """Where to tell the progress of a job that is not over. Result: Job."""
+
+    job_id: str
+    member_id: str
+    url: str
+    interval: int | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawJob:
+    """A printer takes a waiting job out of its queue. Result: Job."""
+
+    job_id: str
+    printer_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +224,78 @@ class AnswerPrinter:
 
 
 @dataclass(frozen=True, slots=True)
+class TellPrinter:
+    """A command in the printer's own words, for drivers that pass them on. Result: PrinterCommand."""
+
+    printer_id: int
+    member_id: str
+    command: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFirst:
+    """An unknown printer calls: it gets a number and a code. Result: Contact."""
+
+    type_id: str
+    firmware: str
+    serial_number: str
+    token_sha256: str  # of the token that the caller made
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAgain:
+    """A known printer asks for a code again. Result: Contact."""
+
+    printer_id: int
+    firmware: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPrinter:
+    """A member types in a code: its printer's owner from now on, or its member. Result: Printer."""
+
+    member_id: str
+    code: str
+    printer_name: str | None = None
+    secondary_member_id: str | None = None  # registered as a member of the printer at once
+
+
+@dataclass(frozen=True, slots=True)
+class UnregisterPrinter:
+    """The owner gives a printer up: disabled, its members forgotten, free for anybody. Result: Printer."""
+
+    printer_id: int
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePrinterMember:
+    """A member leaves a printer, or is removed from it. Result: None."""
+
+    printer_id: int
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InviteToPrinter:
+    """A code that makes whoever types it in a member of the printer. Result: RegistrationCode."""
+
+    printer_id: int
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrinterRole:
+    """What a member of a printer may do. Result: PrinterRole."""
+
+    printer_id: int
+    member_id: str
+    is_printer_scoped: bool
+    is_job_scoped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterSetting:
     """One `[[printers]]` entry of the configuration."""
 
@@ -164,6 +319,13 @@ class AddMember:
     """Result: Member."""
 
     member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class AddOrganization:
+    """Result: Organization."""
+
+    organization: Organization
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +361,23 @@ Command = (
     | StopPrinter
     | AdjustPrinter
     | AnswerPrinter
+    | TellPrinter
+    | StartJob
+    | ChoosePrinter
+    | ChooseFile
+    | FileFetched
+    | FileNotFetched
+    | JudgeJob
+    | SetCallback
+    | WithdrawJob
+    | ContactFirst
+    | ContactAgain
+    | RegisterPrinter
+    | UnregisterPrinter
+    | RemovePrinterMember
+    | InviteToPrinter
+    | SetPrinterRole
+    | AddOrganization
     | ConfigurePrinters
     | AddMember
     | AddKey
@@ -222,9 +401,13 @@ class PrinterCommand:
     task_id: str  # UUID; also the order_id
     printer_id: int | None
     work_id: int | None
-    command: str  # pause, resume, cancel, emergency-stop, adjust, answer-prompt
+    command: str  # pause, resume, cancel, emergency-stop, adjust, answer-prompt, or a printer's own word
     member_id: str
     given_at: datetime
     state: TaskState = TaskState.PENDING
     answered_at: datetime | None = None
     message: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    progress: float | None = None  # 0..1, as the printer said it
+    answer: Mapping[str, Any] | None = None  # the printer's last word about it, in the fields of its post
+    heard_at: datetime | None = None  # when it said that

@@ -155,3 +155,48 @@ class FileAdded(Event):
     file_id: str
     name: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged(Event):
+    """A job got a printer, a file, a verdict, a comment or a callback; its status may be as it was."""
+
+    kind = "job-changed"
+    job_id: str
+    status: str
+    what: str  # printer, file, verdict, callback
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterContacted(Event):
+    """A printer called for the first time, or asked for a code again."""
+
+    kind = "printer-contacted"
+    printer: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterRegistered(Event):
+    """A code was typed in: the printer has an owner, or one more member."""
+
+    kind = "printer-registered"
+    printer: str
+    registration: str  # primary, secondary
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterUnregistered(Event):
+    """The owner gave the printer up, or a member left it."""
+
+    kind = "printer-unregistered"
+    printer: str
+    registration: str  # primary, secondary
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationAdded(Event):
+    """There is a new organization."""
+
+    kind = "organization-added"
+    name: str

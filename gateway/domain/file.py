@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+#: The format of a file whose metadata names none.
+GCODE = "gcode"
+
 
 class FileRejected(Exception):
     """The content is not something a printer can print. The text says why and what to do."""
@@ -28,4 +31,14 @@ class StoredFile:
     @property
     def printable_id(self) -> str:
         """The URN by which Forge apps name it (Forge `job_data.printable_id`)."""
-        return f"urn:adsk.objects:os.object:print-gateway/{self.file_id}.gcode"
+        return f"urn:adsk.objects:os.object:print-gateway/{self.file_id}.{self.format}"
+
+    @property
+    def format(self) -> str:
+        """`gcode`; or `tar.gz`, `zip` and so on, for printers that read it themselves."""
+        return str(self.metadata.get("format", GCODE))
+
+    @property
+    def is_gcode(self) -> bool:
+        """Whether any printer that is fed line by line can print it."""
+        return self.format == GCODE

@@ -130,6 +130,9 @@ class Job:
     progress: float | None = None  # 0..1, last known
     position: int | None = None  # bytes of the file the machine has accepted
     line: int | None = None  # last acknowledged printable line
+    reported: Mapping[str, Any] | None = None  # what else its printer last said of it
+    callback_url: str | None = None
+    callback_interval: int | None = None  # seconds between updates while it runs
     started_at: datetime | None = None  # first proof of printing
     ended_at: datetime | None = None
     member_ordinal: int = 0  # dense, 0-based number among the member's jobs: makes deep pages cheap

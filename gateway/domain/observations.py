@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -69,6 +70,9 @@ class PrintReport:
     progress: float | None = None  # 0..1
     reason: str | None = None  # IPP keyword where one fits, e.g. job-canceled-at-device
     message: str | None = None  # for people: what happened and what to do
+    job_id: str | None = None  # of a local print: the UUID by which the printer itself names it
+    details: Mapping[str, Any] | None = None  # what else the printer says of it: layer, seconds_left, ...
+    error_code: int | None = None  # the printer's own, with its message
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ class PrinterObserved:
     position: HeadPosition | None = None  # None: its firmware does not report it by itself
     alarms: tuple[Alarm, ...] = ()  # of the safety monitor, not of the driver
     prompt: Prompt | None = None
+    obstacle: str | None = None  # why it can take no job although it says that it is ready
+    reported: Mapping[str, Any] | None = None  # its last status post as it was read; None: nothing new
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard
 
 
@@ -161,4 +167,14 @@ class OrderAnswered:
     message: str | None = None
 
 
-Observation = PrinterObserved | DriverAttached | DriverDetached | OrderAnswered
+@dataclass(frozen=True, slots=True)
+class OrderProgressed:
+    """A printer's word about a command, which may not be its last: OrderAnswered closes it."""
+
+    printer: str
+    order_id: str
+    progress: float | None
+    answer: Mapping[str, Any]  # the fields of its post
+
+
+Observation = PrinterObserved | DriverAttached | DriverDetached | OrderAnswered | OrderProgressed

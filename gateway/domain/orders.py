@@ -7,7 +7,9 @@ when another print is on the machine, so that a late cancel never hits what a pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.domain.adjustment import Adjustment
 
@@ -23,6 +25,8 @@ class StartPrint:
     sha256: str
     size: int  # bytes
     name: str  # for people and for the printer's display
+    job_id: str = ""  # public id, for printers that are told it
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the job, for printers that are told them
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,16 @@ class RecoverPrint:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """A command in the printer's own words."""
+
+    printer: str
+    order_id: str
+    command: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """The engine has committed the end of print `key`: the driver forgets it. Not answered.
 
@@ -144,5 +158,6 @@ Order = (
     | AnswerPrompt
     | HeatersOff
     | RecoverPrint
+    | Tell
     | Acknowledge
 )

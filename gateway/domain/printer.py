@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from gateway.domain.observations import Activity, Alarm, HeadPosition, LinkState, PrinterObserved, Prompt
 
@@ -46,7 +47,10 @@ class PrinterStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """The durable row. `name` is the configuration's key; gone from the configuration means disabled."""
+    """The durable row. `name` is the configuration's key; gone from the configuration means disabled.
+
+    A printer that calls in is in no configuration: its name is `call_in.call_in_name`.
+    """
 
     printer_id: int
     name: str
@@ -57,7 +61,14 @@ class Printer:
     plate_clear: PlateClear = PlateClear.CONFIRM
     enabled: bool = True
     link: str = ""  # where it is reached, for people: port, host
+    display_name: str | None = None  # what its owner calls it, where `name` is not for people
+    type_id: str | None = None  # UUID of the kind of printer, if it has said so
     version: int = 1
+
+    @property
+    def shown_name(self) -> str:
+        """What people read."""
+        return self.display_name or self.name
 
 
 def printer_named(printers: Mapping[int, Printer], name: str) -> Printer | None:
@@ -78,6 +89,8 @@ class Presence:
     position: HeadPosition | None = None
     alarms: tuple[Alarm, ...] = ()
     prompt: Prompt | None = None
+    obstacle: str | None = None  # why it can take no job although it says that it is ready
+    reported: Mapping[str, Any] | None = None  # its last status post, for printers that call in
     print_key: str | None = None  # the print on the machine, if any
     heard_at: float | None = None  # monotonic seconds of the printer's last word
 
@@ -103,6 +116,8 @@ def presence_from(seen: PrinterObserved, before: Presence, now: float) -> Presen
         position=seen.position,
         alarms=seen.alarms,
         prompt=seen.prompt,
+        obstacle=seen.obstacle,
+        reported=seen.reported if seen.reported is not None else before.reported,
         print_key=seen.current.key if seen.current else None,
         heard_at=heard,
     )

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from gateway.domain.adjustment import HeatLimits
+from gateway.domain.call_in import CallIn, PrinterRole, RegistrationCode
 from gateway.domain.commands import Idempotency, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
@@ -41,6 +42,9 @@ class State:
     members: dict[str, Member] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)  # by key_id
+    call_ins: dict[int, CallIn] = field(default_factory=dict)  # by printer_id
+    codes: dict[str, RegistrationCode] = field(default_factory=dict)  # by code
+    roles: dict[tuple[int, str], PrinterRole] = field(default_factory=dict)  # by printer_id and member_id
     member_jobs: dict[str, int] = field(default_factory=dict)  # member -> number of jobs ever
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
@@ -100,6 +104,7 @@ class Moment:
     monotonic: float  # seconds; for durations
     new_id: Callable[[], str]  # a fresh UUID
     new_member_id: Callable[[], str]  # a fresh member id
+    new_code: Callable[[], str]  # six fresh upper-case letters
     path_of: Callable[[str], str]  # sha256 -> absolute path of the stored content
 
 
@@ -117,6 +122,9 @@ class Draft:
     members: Overlay[str, Member] = field(init=False)
     organizations: Overlay[int, Organization] = field(init=False)
     keys: Overlay[str, Key] = field(init=False)
+    call_ins: Overlay[int, CallIn] = field(init=False)
+    codes: Overlay[str, RegistrationCode] = field(init=False)
+    roles: Overlay[tuple[int, str], PrinterRole] = field(init=False)
     member_jobs: Overlay[str, int] = field(init=False)
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
@@ -133,6 +141,10 @@ class Draft:
     organization_rows: list[Organization] = field(default_factory=list)
     key_rows: dict[str, Key] = field(default_factory=dict)
     file_rows: list[StoredFile] = field(default_factory=list)
+    #: None: the row goes
+    call_in_rows: dict[int, CallIn | None] = field(default_factory=dict)
+    code_rows: dict[str, RegistrationCode | None] = field(default_factory=dict)
+    role_rows: dict[tuple[int, str], PrinterRole | None] = field(default_factory=dict)
     #: member, key with fingerprint, id of what was created
     idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -144,7 +156,8 @@ class Draft:
 
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
-        "member_jobs", "ended_keys", "missing_since", "refused_until", "heat_limits",
+        "call_ins", "codes", "roles", "member_jobs", "ended_keys", "missing_since", "refused_until",
+        "heat_limits",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -158,7 +171,7 @@ class Draft:
         return bool(
             self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows
             or self.member_rows or self.organization_rows or self.key_rows or self.file_rows
-            or self.idempotency_rows or self.events
+            or self.call_in_rows or self.code_rows or self.role_rows or self.idempotency_rows or self.events
         )  # fmt: skip
 
     def put_job(self, job: Job) -> Job:

@@ -258,6 +258,7 @@ class Engine:
             monotonic=self._clock.monotonic(),
             new_id=self._ids.uuid,
             new_member_id=self._ids.member_id,
+            new_code=self._ids.registration_code,
             path_of=self._files.path_of,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.domain.call_in import StatusPost, TaskPost
 from gateway.domain.commands import Idempotency, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
@@ -48,6 +49,9 @@ class IdSource(Protocol):
 
     def hex(self, digits: int) -> str:
         """Fresh random lower-case hex digits."""
+
+    def registration_code(self) -> str:
+        """Six fresh random upper-case letters, as in Forge's `YKNRKT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,34 @@ class Queries(Protocol):
 
     async def last_event_seq(self) -> int:
         """The newest committed event's number; 0 when there is none."""
+
+
+class CallInPort(Protocol):
+    """Where the API hands in what printers post; the driver of printers that call in implements it.
+
+    Nothing here waits: `Engine.settled` tells when it was decided and committed.
+    """
+
+    def status_posted(self, printer_id: int, post: StatusPost) -> None:
+        """A status post, which is also the ping."""
+
+    def task_posted(self, printer_id: int, post: TaskPost) -> None:
+        """An acknowledgement of a command, or progress of a print."""
+
+    def local_print_announced(self, printer_id: int, job_id: str | None, name: str | None) -> str:
+        """A print that was started at the machine. The key of the print, by which its job is found."""
+
+    def print_withdrawn(self, printer_id: int, job_id: str) -> bool:
+        """The printer drops a print that it has; False: it has none of that name."""
+
+    def listening_changed(self, printer_id: int, is_listening: bool) -> None:
+        """Whether it is subscribed to its commands."""
+
+    def registered(self, printer_id: int) -> None:
+        """A member owns it now; what it posted before counts from here on."""
+
+    def unregistered(self, printer_id: int) -> None:
+        """Nobody owns it any more: nothing of it is reported."""
 
 
 class Publisher(Protocol):

@@ -208,7 +208,7 @@ class _Connection:
         except ChannelClosed as closed:
             return f"the streamer is not attached ({closed})"
         except BadMessage as bad:
-            return f"the order is too long: {bad}"
+            return f"the order cannot be sent: {bad}"
         if not isinstance(order, Acknowledge):
             self._unanswered[order.order_id] = order
         return None

@@ -181,7 +181,7 @@ _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimina
 
 
 def order_message(order: orders.Order) -> OrderMessage:
-    """The message that carries `order`."""
+    """The message that carries `order`. Raises BadMessage for one that is not for serial printers."""
     match order:
         case orders.StartPrint():
             return Start(order=order)
@@ -205,6 +205,8 @@ def order_message(order: orders.Order) -> OrderMessage:
             return PromptAnswered(order=order)
         case orders.Acknowledge():
             return Acknowledged(order=order)
+        case orders.Tell():
+            raise BadMessage(f"a printer on a serial port knows no command {order.command!r}")
 
 
 def encode(message: Message) -> bytes:

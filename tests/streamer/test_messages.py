@@ -20,7 +20,7 @@ from gateway.domain.observations import (
     PrintReport,
     Prompt,
 )
-from gateway.domain.orders import Adjust, AnswerPrompt, Order, SendGcode, StartPrint
+from gateway.domain.orders import Adjust, AnswerPrompt, Order, SendGcode, StartPrint, Tell
 from gateway.streamer import messages
 from gateway.streamer.host import MAX_PRINTERS
 from gateway.streamer.hosted import MAX_ENDED
@@ -60,7 +60,7 @@ def strategy_for(kind: type) -> st.SearchStrategy[Any]:
     )
 
 
-ORDERS = st.one_of([strategy_for(kind) for kind in get_args(Order)])
+ORDERS = st.one_of([strategy_for(kind) for kind in get_args(Order) if kind is not Tell])
 ANSWERS = st.builds(OrderAnswered, ANY_TEXT, ANY_TEXT, st.sampled_from(OrderResult), st.none() | ANY_TEXT)
 REPORTS = st.builds(
     PrintReport,
@@ -103,6 +103,11 @@ def test_every_order_comes_back(order: Order) -> None:
     assert line.count(b"\n") == 1
 
 
+def test_a_printers_own_words_are_not_for_serial_ports() -> None:
+    with pytest.raises(BadMessage, match="knows no command 'park'"):
+        order_message(Tell("mk3", "1", "park", {}))
+
+
 @given(ANSWERS)
 def test_every_answer_comes_back(answer: OrderAnswered) -> None:
     again = decode(encode(Answered(answer=answer)))
@@ -138,9 +143,9 @@ def test_the_rest_comes_back(message: messages.Message) -> None:
     assert decode(encode(message)) == message
 
 
-def test_every_order_of_the_domain_has_a_message() -> None:
+def test_every_order_for_a_serial_printer_has_a_message() -> None:
     kinds = {message.model_fields["order"].annotation for message in get_args(messages.OrderMessage)}
-    assert kinds == set(get_args(Order))
+    assert kinds == set(get_args(Order)) - {Tell}
 
 
 def test_every_word_of_the_protocol_is_its_own() -> None:

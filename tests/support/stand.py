@@ -57,6 +57,11 @@ class CountingIds:
         self.given += 1
         return f"{self.given:0{digits}x}"
 
+    def registration_code(self) -> str:
+        """AAAAAB, AAAAAC and so on."""
+        self.given += 1
+        return "".join(chr(ord("A") + self.given // 26**place % 26) for place in reversed(range(6)))
+
 
 class FakeFiles:
     """Content that lies where its hash says."""
@@ -214,6 +219,7 @@ class Table:
                 self.clock.monotonic(),
                 self.ids.uuid,
                 self.ids.member_id,
+                self.ids.registration_code,
                 lambda sha256: f"/files/{sha256}",
             ),
         )
