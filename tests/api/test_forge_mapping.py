@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import locale
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.forge import mapping, schemas
+from gateway.api.forge import mapping, mapping_printers, mapping_tasks, schemas
 from gateway.api.http.answers import encode
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import ENDS, Job, JobStatus, Reason, Verdict
@@ -136,9 +137,9 @@ def test_every_printer_has_words(
         message="thermal runaway",
         temperatures={"T": 28.6875},
     )
-    listed = mapping.printer_object(printer(), presence, 1000.0, "FPEJMQHAG3NXE")
+    listed = mapping_printers.printer_object(printer(), presence, 1000.0, "FPEJMQHAG3NXE")
     schemas.PrinterObject.model_validate_json(encode(listed))
-    state = mapping.printer_state(printer(), presence, 1000.0, job)
+    state = mapping_printers.printer_state(printer(), presence, 1000.0, job)
     schemas.PrinterState.model_validate_json(encode(state))
     assert (listed["printer_last_health"] == "online") == (state["printer_availability"] == "online")
     assert ("job_id" in state["last_reported_state"]) == (job is not None)
@@ -151,7 +152,34 @@ def test_every_command_has_words(
     command = PrinterCommand(
         "00000000-0000-4000-8000-000000000001", 1, 1, "pause", "M", START, state, None, message
     )
-    schemas.CommandState.model_validate_json(encode(mapping.command_object(command, job, word)))
+    schemas.CommandState.model_validate_json(encode(mapping_tasks.command_object(command, job, word)))
+
+
+CALLBACK_KEYS = {
+    "printer_status", "progress", "job_id", "job_progress", "job_status", "data", "job_name", "member_id",
+    "printer_id", "printer_name",
+}  # fmt: skip
+
+
+@given(jobs(), st.booleans(), st.none() | st.sampled_from(Activity))
+def test_every_job_has_a_callback(job: Job, is_known: bool, activity: Activity | None) -> None:
+    known = printer() if is_known and job.printer_id else None
+    presence = Presence(activity=activity) if is_known else None
+    found = json.loads(encode(mapping.callback_body(job, known, presence)))
+    assert set(found) - {"error_code", "error_message"} == CALLBACK_KEYS
+    assert found["job_status"] == found["data"]["job_status"] == job.shown_status
+    assert found["printer_status"] != "offline"
+
+
+def test_a_callback_carries_what_the_printer_reported() -> None:
+    """Forge 1.4, callbacks: `data` has the layers and the time left; the job's id is ours, not `local_...`."""
+    said = {"job_id": "local_1", "layer": 6, "total_layers": 12, "seconds_left": 37, "temperature": 28.6875}
+    job = replace(a_job(), status=JobStatus.PRINTING, print_key="m", progress=0.5, reported=said)
+    found = mapping.callback_body(job, printer(), Presence(activity=Activity.PRINTING, print_key="m"))
+    assert found["data"] == {**said, "job_id": job.job_id, "job_name": "my_job", "job_status": "printing"}
+    assert (found["progress"], found["job_progress"], found["printer_status"]) == (0.5, 0.5, "printing")
+    shown = mapping.job_object(job, printer(), PrinterStatus.PRINTING)["job_status"]
+    assert (shown["data"], shown["job_progress"]) == (found["data"], 0.5)
 
 
 @pytest.mark.parametrize(
@@ -173,5 +201,5 @@ def test_times_do_not_depend_on_the_locale(at: datetime) -> None:
 
 
 def test_one_type_id_per_driver() -> None:
-    ids: list[Any] = [*mapping.TYPE_IDS.values(), mapping.OTHER_TYPE_ID]
+    ids: list[Any] = [*mapping_printers.TYPE_IDS.values(), mapping_printers.OTHER_TYPE_ID]
     assert len(set(ids)) == len(ids)

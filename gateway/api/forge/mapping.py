@@ -1,16 +1,15 @@
-"""From the domain's words to Forge's. Pure and total: every job and every printer has words.
+"""Jobs in Forge's words. Pure and total: every job of the domain has words.
 
 Dicts are built directly: a list of 20 jobs is the most frequent request there is. The models in `schemas`
-describe what is built here, and a test holds the two together.
+describe what is built here, and a test holds the two together. Printers are in `mapping_printers`, commands
+in `mapping_tasks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.printer import Presence, Printer, PrinterStatus
@@ -21,23 +20,12 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
-#: Forge's `type_id` is a UUID per kind of printer. One per driver, given once, never changed.
-TYPE_IDS: Final[Mapping[str, str]] = {
-    "marlin": "5B7C1A1E-9E1B-4F0C-8C5D-3A5C9A0B7D11",
-    "bambu": "0E6F1B52-37D4-4E7A-9C60-6B1B2E9B5F22",
-    "moonraker": "C1D09F6A-5C0E-4C8B-8F37-2D8D6C1A9E33",
-    "forge": "7FAF097F-DB2E-45DC-9395-A30210E789AA",
-}
-OTHER_TYPE_ID: Final = "A4E2D7B8-66F1-4B39-9A0E-7C4F5D3B8E44"
-
 #: The URL is shown until the printer has the file (Forge: the queued examples have it, the running one not).
 _BEFORE_RECEIVED: Final = frozenset(
     {JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED, JobStatus.SENT}
 )
 #: A printer has said something about a job that is, or was, on it.
 _NEVER_ON_PRINTER: Final = frozenset({JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED})
-
-_UNKNOWN_PRESENCE: Final = Presence()
 
 
 def shown_time(at: datetime) -> str:
@@ -125,12 +113,57 @@ def _job_status(
         "job_name": job.name,
         "member_id": job.member_id,
         "printer_id": job.printer_id,
-        "printer_name": printer.name if printer is not None else None,
+        "printer_name": printer.shown_name if printer is not None else None,
         "job_status": status,
     }
-    if reported and job.progress is not None:
+    if reported and (job.progress is not None or job.reported is not None):
         found["job_progress"] = job.progress
-        found["data"] = {"job_id": job.job_id, "job_name": job.name, "job_status": status}
+        found["data"] = reported_data(job, status)
+    return found | _error(job)
+
+
+def reported_data(job: Job, status: str) -> dict[str, Any]:
+    """What the printer said of the job: layer, seconds_left and so on, under the names it uses for them.
+
+    The job's id, name and status are ours: a printer may call them otherwise, or lag behind.
+    """
+    return {**(job.reported or {}), "job_id": job.job_id, "job_name": job.name, "job_status": status}
+
+
+def callback_body(job: Job, printer: Printer | None, presence: Presence | None) -> dict[str, Any]:
+    """What a callback posts (Forge 1.4, callbacks). `printer` is the job's, `presence` is its.
+
+    `printer_status` is the printer's own last word, never `offline`: an update tells what was reported.
+    """
+    status, progress = job.shown_status, job.progress
+    activity = (
+        None if presence is None or presence.activity is None else PrinterStatus(presence.activity.value)
+    )
+    word = last_word(job, activity) if was_on_printer(job) else None
+    data = reported_data(job, status)
+    if (
+        presence is not None
+        and presence.print_key == job.print_key is not None
+        and "T" in presence.temperatures
+    ):
+        data.setdefault("temperature", presence.temperatures["T"])
+    found: dict[str, Any] = {
+        "printer_status": None if word is None else word.value,
+        "progress": progress,
+        "job_id": job.job_id,
+        "job_progress": progress,
+        "job_status": status,
+        "data": data,
+        "job_name": job.name,
+        "member_id": job.member_id,
+        "printer_id": job.printer_id,
+        "printer_name": None if printer is None else printer.shown_name,
+    }
+    return found | _error(job)
+
+
+def _error(job: Job) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if job.error_code is not None:
         found["error_code"] = job.error_code
     if job.message is not None and job.status is JobStatus.FAILED:
@@ -139,87 +172,8 @@ def _job_status(
 
 
 def receipt(job: Job) -> dict[str, Any]:
-    """The answer to a new job (Forge: POST printers/:printer_id/jobs)."""
+    """The answer to a new job (Forge: POST printers/:printer_id/jobs), and to what changes a waiting one."""
     return {"printer_id": job.printer_id, "job_id": job.job_id, "status": job.shown_status}
-
-
-def printer_object(printer: Printer, presence: Presence, now: float, member_id: str) -> dict[str, Any]:
-    """One printer (Forge: GET printers). `now` is monotonic seconds."""
-    is_online = presence.status(now) is not PrinterStatus.OFFLINE
-    return {
-        "printer_id": printer.printer_id,
-        "printer_name": printer.name,
-        "firmware": presence.firmware,
-        "type_id": TYPE_IDS.get(printer.driver, OTHER_TYPE_ID),
-        "is_primary": printer.owner_id == member_id,
-        # Both spellings are the original's: one client compares with "online", another with "Offline".
-        "printer_last_health": "online" if is_online else "Offline",
-    }
-
-
-def printer_state(printer: Printer, presence: Presence, now: float, job: Job | None) -> dict[str, Any]:
-    """How a printer is (Forge: GET printers/status/:printer_id). `job` is the one on it, if seen.
-
-    `job_id` is left out when there is none: a client asks for `jobs/<job_id>` whenever the key is there.
-    """
-    status = presence.status(now)
-    state: dict[str, Any] = {"printer_status": _reported(presence), "error_code": 0, "error_message": ""}
-    if presence.message and state["printer_status"] == PrinterStatus.ERROR.value:
-        state |= {"error_code": 500, "error_message": presence.message}
-    if job is not None:
-        state |= {
-            "job_id": job.job_id,
-            "job_status": job.shown_status,
-            "job_progress": job.progress,
-            "data": {"job_id": job.job_id, "job_name": job.name, **_temperature(presence)},
-        }
-    else:
-        state["data"] = _temperature(presence)
-    return {
-        "printer_id": printer.printer_id,
-        "last_check_in": None
-        if presence.heard_at is None
-        else max(0, round((now - presence.heard_at) * 1000)),
-        "printer_availability": "offline" if status is PrinterStatus.OFFLINE else "online",
-        "last_reported_state": state,
-    }
-
-
-def _reported(presence: Presence) -> str | None:
-    return None if presence.activity is None else presence.activity.value
-
-
-def _temperature(presence: Presence) -> dict[str, float]:
-    return {"temperature": presence.temperatures["T"]} if "T" in presence.temperatures else {}
-
-
-_PROGRESS: Final = {TaskState.PENDING: 0.0, TaskState.DONE: 1.0, TaskState.FAILED: 1.0}
-
-
-def command_object(
-    command: PrinterCommand, job: Job | None, printer_status: PrinterStatus | None
-) -> dict[str, Any]:
-    """What became of a command (Forge: GET printers/command/:task_id): the last acknowledgement, flat."""
-    at = command.answered_at or command.given_at
-    found: dict[str, Any] = {
-        "command": command.command,
-        "progress": _PROGRESS[command.state],
-        "printer_status": None if printer_status is None else printer_status.value,
-        "status_update_time": shown_time(at),
-        "data": {"state": _COMMAND_STATE[command.state]},
-    }
-    if job is not None:
-        found |= {"job_id": job.job_id, "job_status": job.shown_status, "job_progress": job.progress}
-    if command.state is TaskState.FAILED:
-        found |= {"error_code": 400, "error_message": command.message or "the printer refused"}
-    return found
-
-
-_COMMAND_STATE: Final = {
-    TaskState.PENDING: "received",
-    TaskState.DONE: "completed",
-    TaskState.FAILED: "failed",
-}
 
 
 def uploaded(file: StoredFile) -> dict[str, Any]:
@@ -232,13 +186,6 @@ def uploaded(file: StoredFile) -> dict[str, Any]:
         "date_created": shown_time(file.created_at),
         "printable_id": file.printable_id,
     }
-
-
-def presence_of(presences: Mapping[int, Presence], printer_id: int | None) -> Presence:
-    """What is known of a printer; nothing yet is a presence too."""
-    if printer_id is None:
-        return _UNKNOWN_PRESENCE
-    return presences.get(printer_id, _UNKNOWN_PRESENCE)
 
 
 #: Every word `status` can be, for the description.

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.forge import answers, mapping
+from gateway.api.forge import answers, mapping_printers, mapping_tasks
 from gateway.api.forge.jobs import job_number
 from gateway.api.forge.listing import read_listing
 from gateway.api.forge.schemas import (
@@ -80,8 +80,10 @@ def _printer(call: AnyCall) -> Printer:
 
 def _printer_object(call: AnyCall, printer: Printer) -> dict[str, object]:
     services = call.services
-    presence = mapping.presence_of(services.engine.state.presence, printer.printer_id)
-    return mapping.printer_object(printer, presence, services.clock.monotonic(), call.principal.member_id)
+    presence = mapping_printers.presence_of(services.engine.state.presence, printer.printer_id)
+    return mapping_printers.printer_object(
+        printer, presence, services.clock.monotonic(), call.principal.member_id
+    )
 
 
 @operation(
@@ -94,9 +96,9 @@ def _printer_object(call: AnyCall, printer: Printer) -> dict[str, object]:
 async def get_printer_status(call: Call[NoQuery, None]) -> web.StreamResponse:
     """How a printer is, and what it prints."""
     printer, services = _printer(call), call.services
-    presence = mapping.presence_of(services.engine.state.presence, printer.printer_id)
+    presence = mapping_printers.presence_of(services.engine.state.presence, printer.printer_id)
     job = _job_on(call, printer)
-    return reply(mapping.printer_state(printer, presence, services.clock.monotonic(), job))
+    return reply(mapping_printers.printer_state(printer, presence, services.clock.monotonic(), job))
 
 
 def _job_on(call: AnyCall, printer: Printer) -> Job | None:
@@ -142,6 +144,6 @@ async def get_command(call: Call[NoQuery, None]) -> web.StreamResponse:
     if found is None:
         raise answers.no_access()
     command, job = found
-    presence = mapping.presence_of(call.services.engine.state.presence, command.printer_id)
+    presence = mapping_printers.presence_of(call.services.engine.state.presence, command.printer_id)
     word = presence.status(call.services.clock.monotonic())
-    return reply(mapping.command_object(command, job, word))
+    return reply(mapping_tasks.command_object(command, job, word))
