@@ -26,6 +26,7 @@ ONCE_FAILED = [
     ("repetier", 43, "its name was lost in noise, and its oks were taken for more than they are"),
     ("repetier", 61, "a resume heated to what was set before: the pause was not told the newest targets"),
     ("repetier", 129, "one garbled Resend was taken for a reset"),
+    ("marlin-1.1", 6132, "half an M105 and M110 behind it were an M1: the heaters-off waited for a person"),
 ]
 
 

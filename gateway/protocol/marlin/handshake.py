@@ -44,7 +44,7 @@ NAMELESS_OKS_IN_MID_PRINT = 9
 AFTER_REFUSAL_SECONDS = 0.2
 #: Seconds between two reports of the position: a line of 60 bytes that only people look at.
 POSITION_SECONDS = 5
-#: No command and no checksum ends like this.
+#: No command and no checksum ends like this; alone it is an unknown command, with an ok like any other.
 SPOILS_HALF_A_LINE = b"9999"
 
 
@@ -60,7 +60,7 @@ class Handshake:
         self.deadline: float = now
         self._override = override
         self._report_seconds = report_seconds
-        self._is_mid_print = is_mid_print
+        self.is_mid_print = is_mid_print
         self._nameless_max = NAMELESS_OKS_IN_MID_PRINT if is_mid_print else NAMELESS_OKS
         self._limit = now + IDENTIFY_SECONDS
         self._is_named = False
@@ -78,7 +78,7 @@ class Handshake:
         In mid-print that half may be an emergency command: a newline alone would make "M1" (wait for a
         person) of "M108". With digits it is unknown, and a numbered half is refused as ever.
         """
-        spoils = SPOILS_HALF_A_LINE if self._is_mid_print and not self._asked else b""
+        spoils = SPOILS_HALF_A_LINE if self.is_mid_print and not self._asked else b""
         return spoils + b"\n" + (framing.checked("M115") if self.needs_checksum else framing.bare("M115"))
 
     def asked(self, now: float) -> None:

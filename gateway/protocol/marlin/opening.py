@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.connection import Connection
-from gateway.protocol.marlin.handshake import Handshake
+from gateway.protocol.marlin.handshake import SPOILS_HALF_A_LINE, Handshake
 from gateway.protocol.marlin.link_events import LinkReady
 from gateway.protocol.marlin.link_states import LinkPhase, Signal
 from gateway.protocol.marlin.patience import Patience
@@ -38,7 +38,7 @@ class Opening:
         self._link = connection
         self._patience = patience
         self._may_number = may_number
-        self._owes_ok_of_refusal = False
+        self._owed_oks = 0  # for what went out in front of M110
         self.handshake = Handshake(
             now, override=override, report_seconds=report_seconds, is_mid_print=not may_number
         )
@@ -69,10 +69,9 @@ class Opening:
     def hear_ok(self, ok: Ok, now: float) -> None:
         """An ok in one of the two phases, before any numbered line is out."""
         if self._link.phase is LinkPhase.NUMBERING:
-            owes, self._owes_ok_of_refusal = self._owes_ok_of_refusal, False
-            if owes:
-                return
-            if not ok.number and ok.temperatures is None:
+            if self._owed_oks:
+                self._owed_oks -= 1
+            elif not ok.number and ok.temperatures is None:
                 self._prove_numbering(now)
         elif self.handshake.hear(ok):
             self._identified(now)
@@ -86,12 +85,18 @@ class Opening:
             link.profile = replace(link.profile, temperature_in_ok=True)
 
     def number(self, now: float) -> None:
-        """Begin to number the lines, from 0."""
+        """Begin to number the lines, from 0.
+
+        Behind a print that went on without us half a line may lie in the board: its full receive buffer cut
+        one of ours off. M110 must not become its rest, nor make "M1" (wait for a person) of an "M105".
+        """
         link = self._link
         self._may_number = True
         link.window.restart(0)
         frame = framing.numbered(0, "M110 N0")
-        link.out.append(frame)
+        is_spoilt_first = self.handshake.is_mid_print
+        link.out.append(SPOILS_HALF_A_LINE + b"\n" + frame if is_spoilt_first else frame)
+        self._owed_oks = int(is_spoilt_first)
         link.window.append_bare(frame)
         self.handshake.numbered(now)
 
@@ -103,7 +108,7 @@ class Opening:
         """
         self._link.signal(Signal.NUMBERING_WANTED)
         self.number(now)
-        self._owes_ok_of_refusal = True
+        self._owed_oks += 1
 
     def go_on(self) -> None:
         """A line was answered: the next report is asked for, or the link is ready."""

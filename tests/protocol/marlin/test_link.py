@@ -130,7 +130,7 @@ def test_in_mid_print_of_another_no_number_is_touched() -> None:
         duet.link.submit("G28")
     duet.link.begin_numbering(duet.now)
     duet.settle()
-    assert duet.firmware.received[3:5] == ["N0 M110 N0*125", "N1 M105*38"]
+    assert duet.firmware.received[3:6] == ["9999", "N0 M110 N0*125", "N1 M105*38"]
     assert duet.link.is_ready
 
 
