@@ -43,6 +43,7 @@ class State:
     organizations: dict[int, Organization] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)  # by key_id
     call_ins: dict[int, CallIn] = field(default_factory=dict)  # by printer_id
+    tokens: dict[str, int] = field(default_factory=dict)  # printer_id by its token's hash
     codes: dict[str, RegistrationCode] = field(default_factory=dict)  # by code
     roles: dict[tuple[int, str], PrinterRole] = field(default_factory=dict)  # by printer_id and member_id
     member_jobs: dict[str, int] = field(default_factory=dict)  # member -> number of jobs ever
@@ -55,6 +56,11 @@ class State:
     def printer_named(self, name: str) -> Printer | None:
         """The printer with that name in the configuration."""
         return printer_named(self.printers, name)
+
+    def call_in_by_token(self, token_sha256: str) -> CallIn | None:
+        """The printer whose token has this hash (hex), if it may still use it."""
+        call_in = self.call_ins.get(self.tokens.get(token_sha256, 0))
+        return call_in if call_in is not None and call_in.revoked_at is None else None
 
 
 class Overlay(MutableMapping[K, V], Generic[K, V]):
@@ -123,6 +129,7 @@ class Draft:
     organizations: Overlay[int, Organization] = field(init=False)
     keys: Overlay[str, Key] = field(init=False)
     call_ins: Overlay[int, CallIn] = field(init=False)
+    tokens: Overlay[str, int] = field(init=False)
     codes: Overlay[str, RegistrationCode] = field(init=False)
     roles: Overlay[tuple[int, str], PrinterRole] = field(init=False)
     member_jobs: Overlay[str, int] = field(init=False)
@@ -156,8 +163,8 @@ class Draft:
 
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
-        "call_ins", "codes", "roles", "member_jobs", "ended_keys", "missing_since", "refused_until",
-        "heat_limits",
+        "call_ins", "tokens", "codes", "roles", "member_jobs", "ended_keys", "missing_since",
+        "refused_until", "heat_limits",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -231,6 +238,38 @@ class Draft:
         else:
             self.commands.pop(command.task_id, None)
         return command
+
+    def put_call_in(self, call_in: CallIn) -> CallIn:
+        """A durable change of a printer that calls in; its token stays what it was."""
+        self.call_ins[call_in.printer_id] = self.call_in_rows[call_in.printer_id] = call_in
+        self.tokens[call_in.token_sha256] = call_in.printer_id
+        return call_in
+
+    def drop_call_in(self, printer_id: int) -> None:
+        """Forget a printer that called, and its token."""
+        del self.tokens[self.call_ins.pop(printer_id).token_sha256]
+        self.call_in_rows[printer_id] = None
+
+    def put_code(self, code: RegistrationCode) -> RegistrationCode:
+        """A new registration code."""
+        self.codes[code.code] = self.code_rows[code.code] = code
+        return code
+
+    def drop_code(self, code: str) -> None:
+        """A code that was used, or is too old."""
+        del self.codes[code]
+        self.code_rows[code] = None
+
+    def put_role(self, role: PrinterRole) -> PrinterRole:
+        """A durable change of what a member of a printer may do."""
+        key = (role.printer_id, role.member_id)
+        self.roles[key] = self.role_rows[key] = role
+        return role
+
+    def drop_role(self, printer_id: int, member_id: str) -> None:
+        """The member is none of the printer any more."""
+        del self.roles[printer_id, member_id]
+        self.role_rows[printer_id, member_id] = None
 
     def apply(self) -> None:
         """Make the draft the state. Only after its transaction was committed."""

@@ -15,13 +15,14 @@ from gateway.domain.events import Event
 from gateway.domain.job import Job
 from gateway.domain.state import Draft
 from gateway.engine.ports import StoredEvent, StoreUnavailable
-from gateway.store import rows
+from gateway.store import call_in_rows, rows
 from gateway.store.columns import from_milliseconds, to_json, to_milliseconds
 from gateway.store.load import host_range
 from gateway.store.schema import (
     HOST_RANGE,
     api_key,
     attempt,
+    call_in,
     event,
     file,
     idempotency,
@@ -31,6 +32,8 @@ from gateway.store.schema import (
     organization,
     printer,
     printer_command,
+    printer_role,
+    registration_code,
     work,
 )
 from gateway.store.trouble import RowRefused
@@ -77,6 +80,7 @@ def write_draft(
     put_all(connection, member, map(rows.member_values, draft.member_rows))
     put_all(connection, api_key, map(rows.key_values, draft.key_rows.values()))
     put_all(connection, printer, map(rows.printer_values, draft.printer_rows.values()))
+    _write_call_ins(connection, draft)
     if draft.file_rows:
         connection.execute(insert(file), [rows.file_values(upload) for upload in draft.file_rows])
     if draft.job_rows:
@@ -100,6 +104,27 @@ def put_all(connection: Connection, table: Table, wanted: Iterable[Mapping[str, 
         there = {name: value for name, value in values.items() if name not in keys}
         if connection.execute(change, here | there).rowcount == 0:
             connection.execute(insert(table), dict(values))
+
+
+def take_all(connection: Connection, table: Table, gone: Iterable[Mapping[str, Any]]) -> None:
+    """Delete the rows with these primary keys; one that is not there is no error."""
+    for key in gone:
+        connection.execute(delete(table).where(*(table.c[name] == value for name, value in key.items())))
+
+
+def _write_call_ins(connection: Connection, draft: Draft) -> None:
+    """Printers that call in, codes, members of printers; None stands for a row that goes."""
+    codes, called, roles = draft.code_rows, draft.call_in_rows, draft.role_rows
+    take_all(connection, registration_code, [{"code": key} for key, row in codes.items() if row is None])
+    take_all(connection, call_in, [{"printer_id": key} for key, row in called.items() if row is None])
+    take_all(
+        connection,
+        printer_role,
+        [{"printer_id": at, "member_id": who} for (at, who), row in roles.items() if row is None],
+    )
+    put_all(connection, call_in, [call_in_rows.call_in_values(row) for row in called.values() if row])
+    put_all(connection, registration_code, [call_in_rows.code_values(row) for row in codes.values() if row])
+    put_all(connection, printer_role, [call_in_rows.role_values(row) for row in roles.values() if row])
 
 
 class _JobWriter:

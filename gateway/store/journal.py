@@ -19,7 +19,7 @@ from gateway.store.schema import attempt, idempotency, job
 _SAVE_JOB = (
     update(job)
     .where(job.c.work_id == bindparam("at_id"), job.c.ended_at.is_(None))
-    .values({name: bindparam(f"to_{name}") for name in ("progress", "position", "line")})
+    .values({name: bindparam(f"to_{name}") for name in ("progress", "position", "line", "reported")})
 )
 _SAVE_ATTEMPT = (
     update(attempt)
@@ -57,7 +57,10 @@ class Journal:
         return await self._database.write(unit)
 
     async def save_progress(self, jobs: Sequence[Job], attempts: Sequence[Attempt]) -> None:
-        """How far running jobs are. Lost in a power cut at most; what has ended meanwhile is left alone."""
+        """How far running jobs are, and what their printers said last.
+
+        Lost in a power cut at most; what has ended meanwhile is left alone.
+        """
         if not jobs and not attempts:
             return
 
@@ -88,6 +91,7 @@ def _progress(given: Job) -> dict[str, Any]:
         "to_progress": given.progress,
         "to_position": given.position,
         "to_line": given.line,
+        "to_reported": given.reported,
     }
 
 

@@ -7,17 +7,20 @@ from collections import OrderedDict
 from sqlalchemy import Connection, func, select
 
 from gateway.domain.state import ENDED_KEYS_KEPT, State
-from gateway.store import rows
+from gateway.store import call_in_rows, rows
 from gateway.store.schema import (
     HOST_RANGE,
     api_key,
     attempt,
+    call_in,
     host,
     job,
     member,
     organization,
     printer,
     printer_command,
+    printer_role,
+    registration_code,
     work,
 )
 
@@ -38,6 +41,9 @@ def load_state(connection: Connection) -> State:
     printers = [
         rows.printer_from(row) for row in connection.execute(select(printer).order_by(printer.c.printer_id))
     ]
+    called = [call_in_rows.call_in_from(row) for row in connection.execute(select(call_in))]
+    codes = [call_in_rows.code_from(row) for row in connection.execute(select(registration_code))]
+    roles = [call_in_rows.role_from(row) for row in connection.execute(select(printer_role))]
     return State(
         printers={machine.printer_id: machine for machine in printers},
         jobs={given.work_id: given for given in jobs},
@@ -46,6 +52,10 @@ def load_state(connection: Connection) -> State:
         members={person.member_id: person for person in members},
         organizations={group.organization_id: group for group in organizations},
         keys={key.key_id: key for key in keys},
+        call_ins={known.printer_id: known for known in called},
+        tokens={known.token_sha256: known.printer_id for known in called},
+        codes={code.code: code for code in codes},
+        roles={(role.printer_id, role.member_id): role for role in roles},
         member_jobs=_member_jobs(connection),
         ended_keys=_ended_keys(connection),
         last_work_id=last_work_id(connection),

@@ -1,7 +1,8 @@
 """The tables. What must always hold is said here as a constraint, so that no code path can get around it.
 
     organization 1--* member 1--* api_key
-                          1--* printer
+                          1--* printer  1--* printer_role *--1 member
+    call_in                             printers that call in, before and after somebody registers them
     work 1--1 job 1--* attempt          work is above job, task and action: one id space
     job_total                           how many jobs a member has in each shown status
     event                               the one global order; feeds resumed streams
@@ -38,6 +39,7 @@ from sqlalchemy import (
     text,
 )
 
+from gateway.domain.call_in import CodeKind
 from gateway.domain.commands import TaskState
 from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdict
 from gateway.domain.printer import Plate, PlateClear
@@ -113,8 +115,46 @@ printer = Table(
     Column("enabled", Boolean, nullable=False),
     Column("link", FreeText, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("display_name", FreeText),
+    Column("type_id", String(36)),
     CheckConstraint(one_of("plate", Plate), name="plate"),
     CheckConstraint(one_of("plate_clear", PlateClear), name="plate_clear"),
+)
+
+# Printers that have called at least once. Their numbers and the printers' are one sequence.
+call_in = Table(
+    "call_in",
+    metadata,
+    Column("printer_id", Integer, primary_key=True, autoincrement=False),
+    Column("type_id", String(36), nullable=False),
+    Column("firmware", FreeText, nullable=False),
+    Column("serial_number", FreeText, nullable=False),
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+# No foreign key: a code is for a printer that has only called, or for one of the configuration.
+registration_code = Table(
+    "registration_code",
+    metadata,
+    Column("code", String(6), primary_key=True),
+    Column("printer_id", Integer, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("email", FreeText),
+    CheckConstraint(one_of("kind", CodeKind), name="kind"),
+)
+
+printer_role = Table(
+    "printer_role",
+    metadata,
+    Column("printer_id", Integer, ForeignKey("printer.printer_id"), nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("is_printer_scoped", Boolean, nullable=False),
+    Column("is_job_scoped", Boolean, nullable=False),
+    PrimaryKeyConstraint("printer_id", "member_id"),
 )
 
 # Ids are given by the engine. AUTOINCREMENT only keeps SQLite from ever handing a deleted row's id out again.
@@ -176,6 +216,9 @@ job = Table(
     Column("progress", Float),
     Column("position", BigInteger),
     Column("line", BigInteger),
+    Column("reported", JSON(none_as_null=True)),
+    Column("callback_url", FreeText),
+    Column("callback_interval", Integer),  # seconds
     CheckConstraint(one_of("status", JobStatus), name="status"),
     CheckConstraint(
         f"verdict IS NULL OR ({one_of('verdict', Verdict)} AND {_OVER})", name="verdict_of_ended"
@@ -242,6 +285,10 @@ printer_command = Table(
     Column("state", String(10), nullable=False),
     Column("answered_at", Instant),
     Column("message", FreeText),
+    Column("parameters", JSON, nullable=False, server_default=text("'{}'")),
+    Column("progress", Float),
+    Column("answer", JSON(none_as_null=True)),
+    Column("heard_at", Instant),
     CheckConstraint(one_of("state", TaskState), name="state"),
     CheckConstraint(f"(state = '{TaskState.PENDING}') = (answered_at IS NULL)", name="answered_at"),
 )

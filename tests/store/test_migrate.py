@@ -8,16 +8,21 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from gateway.auth import peer
 from gateway.domain.member import HOME_ORGANIZATION_ID
 from gateway.engine.ports import StoreUnavailable
 from gateway.store.database import Database, sqlite_engine
-from gateway.store.migrate import check, random_hex, upgrade
+from gateway.store.journal import Journal
+from gateway.store.migrate import MIGRATIONS, check, random_hex, upgrade
+from gateway.store.queries import Queries
 from gateway.store.schema import HOST_NUMBERS, HOST_RANGE, metadata
 from gateway.store.trouble import SchemaMismatch
+from tests.store.stand import Ids, SetClock
 
 
 def made_of(path: Path) -> dict[str, str]:
@@ -61,6 +66,61 @@ def test_the_database_is_not_for_everybody(path: Path, url: str, tmp_path: Path)
     upgrade(f"sqlite:///{tmp_path}/new.db")
     for file in tmp_path.glob("new.db*"):
         assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, file
+
+
+def make_old(path: Path, revision: str) -> None:
+    """A database as an older program left it."""
+    path.touch()
+    with sqlite_engine(path).connect() as connection, connection.begin():
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        config.attributes["hex_id"] = lambda digits: "f" * digits
+        command.upgrade(config, revision)
+
+
+#: What the first release wrote: a printer, a job on it, and a command that nobody has answered.
+ROWS_OF_0001 = """
+INSERT INTO member VALUES ('FPEJMQHAG3NXE', 'ana', 1, NULL, 0, 1463550122250);
+INSERT INTO printer VALUES (1, 'mk3', 'marlin', 'FPEJMQHAG3NXE', 1, 'clear', 'confirm', 1, '/dev/mk3', 3);
+INSERT INTO work VALUES (1, 'job', '44964c43-176e-43a5-b36c-7694054fe028', 'a', 'b', 1, 'FPEJMQHAG3NXE',
+    NULL, NULL, 1463550122250, 2);
+INSERT INTO job (work_id, member_id, organization_id, member_ordinal, printer_id, status, shown_status,
+    reasons, is_held, is_local, name, status_at, print_key, attempts, settings)
+    VALUES (1, 'FPEJMQHAG3NXE', 1, 0, 1, 'printing', 'printing', '["job-printing"]', 0, 0, 'my_job',
+    1463550122250, 'mark', 1, '{}');
+INSERT INTO job_total VALUES ('FPEJMQHAG3NXE', 1, 'printing', 1);
+INSERT INTO printer_command VALUES ('bf16cf49-86d9-4c7a-8aa4-90e18eb1b689', 1, 1, 'pause', 'FPEJMQHAG3NXE',
+    1463550122250, 'pending', NULL, NULL);
+"""
+
+
+async def test_a_database_of_the_first_release_is_brought_up_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    url = f"sqlite:///{path}"
+    make_old(path, "0001")
+    connection = sqlite3.connect(path)
+    connection.executescript(ROWS_OF_0001)
+    connection.close()
+    upgrade(url)
+    assert check(url) == ()
+    database = Database(url)
+    state = await Journal(database, Ids().hex, SetClock()).load()
+    printer, job = state.printers[1], state.jobs[1]
+    assert (printer.name, printer.version, printer.display_name, printer.type_id) == ("mk3", 3, None, None)
+    assert (job.name, job.status, job.reported, job.callback_url) == ("my_job", "printing", None, None)
+    (pending,) = state.commands.values()
+    assert (pending.command, pending.parameters, pending.answer) == ("pause", {}, None)
+    assert (await Queries(database).jobs(member_id="FPEJMQHAG3NXE")).total == 1
+    database.close()
+
+
+def test_an_upgraded_database_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    make_old(old, "0001")
+    upgrade(f"sqlite:///{old}")
+    assert made_of(old) == made_of(path)
 
 
 def test_every_id_fits_32_bits() -> None:
