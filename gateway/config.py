@@ -205,6 +205,12 @@ class Safety(_Section):
     bed_max: float = Field(default=150, gt=0)
 
 
+class Outbound(_Section):
+    """Where the gateway goes because an app named the address: callbacks, files to fetch (docs/FORGE.md)."""
+
+    private_addresses: bool = False
+
+
 class PrinterConfig(_Section):
     """One `[[printers]]` entry."""
 
@@ -232,6 +238,7 @@ class Config(BaseSettings):
     store: Store = Store()
     streamer: Streamer = Streamer()
     safety: Safety = Safety()
+    outbound: Outbound = Outbound()
     printers: tuple[PrinterConfig, ...] = ()
 
     @classmethod
@@ -340,7 +347,7 @@ def _credentials(directory: Path) -> dict[str, Any]:
 
 
 def _sections() -> dict[str, type[BaseModel]]:
-    return {"server": Server, "store": Store, "streamer": Streamer, "safety": Safety}
+    return {"server": Server, "store": Store, "streamer": Streamer, "safety": Safety, "outbound": Outbound}
 
 
 def _merge(base: dict[str, Any], stronger: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ ROOMS = {
     "gateway.protocol": Room(third=("pydantic",), never=WORLD | {"os"}),
     "gateway.gcode": Room(never=WORLD),
     "gateway.domain": Room(never=WORLD | {"os", "pathlib", "io"}),
-    "gateway.transport": Room(third=("serial", "aiomqtt")),
+    "gateway.transport": Room(third=("serial", "aiomqtt", "aiohttp", "yarl")),
     "gateway.drivers": Room(("gateway.protocol", "gateway.gcode", "gateway.transport", "gateway.domain")),
     "gateway.safety": Room(("gateway.domain",), never=WORLD | {"os", "pathlib", "io"}),
     # The wire between the two processes is pydantic's JSON.
@@ -44,6 +44,7 @@ ROOMS = {
     "gateway.store": Room(("gateway.domain", "gateway.engine.ports"), ("sqlalchemy", "alembic")),
     "gateway.engine": Room(("gateway.domain",)),
     "gateway.auth": Room(("gateway.domain",)),
+    "gateway.tasks": Room(("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.transport")),
     "gateway.publish": Room(("gateway.domain", "gateway.transport", "gateway.engine.ports")),
     "gateway.api.http": Room(
         ("gateway.domain", "gateway.engine", "gateway.auth"),
