@@ -51,20 +51,26 @@ _PREFLIGHT: Final = {
 }
 
 
-def build_app(services: Services, dialects: Sequence[Dialect]) -> web.Application:
-    """The application with all routes. Raises ValueError when two operations claim one address."""
+def build_app(
+    services: Services, dialects: Sequence[Dialect], *, extra_routes: Sequence[web.RouteDef] = ()
+) -> web.Application:
+    """The application with all routes. Raises ValueError when two operations claim one address.
+
+    `extra_routes` speak a protocol of their own (Bayeux), with headers of their own.
+    """
     app = web.Application(middlewares=[_border], client_max_size=limits.BODY_BYTES)
     app[SERVICES] = services
     app[DIALECTS] = dialects
     claimed: set[tuple[str, str]] = set()
     for dialect in dialects:
         for operation in dialect.operations:
-            for root in dialect.roots:
-                if (operation.method, root + operation.route()) in claimed:
-                    raise ValueError(f"{operation.method} {root}{operation.path} is declared twice")
-                claimed.add((operation.method, root + operation.route()))
-                _add(app, root, operation, dialect)
+            for address in (root + route for root in dialect.roots for route in operation.routes()):
+                if (operation.method, address) in claimed:
+                    raise ValueError(f"{operation.method} {address} is declared twice")
+                claimed.add((operation.method, address))
+                _add(app, address, operation, dialect)
     _add_operations_pages(app, services, dialects)
+    app.add_routes(extra_routes)
     app.on_response_prepare.append(_dress)
     app.on_shutdown.append(_end_streams)
     return app
@@ -95,12 +101,12 @@ def runner_options() -> dict[str, Any]:
     }
 
 
-def _add(app: web.Application, root: str, operation: Operation, dialect: Dialect) -> None:
+def _add(app: web.Application, address: str, operation: Operation, dialect: Dialect) -> None:
     handler = _handler(operation, dialect)
     if operation.method == "GET":
-        app.router.add_get(root + operation.route(), handler)  # and HEAD
+        app.router.add_get(address, handler)  # and HEAD
     else:
-        app.router.add_route(operation.method, root + operation.route(), handler)
+        app.router.add_route(operation.method, address, handler)
 
 
 def _handler(operation: Operation, dialect: Dialect) -> Next:

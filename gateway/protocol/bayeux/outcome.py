@@ -50,7 +50,7 @@ class ChannelPublisher(Protocol):
         """Queue `payload` for every subscriber of `channel`; `on_outcome` is called once, later.
 
         Later is the next turn of the event loop for a client that waits, else when it comes back or
-        `bounds.GRACE` seconds are over. Nothing is ever written twice. Raises ValueError when `channel` is no
+        `Bounds.grace` seconds are over. Nothing is ever written twice. Raises ValueError when `channel` is no
         channel or `payload` no JSON.
         """
 
