@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.domain.adjustment import Adjustment, HeatLimits
 from gateway.domain.file import StoredFile
+from gateway.domain.grant_commands import GrantCommand
 from gateway.domain.job import JobStatus, Verdict
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.printer import Plate, PlateClear
@@ -383,6 +384,7 @@ Command = (
     | AddKey
     | RevokeKey
     | AddFile
+    | GrantCommand
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import asking, following, recovering, registering, tending
+from gateway.domain import asking, following, granting, recovering, registering, tending
 from gateway.domain.assign import assign
 from gateway.domain.commands import (
     AddFile,
@@ -177,4 +177,5 @@ _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
     AddKey: registering.add_key,
     RevokeKey: registering.revoke_key,
     AddFile: registering.add_file,
+    **granting.HANDLERS,
 }

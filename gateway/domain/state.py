@@ -7,23 +7,21 @@ Reading goes through the draft, so a decision sees what the decisions before it 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.call_in import CallIn, PrinterRole, RegistrationCode
 from gateway.domain.commands import Idempotency, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
+from gateway.domain.grants import Grants, GrantsDraft
 from gateway.domain.job import Attempt, Job
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.orders import Order
+from gateway.domain.overlay import Overlay
 from gateway.domain.printer import Presence, Printer, printer_named
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 #: Ends remembered so that a repeated report of one is acknowledged, not adopted. Each is about 100 bytes;
 #: a driver repeats an end until it is acknowledged, so a thousand is far beyond one reconnect.
@@ -46,6 +44,7 @@ class State:
     tokens: dict[str, int] = field(default_factory=dict)  # printer_id by its token's hash
     codes: dict[str, RegistrationCode] = field(default_factory=dict)  # by code
     roles: dict[tuple[int, str], PrinterRole] = field(default_factory=dict)  # by printer_id and member_id
+    grants: Grants = field(default_factory=Grants)  # apps, their tokens, passwords
     member_jobs: dict[str, int] = field(default_factory=dict)  # member -> number of jobs ever
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
@@ -61,45 +60,6 @@ class State:
         """The printer whose token has this hash (hex), if it may still use it."""
         call_in = self.call_ins.get(self.tokens.get(token_sha256, 0))
         return call_in if call_in is not None and call_in.revoked_at is None else None
-
-
-class Overlay(MutableMapping[K, V], Generic[K, V]):
-    """A mapping that remembers what was put or removed over another one, without touching it."""
-
-    def __init__(self, base: dict[K, V]) -> None:
-        self._base = base
-        self._changed: dict[K, V] = {}
-        self._removed: set[K] = set()
-
-    def __getitem__(self, key: K) -> V:
-        if key in self._changed:
-            return self._changed[key]
-        if key in self._removed:
-            raise KeyError(key)
-        return self._base[key]
-
-    def __setitem__(self, key: K, value: V) -> None:
-        self._changed[key] = value
-        self._removed.discard(key)
-
-    def __delitem__(self, key: K) -> None:
-        if key not in self:
-            raise KeyError(key)
-        self._changed.pop(key, None)
-        self._removed.add(key)
-
-    def __iter__(self) -> Iterator[K]:
-        yield from (key for key in self._base if key not in self._removed)
-        yield from (key for key in self._changed if key not in self._base)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def apply(self) -> None:
-        """Write the changes into the base."""
-        for key in self._removed:
-            self._base.pop(key, None)
-        self._base.update(self._changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +92,7 @@ class Draft:
     tokens: Overlay[str, int] = field(init=False)
     codes: Overlay[str, RegistrationCode] = field(init=False)
     roles: Overlay[tuple[int, str], PrinterRole] = field(init=False)
+    grants: GrantsDraft = field(init=False)
     member_jobs: Overlay[str, int] = field(init=False)
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
@@ -170,6 +131,7 @@ class Draft:
     def __post_init__(self) -> None:
         for name in self._NAMES:
             setattr(self, name, Overlay(getattr(self.state, name)))
+        self.grants = GrantsDraft(self.state.grants)
         self.last_work_id = self.state.last_work_id
 
     @property
@@ -179,6 +141,7 @@ class Draft:
             self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows
             or self.member_rows or self.organization_rows or self.key_rows or self.file_rows
             or self.call_in_rows or self.code_rows or self.role_rows or self.idempotency_rows or self.events
+            or self.grants.is_durable
         )  # fmt: skip
 
     def put_job(self, job: Job) -> Job:
@@ -275,6 +238,7 @@ class Draft:
         """Make the draft the state. Only after its transaction was committed."""
         for name in self._NAMES:
             getattr(self, name).apply()
+        self.grants.apply()
         self.state.last_work_id = self.last_work_id
         while len(self.state.ended_keys) > ENDED_KEYS_KEPT:
             self.state.ended_keys.popitem(last=False)
