@@ -78,6 +78,8 @@ ROOMS = {
     "gateway.running": Room(),  # signals, named tasks, sd_notify
     "gateway.system": Room(),  # the real clock, real chance
     "firmware_sim": Room(),
+    # A printer that calls in is an HTTP client.
+    "firmware_sim.forge": Room(("firmware_sim",), ("aiohttp",)),
 }
 #: Folders of folders: nothing but an `__init__` that imports nothing.
 BARE = {"gateway", "gateway.api"}
