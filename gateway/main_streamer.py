@@ -19,9 +19,9 @@ from pathlib import Path
 
 from gateway.config import Config, PrinterConfig, Safety
 from gateway.drivers.contract import Driver, LineRecord
-from gateway.drivers.marlin import MarlinDriver
-from gateway.drivers.marlin_settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
-from gateway.drivers.marlin_speed import SpeedSearch
+from gateway.drivers.marlin.driver import MarlinDriver
+from gateway.drivers.marlin.settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
+from gateway.drivers.marlin.speed import SpeedSearch
 from gateway.running import Notifier, Service, inherited_fds, log_to_stderr, run_process
 from gateway.safety.limits import SafetyLimits
 from gateway.streamer.host import MAX_PRINTERS, StreamerHost

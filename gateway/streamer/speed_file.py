@@ -13,7 +13,7 @@ _MAX_BYTES = 16
 
 
 class SpeedFile:
-    """`drivers.marlin_speed.SpeedMemory` in `<folder>/<printer>.baud`."""
+    """`drivers.marlin.speed.SpeedMemory` in `<folder>/<printer>.baud`."""
 
     def __init__(self, folder: Path, printer: str) -> None:
         """`printer` must be fit for a file name, as configured names are."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.observations import OrderAnswered, PrinterObserved
-from gateway.drivers.marlin import MarlinDriver
-from gateway.drivers.marlin_settings import MarlinSettings
+from gateway.drivers.marlin.driver import MarlinDriver
+from gateway.drivers.marlin.settings import MarlinSettings
 from gateway.streamer.line_record import MappedLineRecord
 from gateway.transport.port import Port, PortListener
 from tests.faults.weather import Death

@@ -23,7 +23,7 @@ from firmware_sim.virtual_loop import Deadlock, OutOfBudget, VirtualLoop
 from firmware_sim.wire.link import Link
 from gateway.domain.observations import OrderAnswered, PrintPhase, PrintReport
 from gateway.domain.orders import Adjust, CancelPrint, Order, PausePrint, ResumePrint, StartPrint
-from gateway.drivers.marlin_settings import MarlinSettings, ParkSettings
+from gateway.drivers.marlin.settings import MarlinSettings, ParkSettings
 from tests.faults.life import Fact, Life
 from tests.faults.part import Part, part
 from tests.faults.weather import Act, Weather, weather

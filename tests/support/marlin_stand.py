@@ -25,8 +25,8 @@ from gateway.domain.orders import (
     StartPrint,
 )
 from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
-from gateway.drivers.marlin import MarlinDriver
-from gateway.drivers.marlin_settings import MarlinSettings
+from gateway.drivers.marlin.driver import MarlinDriver
+from gateway.drivers.marlin.settings import MarlinSettings
 from tests.support.board_port import BoardWire
 
 

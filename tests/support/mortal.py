@@ -10,7 +10,7 @@ from typing import Any
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from gateway.domain.observations import PrintPhase, PrintReport
-from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.streamer.line_record import MappedLineRecord
 from tests.support.board_port import BoardWire
 from tests.support.marlin_stand import MarlinStand

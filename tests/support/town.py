@@ -25,7 +25,7 @@ from gateway.domain.job import Job
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, PlateClear, Printer
-from gateway.drivers.marlin import MarlinDriver
+from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.engine.engine import Engine
 from gateway.publish.hub import Hub
 from gateway.store.database import Database

@@ -1,0 +1,1 @@
+"""Printers that are fed line by line: Marlin and the firmwares that speak like it."""

@@ -1,0 +1,34 @@
+"""What orders have in common: the print they are meant for, lines to send for them, words of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.domain.observations import OrderResult
+from gateway.drivers.marlin.driver_state import DriverState
+from gateway.drivers.marlin.scripts import Script
+
+NOT_CONNECTED = "The printer is not connected."
+WAITS = "The printer waits for somebody to press its button."
+TOO_MANY = "Too many orders wait for the printer."
+
+
+def refusal_by_expect(driver: DriverState, expect: str) -> str | None:
+    """Why an order for the print `expect` is not for what is on the machine; None when it is."""
+    current = driver.current()
+    if current is None:
+        return "Nothing is being printed."
+    return None if current.key == expect else "Another print is on the machine."
+
+
+def unclear(driver: DriverState, order_id: str) -> Callable[[str], None]:
+    """What to do when the lines of an order may or may not have arrived."""
+    return lambda reason: driver.answer(order_id, OrderResult.UNCLEAR, reason)
+
+
+def errand(driver: DriverState, order_id: str, script: Script) -> bool:
+    """Queue lines for an order. False: it was refused, nothing is sent."""
+    if driver.scripts.add(script):
+        return True
+    driver.answer(order_id, OrderResult.REFUSED, TOO_MANY)
+    return False
