@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from gateway.domain.events import Event
+from gateway.domain.grants import GrantsDraft
 from gateway.domain.job import Job
 from gateway.domain.state import Draft
 from gateway.engine.ports import StoredEvent, StoreUnavailable
-from gateway.store import call_in_rows, rows
+from gateway.store import call_in_rows, grant_rows, rows
 from gateway.store.columns import from_milliseconds, to_json, to_milliseconds
 from gateway.store.load import host_range
 from gateway.store.schema import (
@@ -29,6 +30,10 @@ from gateway.store.schema import (
     job,
     job_total,
     member,
+    member_password,
+    oauth_app,
+    oauth_code,
+    oauth_token,
     organization,
     printer,
     printer_command,
@@ -81,6 +86,7 @@ def write_draft(
     put_all(connection, api_key, map(rows.key_values, draft.key_rows.values()))
     put_all(connection, printer, map(rows.printer_values, draft.printer_rows.values()))
     _write_call_ins(connection, draft)
+    _write_grants(connection, draft.grants)
     if draft.file_rows:
         connection.execute(insert(file), [rows.file_values(upload) for upload in draft.file_rows])
     if draft.job_rows:
@@ -125,6 +131,17 @@ def _write_call_ins(connection: Connection, draft: Draft) -> None:
     put_all(connection, call_in, [call_in_rows.call_in_values(row) for row in called.values() if row])
     put_all(connection, registration_code, [call_in_rows.code_values(row) for row in codes.values() if row])
     put_all(connection, printer_role, [call_in_rows.role_values(row) for row in roles.values() if row])
+
+
+def _write_grants(connection: Connection, made: GrantsDraft) -> None:
+    """Passwords, apps, and behind them what refers to apps; None stands for a row that goes."""
+    codes, tokens = made.code_rows, made.token_rows
+    put_all(connection, member_password, map(grant_rows.password_values, made.password_rows.values()))
+    put_all(connection, oauth_app, map(grant_rows.app_values, made.app_rows.values()))
+    take_all(connection, oauth_code, [{"code_sha256": key} for key, row in codes.items() if row is None])
+    take_all(connection, oauth_token, [{"token_sha256": key} for key, row in tokens.items() if row is None])
+    put_all(connection, oauth_code, [grant_rows.code_values(row) for row in codes.values() if row])
+    put_all(connection, oauth_token, [grant_rows.token_values(row) for row in tokens.values() if row])
 
 
 class _JobWriter:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from gateway.domain.state import ENDED_KEYS_KEPT, State
 from gateway.store import call_in_rows, rows
+from gateway.store.grant_rows import load_grants
 from gateway.store.schema import (
     HOST_RANGE,
     api_key,
@@ -56,6 +57,7 @@ def load_state(connection: Connection) -> State:
         tokens={known.token_sha256: known.printer_id for known in called},
         codes={code.code: code for code in codes},
         roles={(role.printer_id, role.member_id): role for role in roles},
+        grants=load_grants(connection),
         member_jobs=_member_jobs(connection),
         ended_keys=_ended_keys(connection),
         last_work_id=last_work_id(connection),

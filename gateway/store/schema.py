@@ -41,6 +41,7 @@ from sqlalchemy import (
 
 from gateway.domain.call_in import CodeKind
 from gateway.domain.commands import TaskState
+from gateway.domain.grant import TokenUse
 from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdict
 from gateway.domain.printer import Plate, PlateClear
 from gateway.store.columns import FreeText, Instant, Sequence, one_of
@@ -100,6 +101,58 @@ api_key = Table(
     Column("secret_sha256", String(64), nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+)
+
+member_password = Table(
+    "member_password",
+    metadata,
+    Column("member_id", String(13), ForeignKey("member.member_id"), primary_key=True),
+    Column("encoded", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+oauth_app = Table(
+    "oauth_app",
+    metadata,
+    Column("app_id", String(16), primary_key=True),
+    Column("name", FreeText, nullable=False),
+    Column("owner_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("redirect_uris", JSON, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("secret_sha256", String(64)),  # NULL: a public client
+    Column("allow_implicit", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+oauth_code = Table(
+    "oauth_code",
+    metadata,
+    Column("code_sha256", String(64), primary_key=True),
+    Column("app_id", String(16), ForeignKey("oauth_app.app_id"), nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("family", String(36), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("redirect_uri_given", Boolean, nullable=False),
+    Column("challenge", String(43)),
+    Column("expires_at", Instant, nullable=False),
+    Column("traded_at", Instant),
+)
+
+oauth_token = Table(
+    "oauth_token",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("use", String(10), nullable=False),
+    Column("family", String(36), nullable=False),
+    Column("app_id", String(16), ForeignKey("oauth_app.app_id"), nullable=False),
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("spent_at", Instant),  # kept until it expires, to tell a second use
+    CheckConstraint(one_of("use", TokenUse), name="use"),
 )
 
 printer = Table(
