@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.call_in import StatusPost, TaskPost
@@ -195,6 +196,52 @@ class CallInPort(Protocol):
 
     def unregistered(self, printer_id: int) -> None:
         """Nobody owns it any more: nothing of it is reported."""
+
+
+class CallbackState(StrEnum):
+    """How the updates of a job to its app's own server go."""
+
+    PROBING = "probing"  # whether it takes updates is not known yet
+    ACTIVE = "active"
+    REFUSED = "refused"  # it takes none, or no more
+    GIVEN_UP = "given-up"  # it did not answer for a day
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What was delivered of one job, and how it goes. The job's own columns say where to and how often."""
+
+    work_id: int
+    url: str  # to which all of this applies; another one of the job's begins anew
+    state: CallbackState = CallbackState.PROBING
+    failures: int = 0  # in a row
+    tried_at: datetime | None = None
+    next_at: datetime | None = None  # when it is tried again after a failure; for people
+    last_status: int | None = None  # of HTTP
+    last_error: str | None = None  # for people
+    delivered_version: int = 0  # of the job; what is newer is due
+    delivered_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is sent any more."""
+        return self.state in (CallbackState.PROBING, CallbackState.ACTIVE)
+
+
+class Outbox(Protocol):
+    """What is to be delivered, derived from the jobs: nothing is queued, so nothing grows."""
+
+    async def undelivered(self) -> tuple[int, ...]:
+        """Work ids of jobs that ended with a callback, whose end was neither delivered nor given up."""
+
+    async def callback(self, work_id: int) -> Callback | None:
+        """What is known of a job's callback; None before the first try."""
+
+    async def callbacks(self, work_ids: Sequence[int]) -> Mapping[int, Callback]:
+        """The same for many jobs."""
+
+    async def save(self, callback: Callback) -> None:
+        """Remember it. A power cut may lose it: then the newest state is delivered once more."""
 
 
 class Publisher(Protocol):
