@@ -211,6 +211,12 @@ class Outbound(_Section):
     private_addresses: bool = False
 
 
+class Forge(_Section):
+    """The Forge print API: records over those of its printer database (docs/FORGE.md)."""
+
+    printdb: AbsolutePath | None = None
+
+
 class PrinterConfig(_Section):
     """One `[[printers]]` entry."""
 
@@ -238,6 +244,7 @@ class Config(BaseSettings):
     store: Store = Store()
     streamer: Streamer = Streamer()
     safety: Safety = Safety()
+    forge: Forge = Forge()
     outbound: Outbound = Outbound()
     printers: tuple[PrinterConfig, ...] = ()
 
@@ -347,7 +354,10 @@ def _credentials(directory: Path) -> dict[str, Any]:
 
 
 def _sections() -> dict[str, type[BaseModel]]:
-    return {"server": Server, "store": Store, "streamer": Streamer, "safety": Safety, "outbound": Outbound}
+    return {
+        "server": Server, "store": Store, "streamer": Streamer, "safety": Safety, "forge": Forge,
+        "outbound": Outbound,
+    }  # fmt: skip
 
 
 def _merge(base: dict[str, Any], stronger: Mapping[str, Any]) -> None:

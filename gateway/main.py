@@ -22,6 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.printdb.catalogue import Catalogue, CatalogueError
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
@@ -73,12 +74,13 @@ class AddressUnavailable(Exception):
 def serve(config: Config) -> int:
     """The gateway process: engine, store, HTTP. Blocks; returns the exit code."""
     log_to_stderr()
-    return run_process(partial(_serve, config), (StoreUnavailable, AddressUnavailable))
+    return run_process(partial(_serve, config), (StoreUnavailable, AddressUnavailable, CatalogueError))
 
 
 async def _serve(config: Config) -> int:
     service = Service(Notifier())
     async with AsyncExitStack() as stack:
+        printdb = Catalogue.load(Path(config.forge.printdb) if config.forge.printdb else None)
         upgrade(config.store.url)
         database = Database(config.store.url)
         stack.callback(database.close)
@@ -115,6 +117,7 @@ async def _serve(config: Config) -> int:
             inspect=_inspect,
             plan_recovery=plan_recovery,
             events=hub,
+            printdb=printdb,
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,
             version=version("print-gateway"),

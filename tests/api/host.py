@@ -17,6 +17,7 @@ from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.services import Services
@@ -55,6 +56,7 @@ from tests.support.stand import (
 EVE = Member("EVEEVEEVEEVE0", "eve", 2, created_at=START)
 ALL_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
 MAX_UPLOAD = 1_000_000  # bytes
+CATALOGUE = Catalogue.load()
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
 
 
@@ -100,7 +102,7 @@ class Host:
         self.services = Services(
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
             plan_recovery=plan_recovery,
-            inspect=look_at, events=self.hub, public_url="http://printhost.local:8080",
+            inspect=look_at, events=self.hub, printdb=CATALOGUE, public_url="http://printhost.local:8080",
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat,
         )  # fmt: skip

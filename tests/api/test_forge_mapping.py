@@ -172,7 +172,7 @@ def test_every_job_has_a_callback(job: Job, is_known: bool, activity: Activity |
 
 
 def test_a_callback_carries_what_the_printer_reported() -> None:
-    """Forge 1.4, callbacks: `data` has the layers and the time left; the job's id is ours, not `local_...`."""
+    """Forge 1.4, callbacks: `data` has layers and the time left; the id is ours."""
     said = {"job_id": "local_1", "layer": 6, "total_layers": 12, "seconds_left": 37, "temperature": 28.6875}
     job = replace(a_job(), status=JobStatus.PRINTING, print_key="m", progress=0.5, reported=said)
     found = mapping.callback_body(job, printer(), Presence(activity=Activity.PRINTING, print_key="m"))

@@ -47,7 +47,12 @@ def render(failure: Failure, request: web.Request) -> web.Response:
 
 
 def envelope(path: str, listing: Listing, count: int, total: int, member_id: str) -> dict[str, Any]:
-    """What stands around every list; the list's own key comes behind it."""
+    """What stands around a member's lists; the list's own key comes behind it."""
+    return {**page_of(path, listing, count, total), "member_id": member_id}
+
+
+def page_of(path: str, listing: Listing, count: int, total: int) -> dict[str, Any]:
+    """What stands around every list (Forge 0, pagination envelope)."""
     return {
         "count": count,
         "limit": listing.limit,
@@ -55,5 +60,4 @@ def envelope(path: str, listing: Listing, count: int, total: int, member_id: str
         "_link_prev": listing.previous(path),
         "_link_next": listing.following(path, total),
         "_link": listing.link(path),
-        "member_id": member_id,
     }

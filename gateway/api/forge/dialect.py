@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.api.forge import answers, jobs, mapping, printers
+from gateway.api.forge.printdb.operations import PRINTDB_OPERATIONS
 from gateway.api.forge.schemas import Error, Uploaded
 from gateway.api.http.answers import reply
 from gateway.api.http.credentials import by_bearer
@@ -45,6 +46,7 @@ FORGE = Dialect(
         printers.command_printer,
         printers.get_command,
         upload_file,
+        *PRINTDB_OPERATIONS,
     ),
     authenticate=by_bearer,
     render=answers.render,

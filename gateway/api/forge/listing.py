@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -65,7 +65,19 @@ class Listing:
 
 
 def read_listing(query: MultiMapping[str], body: Mapping[str, Any] | None = None) -> Listing:
-    """The page a request asks for; what the query leaves out may stand in a JSON body.
+    """The page of jobs a request asks for; what the query leaves out may stand in a JSON body.
+
+    Raises as `read_page`.
+    """
+    body = body or {}
+    page = read_page(query, body)
+    given = query.getall("status", [])
+    statuses = read_statuses(given) if given else _statuses_of_body(body.get("status"))
+    return replace(page, statuses=statuses)
+
+
+def read_page(query: MultiMapping[str], body: Mapping[str, Any] | None = None) -> Listing:
+    """The page a request asks for, of any list.
 
     Raises Failure: 400 for what cannot be parsed, 422 for what parses but makes no sense. Unknown
     parameters are ignored: the clients of that time sent several.
@@ -74,12 +86,10 @@ def read_listing(query: MultiMapping[str], body: Mapping[str, Any] | None = None
     limit = _number(query, body, "limit", limits.PAGE_DEFAULT)
     offset = _number(query, body, "offset", 0)
     if limit == 0 or limit < ALL:
-        raise Failure(422, "limit must be 1 or more, or -1 for all jobs.")
+        raise Failure(422, "limit must be 1 or more, or -1 for all.")
     if offset < 0:
         raise Failure(422, "offset must be 0 or more.")
-    given = query.getall("status", [])
-    statuses = read_statuses(given) if given else _statuses_of_body(body.get("status"))
-    return Listing(limit, offset, statuses)
+    return Listing(limit, offset)
 
 
 def read_statuses(given: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.api.forge import answers, mapping_printers, mapping_tasks
 from gateway.api.forge.jobs import job_number
-from gateway.api.forge.listing import read_listing
+from gateway.api.forge.listing import read_page
 from gateway.api.forge.schemas import (
     CommandState,
     NewCommand,
@@ -50,7 +50,7 @@ _COMMANDS: Final[dict[str, Callable[[str, str, int | None], PauseJob | ResumeJob
 @operation("GET", _PATH, scopes=READ, responses={200: PrinterPage}, reads_query=False)
 async def list_printers(call: Call[PageQuery, None]) -> web.StreamResponse:
     """Lists the printers the member may use, oldest first."""
-    listing = read_listing(call.request.query)
+    listing = read_page(call.request.query)
     printers = usable_printers(call)
     page = printers[listing.offset :][: listing.rows]
     member_id = call.principal.member_id

@@ -71,8 +71,8 @@ def _operation(operation: Operation, dialect: Dialect, models: _Models) -> Schem
         "responses": {**_answers(operation, models), **_errors(operation, dialect, models)},
         "security": [],
     }
-    if operation.description:
-        result["description"] = operation.description
+    if operation.description or operation.aliases:
+        result["description"] = operation.description + _also_at(operation)
     if operation.scopes is not None:
         result["security"] = [{dialect.name: [scope.value for scope in operation.scopes]}]
     if operation.body is not None:
@@ -84,6 +84,12 @@ def _operation(operation: Operation, dialect: Dialect, models: _Models) -> Schem
     elif operation.accepts[0] == MULTIPART:
         result["requestBody"] = _upload(operation)
     return result
+
+
+def _also_at(operation: Operation) -> str:
+    """The other spellings of the path, which are no paths of their own here."""
+    spellings = ", ".join(f"`{path}`" for path in operation.aliases)
+    return f"\n\nAlso served as {spellings}." if spellings else ""
 
 
 def _upload(operation: Operation) -> Schema:

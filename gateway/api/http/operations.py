@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -105,6 +105,7 @@ class Operation:
     summary: str
     description: str
     path_parameters: Mapping[str, PathParameter] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()  # other spellings of the path that are served, not described
     reads_query: bool = True  # False: the handler reads the query itself, by the dialect's own rules
     body_required: bool = True
     is_conditional: bool = False  # answers If-None-Match
@@ -116,9 +117,10 @@ class Operation:
         """How a variable part of the path looks."""
         return self.path_parameters.get(name, SEGMENT)
 
-    def route(self) -> str:
-        """The path in aiohttp's words, with the patterns."""
-        return re.sub(r"\{(\w+)\}", lambda m: f"{{{m[1]}:{self.parameter(m[1]).pattern}}}", self.path)
+    def routes(self) -> Iterator[str]:
+        """The path and its aliases in aiohttp's words, with the patterns."""
+        for path in (self.path, *self.aliases):
+            yield re.sub(r"\{(\w+)\}", lambda m: f"{{{m[1]}:{self.parameter(m[1]).pattern}}}", path)
 
 
 def operation(

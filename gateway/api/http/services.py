@@ -32,6 +32,9 @@ class EngineFace(Protocol):
     async def emergency_stop(self, printer_id: int, member_id: str) -> PrinterCommand:
         """Stop a printer now: sent before anything is written, past the engine's queue."""
 
+    async def settled(self) -> None:
+        """Until everything observed so far was decided and committed; StoreUnavailable if that failed."""
+
     def live(self, job: Job) -> Job:
         """A stored job with the newest progress in memory."""
 
@@ -131,6 +134,27 @@ class RecoverySteps(Protocol):
         """What a person should look at before."""
 
 
+class PrinterDatabase(Protocol):
+    """Kinds of printers, materials and profiles: records by id, ready for JSON. Never changes."""
+
+    @property
+    def printer_types(self) -> Mapping[str, Mapping[str, Any]]:
+        """Kinds of printers."""
+
+    @property
+    def materials(self) -> Mapping[str, Mapping[str, Any]]:
+        """What they print with."""
+
+    @property
+    def profiles(self) -> Mapping[str, Mapping[str, Any]]:
+        """How they print."""
+
+    def knows_type(self, type_id: str) -> bool:
+        """Whether this is the id of a kind of printers, in any spelling of its letters."""
+
+
+#: Path of a file -> its metadata; blocking; raises FileRejected.
+Inspect = Callable[[str], Mapping[str, Any]]
 #: (path, sha256, bytes accepted, layer or None, firmware's name or None) -> the plan; blocking; raises
 #: CommandRefused.
 PlanRecovery = Callable[[str, str, int, int | None, str | None], RecoverySteps]
@@ -145,9 +169,10 @@ class Services:
     files: Files
     clock: Clock
     ids: IdSource
-    inspect: Callable[[str], Mapping[str, Any]]  # path -> metadata; blocking; raises FileRejected
+    inspect: Inspect  # takes G-code
     plan_recovery: PlanRecovery
     events: EventFeed
+    printdb: PrinterDatabase
     public_url: str
     max_upload_bytes: int
     version: str
