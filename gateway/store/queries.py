@@ -11,7 +11,9 @@ Nothing here counts or skips rows where it can help it:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
@@ -21,7 +23,11 @@ from gateway.domain.job import Attempt, Job
 from gateway.engine.ports import JobPage, StoredEvent
 from gateway.store import rows
 from gateway.store.database import Database
+from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import attempt, event, file, job, job_total, printer_command, work
+
+#: Statements of lists kept ready, 5 KB each: apps ask for a handful of combinations of statuses.
+_LISTS_READY: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +51,20 @@ class JobFilter:
 
     def owners(self, columns: Any) -> list[ColumnElement[bool]]:
         """The conditions besides the statuses, on a table that has these columns."""
+        return [columns[name] == value for name, value in self.owner_values().items()]
+
+    def owner_values(self) -> dict[str, Any]:
+        """What narrows besides the statuses, by column."""
         wanted = {
             "member_id": self.member_id,
             "printer_id": self.printer_id,
             "organization_id": self.organization_id,
         }
-        return [columns[name] == value for name, value in wanted.items() if value is not None]
+        return {name: value for name, value in wanted.items() if value is not None}
 
 
-def page_statement(wanted: JobFilter, limit: int | None, offset: int) -> Select[Any]:
-    """The rows of a page, in the order of creation."""
+def page_statement(wanted: JobFilter, limit: Any, offset: Any) -> Select[Any]:
+    """The rows of a page, in the order of creation. `limit` and `offset`: numbers or parameters, or None."""
     if wanted.only_member:
         ordinal = job.c.member_ordinal
         mine = rows.SELECT_JOBS.where(job.c.member_id == wanted.member_id, ordinal >= offset).order_by(
@@ -65,7 +75,7 @@ def page_statement(wanted: JobFilter, limit: int | None, offset: int) -> Select[
     return rows.SELECT_JOBS.join(ids, ids.c.work_id == job.c.work_id)
 
 
-def _ids(wanted: JobFilter, limit: int | None, offset: int) -> Any:
+def _ids(wanted: JobFilter, limit: Any, offset: Any) -> Any:
     arms = [
         select(job.c.work_id).where(*wanted.owners(job.c), job.c.shown_status == status)
         for status in sorted(wanted.statuses)
@@ -78,7 +88,7 @@ def _ids(wanted: JobFilter, limit: int | None, offset: int) -> Any:
         ordered = one.order_by(job.c.work_id)
     if limit is not None:
         ordered = ordered.limit(limit)
-    return ordered.offset(offset) if offset else ordered
+    return ordered.offset(offset)
 
 
 def total_statement(wanted: JobFilter) -> Select[Any]:
@@ -88,6 +98,20 @@ def total_statement(wanted: JobFilter) -> Select[Any]:
         return kept.where(job_total.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else kept
     counted = select(func.count()).select_from(job).where(*wanted.owners(job.c))
     return counted.where(job.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else counted
+
+
+_by_creation = attrgetter("work_id")
+
+
+@lru_cache(maxsize=_LISTS_READY)
+def _list_statements(
+    owners: tuple[str, ...], statuses: frozenset[str], has_limit: bool
+) -> tuple[Prepared, Prepared]:
+    """The page and its total, for lists that are narrowed by these columns."""
+    given: dict[str, Any] = {name: placeholder(name) for name in owners}
+    wanted = JobFilter(**given, statuses=statuses)
+    limit = placeholder("limit") if has_limit else None
+    return prepare(page_statement(wanted, limit, placeholder("offset"))), prepare(total_statement(wanted))
 
 
 class Queries:
@@ -112,10 +136,13 @@ class Queries:
         """
         wanted = JobFilter(member_id, printer_id, organization_id, statuses)
 
+        values = wanted.owner_values() | {"limit": limit, "offset": offset}
+        listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
+
         def unit(connection: Connection) -> JobPage:
-            page = [rows.job_from(row) for row in connection.execute(page_statement(wanted, limit, offset))]
-            page.sort(key=lambda given: given.work_id)  # they come in this order; SQL does not promise it
-            return JobPage(tuple(page), int(connection.execute(total_statement(wanted)).scalar_one()))
+            page = [rows.job_from(row) for row in listed.rows(connection, values)]
+            page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
+            return JobPage(tuple(page), counted.rows(connection, values)[0][0])
 
         return await self._database.read(unit)
 
