@@ -1,7 +1,7 @@
 """Signed, expiring addresses: whoever holds one may read that one thing until it expires, without a key.
 
-The signature is HMAC-SHA256 (RFC 2104) over the path and the instant it expires, in base64url. The path is the
-one below the API's root: the same link is good under all of its prefixes.
+The signature is HMAC-SHA256 (RFC 2104) over the path and the instant it expires, in base64url. The path is
+the one below the API's root: the same link is good under all of its prefixes.
 """
 
 from __future__ import annotations
