@@ -50,6 +50,11 @@ class App:
     revoked_at: datetime | None = None
 
     @property
+    def client_id(self) -> str:
+        """Its id in OAuth's word."""
+        return self.app_id
+
+    @property
     def is_public(self) -> bool:
         """Whether it runs where its secret would not be one: a phone, a browser, a desktop program."""
         return self.secret_sha256 is None
@@ -65,7 +70,6 @@ class AuthorizationCode:
     family: str  # UUID
     scopes: frozenset[Scope]
     redirect_uri: str
-    redirect_uri_given: bool  # then the app has to repeat it (RFC 6749 4.1.3)
     challenge: str | None  # PKCE, S256 (RFC 7636)
     expires_at: datetime
     traded_at: datetime | None = None

@@ -134,7 +134,6 @@ oauth_code = Table(
     Column("family", String(36), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("redirect_uri", Text, nullable=False),
-    Column("redirect_uri_given", Boolean, nullable=False),
     Column("challenge", String(43)),
     Column("expires_at", Instant, nullable=False),
     Column("traded_at", Instant),

@@ -52,7 +52,6 @@ def _codes() -> None:
         sa.Column("family", sa.String(length=36), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
-        sa.Column("redirect_uri_given", sa.Boolean(), nullable=False),
         sa.Column("challenge", sa.String(length=43), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("traded_at", sa.BigInteger(), nullable=True),
