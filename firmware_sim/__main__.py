@@ -1,8 +1,8 @@
-"""The command `firmware-sim`: a simulated printer on a pseudo-terminal or a TCP port.
+"""The command `firmware-sim`: a simulated printer on a pseudo-terminal, on a TCP port, or one that calls in.
 
-Prints `ready PATH` or `ready tcp://HOST:PORT` when it can be opened, and runs until SIGTERM or
-SIGINT. Exit status 0; 2 for an argument that is wrong or cannot be had (unknown personality, a link path that
-is taken, a folder that is not there): then one line on stderr says which.
+Prints `ready PATH` or `ready tcp://HOST:PORT` when it can be opened, `ready URL` when it has called in there,
+and runs until SIGTERM or SIGINT. Exit status 0; 2 for an argument that is wrong or cannot be had (unknown
+personality, a link path that is taken, a folder that is not there): then one line on stderr says which.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from firmware_sim.endpoints.pump import Pump
 from firmware_sim.endpoints.tcp import ListenRefused, TcpEndpoint
 from firmware_sim.faults.plan import FaultPlan
 from firmware_sim.faults.plan_file import BadPlan, random_part, rates_from, read_plan
+from firmware_sim.forge.options import add_options as add_call_in_options
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from firmware_sim.personality import (
@@ -56,6 +57,8 @@ class _OneLineParser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    if options.kind == "forge":
+        return _call_in(options)
     try:
         board = _lender(options) if options.kind == "replay" else _board(options)
     except CannotStart as error:
@@ -71,6 +74,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     finally:
         board.ledger.close()
+
+
+def _call_in(options: argparse.Namespace) -> int:
+    """A printer that calls in: no board and no port, but an HTTP client that the others need not load."""
+    from firmware_sim.forge import command_line as forge
+
+    async def until_signal() -> None:
+        await forge.serve(options, _stop_by_signal())
+
+    try:
+        asyncio.run(until_signal())
+    except (forge.CannotStart, ControlRefused) as error:
+        print(f"firmware-sim: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    return 0
+
+
+def _stop_by_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,17 +116,24 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--link", type=Path, required=True, metavar="PATH", help="symlink to the pty")
     replay.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: where the host deviates")
     replay.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="recorded time per real time")
+    calling = kinds.add_parser("forge", help="a printer that calls in, by the Forge firmware protocol")
+    add_call_in_options(calling)
+    _add_common_options(calling)
     return parser
+
+
+def _add_common_options(kind: argparse.ArgumentParser) -> None:
+    kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
+    kind.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: what the machine really did")
+    kind.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="machine time per real time")
+    kind.add_argument("--control", type=Path, metavar="SOCKET", help="Unix socket to act as a person")
 
 
 def _add_machine_options(kind: argparse.ArgumentParser) -> None:
     names = ", ".join(personality_names())
     kind.add_argument("--personality", default="marlin-sd", metavar="NAME", help=f"one of: {names}")
-    kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
-    kind.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: what the machine really did")
-    kind.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="machine time per real time")
+    _add_common_options(kind)
     kind.add_argument("--sd", type=Path, metavar="DIR", help="every file in DIR is on the SD card")
-    kind.add_argument("--control", type=Path, metavar="SOCKET", help="Unix socket to act as a person")
     kind.add_argument("--baud", type=_baud, default=0, metavar="RATE", help="10 bits a byte; 0: as USB")
     kind.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan, TOML or JSON lines")
     kind.add_argument("--rates", metavar="NAME=RATE,...", help="faults at random, by --seed")
@@ -175,10 +208,7 @@ def _files_of(folder: Path | None) -> dict[str, bytes] | None:
 
 
 async def _serve(options: argparse.Namespace, board: Board) -> int:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    stopped = _stop_by_signal()
     if options.kind == "replay":
         told = Replay(board, read_wire_log(options.wirelog), lambda text: print(text, flush=True))
         return await _serve_pty(options, board, told, None, stopped)

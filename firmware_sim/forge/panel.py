@@ -1,4 +1,4 @@
-"""What a person, or bad luck, does to the machine, as methods and as lines of text (the control socket)."""
+"""What a person, or bad luck, does to the machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-class BadOrder(ValueError):
-    """A control line nobody understands."""
 
 
 class Panel:

@@ -1,19 +1,11 @@
-"""The network as the printer uses it, and aiohttp behind it. Tests may hand in a network of their own."""
+"""The network as the printer uses it. `aiohttp_web` is the real one; tests may hand in their own."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
-
-import aiohttp
-
-MOST_ANSWER_BYTES = 4 * 1024 * 1024
-"""No answer of the API or of Bayeux is larger; more counts as none."""
-CHUNK_BYTES = 64 * 1024
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # each call has its own
 
 
 class NoAnswer(OSError):
@@ -51,68 +43,3 @@ class Web(Protocol):
 
     def socket(self, url: str) -> AbstractAsyncContextManager[Socket]:
         """A websocket. Raises NoAnswer on entering."""
-
-
-class AiohttpWeb:
-    """Web on an aiohttp session, which stays its owner's."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, seconds: float
-    ) -> WebAnswer:
-        """See Web."""
-        try:
-            async with (
-                asyncio.timeout(seconds),
-                self._session.request(
-                    method, url, headers=headers, data=body, allow_redirects=False, timeout=_NO_TIMEOUT
-                ) as answer,
-            ):
-                pieces = bytearray()
-                async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-                    pieces += chunk
-                    if len(pieces) > MOST_ANSWER_BYTES:
-                        raise NoAnswer(f"more than {MOST_ANSWER_BYTES} bytes")
-                return WebAnswer(answer.status, bytes(pieces))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswer(str(error) or type(error).__name__) from error
-
-    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float) -> int:
-        """See Web."""
-        try:
-            async with asyncio.timeout(seconds), self._session.get(url, timeout=_NO_TIMEOUT) as answer:
-                if answer.ok:
-                    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-                        take(chunk)
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise NoAnswer(str(error) or type(error).__name__) from error
-
-    @asynccontextmanager
-    async def socket(self, url: str) -> AsyncIterator[Socket]:
-        """See Web."""
-        try:
-            opened = await self._session.ws_connect(url)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswer(str(error) or type(error).__name__) from error
-        async with opened:
-            yield _AiohttpSocket(opened)
-
-
-class _AiohttpSocket:
-    def __init__(self, opened: aiohttp.ClientWebSocketResponse) -> None:
-        self._opened = opened
-
-    async def send(self, text: str) -> None:
-        try:
-            await self._opened.send_str(text)
-        except (aiohttp.ClientError, OSError) as error:
-            raise NoAnswer(str(error) or "the socket is closed") from error
-
-    async def receive(self) -> str:
-        frame = await self._opened.receive()
-        if frame.type is not aiohttp.WSMsgType.TEXT:
-            raise NoAnswer("the socket is closed")
-        return str(frame.data)
