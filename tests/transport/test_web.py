@@ -163,7 +163,7 @@ async def test_of_several_addresses_only_the_allowed_ones_are_tried() -> None:
 @pytest.mark.parametrize(
     "where",
     ["http://0.0.0.0:{port}/", "http://0:{port}/", "//[::]:{port}/x", "http://inner.example:{port}/",
-     "file:///etc/passwd", "ftp://files.example/", "http://[", "http:///x"],
+     "file:///etc/passwd", "ftp://files.example/", "http://["],
 )  # fmt: skip
 async def test_a_redirect_is_checked_like_any_url(where: str) -> None:
     """0.0.0.0 is this host, and refused whatever is allowed; `inner.example` leads there too."""
@@ -171,7 +171,7 @@ async def test_a_redirect_is_checked_like_any_url(where: str) -> None:
 
     async def serve(request: web.Request) -> web.Response:
         reached.append(request.path)
-        raise web.HTTPFound(where.format(port=request.url.port))
+        return web.Response(status=302, headers={"Location": where.format(port=request.url.port)})
 
     async with serving(serve) as url, client(lookup=leads_to("0.0.0.0")) as made:
         assert (await trouble(made, f"{url}/first")).is_passing is False

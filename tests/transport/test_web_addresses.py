@@ -82,7 +82,8 @@ def test_literal_private_addresses_are_refused_by_the_text_alone(url: str) -> No
     "url",
     ["", "example.com/a", "//example.com/a", "ftp://example.com/a", "file:///etc/passwd", "http://",
      "http:///a", "http://example.com:99999/", "http://example.com:0/", "http://exa mple.com/",
-     "http://example.com/\r\nX: y", "http://[::1/", "javascript:alert(1)", "https://example.com/" + "a" * URL_CHARS],
+     "http://example.com/\r\nX: y", "http://[::1/", "javascript:alert(1)",
+     "https://example.com/" + "a" * URL_CHARS],
 )  # fmt: skip
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     assert refusal_of(url, is_private_allowed=True) not in (None, PRIVATE)
