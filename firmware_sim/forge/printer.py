@@ -173,7 +173,7 @@ class ForgePrinter:
         return self.firmware.panel_text
 
     async def until(self, is_so: Callable[[], object], seconds: float | None = 3600.0) -> None:
-        """Let time pass until something is so; None: for ever. Raises TimeoutError, and what the printer died of."""
+        """Let time pass until something is so. Raises TimeoutError, and what the printer died of."""
         async with asyncio.timeout(seconds):
             while not is_so():
                 if self._running is not None and self._running.done():
