@@ -30,6 +30,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -44,6 +45,7 @@ from gateway.domain.commands import TaskState
 from gateway.domain.grant import TokenUse
 from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdict
 from gateway.domain.printer import Plate, PlateClear
+from gateway.engine.ports import CallbackState
 from gateway.store.columns import FreeText, Instant, Sequence, one_of
 
 #: Work rows one host may number: a thousand a day for almost three years. A host that used them up gets
@@ -404,4 +406,37 @@ job_total = Table(
     PrimaryKeyConstraint("member_id", "organization_id", "shown_status"),
     ForeignKeyConstraint(["member_id"], ["member.member_id"]),
     CheckConstraint("n >= 0", name="n"),
+)
+
+_HAS_CALLBACK = "callback_url IS NOT NULL"
+Index(
+    "ix_job_has_callback",
+    job.c.work_id,
+    sqlite_where=text(_HAS_CALLBACK),
+    postgresql_where=text(_HAS_CALLBACK),
+)
+
+# One row a job that has a callback, changed in place: what is due is derived from it and the job's version.
+callback = Table(
+    "callback",
+    metadata,
+    Column("work_id", Integer, ForeignKey("job.work_id"), primary_key=True, autoincrement=False),
+    Column("url", FreeText, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("tried_at", Instant),
+    Column("next_at", Instant),
+    Column("last_status", Integer),
+    Column("last_error", FreeText),
+    Column("delivered_version", Integer, nullable=False),
+    Column("delivered_at", Instant),
+    CheckConstraint(one_of("state", CallbackState), name="state"),
+)
+
+# Keys that the gateway made for itself, once.
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
 )
