@@ -21,6 +21,10 @@ NO_SUCH_ENDPOINT: Final = "Endpoint does not exist."
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="print-gateway"'}
 
 
+class FirmwareFailure(Failure):
+    """For a printer, said as it is: its firmware tells 401 from 403 (Forge API 0, bad printer token)."""
+
+
 def no_access() -> Failure:
     """The one answer for what does not exist and for what is not the caller's."""
     return Failure(401, UNAUTHORIZED)
@@ -29,12 +33,14 @@ def no_access() -> Failure:
 def render(failure: Failure, request: web.Request) -> web.Response:
     """A failure in this API's words and codes: 400, 401, 404, 422, 429, 500 (Forge: status code summary).
 
-    403 is never said: a missing scope is 401. 404 is an unknown address only. A command refused because of
-    what it asks, or of the state things are in, is a semantic error.
+    403 is never said to members: a missing scope is 401. 404 is an unknown address only. A command refused
+    because of what it asks, or of the state things are in, is a semantic error.
     """
     status, message = failure.status, failure.detail
     headers: Mapping[str, str] = failure.headers
-    if status in (401, 403) or failure.refusal is Refusal.UNKNOWN:
+    if isinstance(failure, FirmwareFailure):
+        pass
+    elif status in (401, 403) or failure.refusal is Refusal.UNKNOWN:
         status, message, headers = 401, UNAUTHORIZED, _CHALLENGE
     elif status == 404:
         message = NO_SUCH_ENDPOINT

@@ -121,6 +121,8 @@ def _handler(operation: Operation, dialect: Dialect) -> Next:
 
 
 def _admit(request: web.Request, services: Services, operation: Operation, dialect: Dialect) -> Principal:
+    if operation.door is not None:
+        operation.door.admit(request, services)
     if operation.scopes is None:
         return NOBODY
     principal = dialect.authenticate(request, services)

@@ -38,9 +38,15 @@ def document(dialects: Sequence[Dialect], *, version: str, server: str) -> Schem
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {dialect.name: dict(dialect.security) for dialect in dialects},
+            "securitySchemes": _security_schemes(dialects),
         },
     }
+
+
+def _security_schemes(dialects: Sequence[Dialect]) -> Schema:
+    schemes = {dialect.name: dict(dialect.security) for dialect in dialects}
+    doors = (operation.door for dialect in dialects for operation in dialect.operations)
+    return schemes | {door.name: dict(door.scheme) for door in doors if door is not None}
 
 
 def _about(dialect: Dialect) -> str:
@@ -75,6 +81,8 @@ def _operation(operation: Operation, dialect: Dialect, models: _Models) -> Schem
         result["description"] = operation.description + _also_at(operation)
     if operation.scopes is not None:
         result["security"] = [{dialect.name: [scope.value for scope in operation.scopes]}]
+    if operation.door is not None:
+        result["security"] = [{operation.door.name: []}, *([{}] if operation.door.is_optional else [])]
     if operation.body is not None:
         schema = models[(operation.body, "validation")]
         content: Schema = {media: {"schema": schema} for media in operation.accepts}
@@ -172,9 +180,10 @@ def _errors(operation: Operation, dialect: Dialect, models: _Models) -> Mapping[
         codes |= {422} if not operation.reads_query else set()
     else:
         codes |= {409, 413, 415, 422}
+    door_codes = operation.door.error_codes if operation.door is not None else frozenset()
     schema = models[(dialect.error_model, "serialization")]
     content = {dialect.error_media: {"schema": schema}}
     return {
         str(code): {"description": HTTPStatus(code).phrase, "content": content}
-        for code in sorted(codes & dialect.error_codes)
+        for code in sorted(codes & dialect.error_codes | door_codes)
     }

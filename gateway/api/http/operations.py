@@ -91,6 +91,17 @@ Handler = Callable[[AnyCall], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """Another way in than the dialect's, for callers who are no members: printers."""
+
+    name: str  # of its security scheme
+    scheme: Mapping[str, Any]  # as OpenAPI has it
+    admit: Callable[[web.Request, Services], None]  # raises Failure
+    error_codes: frozenset[int]  # of its failures
+    is_optional: bool = False  # who shows nothing comes in too
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What is known of one method on one path."""
 
@@ -110,6 +121,7 @@ class Operation:
     body_required: bool = True
     is_conditional: bool = False  # answers If-None-Match
     is_idempotent_by_key: bool = False  # knows Idempotency-Key
+    door: Door | None = None  # who asks, where it is no member; then scopes are None
     response_headers: Mapping[str, str] = field(default_factory=dict)  # name -> description
     examples: Mapping[str, Any] = field(default_factory=dict)  # of the body
 
