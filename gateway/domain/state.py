@@ -116,6 +116,8 @@ class Draft:
     #: member, key with fingerprint, id of what was created
     idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    #: jobs that memory has no more, by public id, as far as inputs name them; None: the store has none either
+    stored_jobs: dict[str, Job | None] = field(default_factory=dict)
     progressed: set[int] = field(default_factory=set)  # jobs whose progress no row of this draft saves
     # what goes out
     fleeting: list[Event] = field(default_factory=list)  # published, not stored
@@ -157,6 +159,16 @@ class Draft:
         else:
             self.progressed.add(job.work_id)
         self.jobs[job.work_id] = job
+
+    def job_with_id(self, job_id: str) -> Job | None:
+        """The job with that public id, whether it is over or not, as far as it is known here."""
+        changed = (job for job in self.job_rows.values() if job.job_id == job_id)
+        running = (job for job in self.jobs.values() if job.job_id == job_id)
+        return next(running, None) or next(changed, None) or self.stored_jobs.get(job_id)
+
+    def is_free(self, job_id: str) -> bool:
+        """Whether a new job may have that public id; False unless it was looked up in the store."""
+        return job_id in self.stored_jobs and self.job_with_id(job_id) is None
 
     def add_job(self, job: Job) -> Job:
         """A new job, already numbered by `next_work_id`."""

@@ -35,6 +35,7 @@ from gateway.domain.job import Job
 from gateway.domain.observations import Observation, PrinterObserved
 from gateway.domain.orders import EmergencyStop, Order
 from gateway.domain.state import Draft, Moment, State
+from gateway.engine.asked_of_store import look_up
 from gateway.engine.ports import (
     Clock,
     DraftRefused,
@@ -68,7 +69,7 @@ class EngineBusy(Exception):
 
 @dataclass(slots=True)
 class _Waiting:
-    given: Command | Observation
+    given: Command | Observation | None  # None: only waits for what came before it
     answer: asyncio.Future[Any] | None = None
 
 
@@ -97,6 +98,7 @@ class Engine:
         self._inbox: deque[_Waiting] = deque()
         self._something = asyncio.Event()
         self._stopping = False
+        self._put_off: list[StoreUnavailable] = []  # why batches of observations wait to be decided again
         self._unsaved: set[int] = set()  # work_ids whose progress is only in memory
         self._saved_at = clock.monotonic()
 
@@ -128,6 +130,13 @@ class Engine:
             return
         self._inbox.append(_Waiting(observation))
         self._something.set()
+
+    async def settled(self) -> None:
+        """Until everything observed so far was decided and committed.
+
+        Raises StoreUnavailable if that failed (it is tried again a little later), EngineBusy.
+        """
+        await self._put(None)
 
     def live(self, job: Job) -> Job:
         """The job with the newest progress, when it is one that runs."""
@@ -164,7 +173,7 @@ class Engine:
 
     # ---------------------------------------------------------------- inside
 
-    def _put(self, command: Command) -> asyncio.Future[Any]:
+    def _put(self, command: Command | None) -> asyncio.Future[Any]:
         if self._stopping or len(self._inbox) >= INBOX_LIMIT:
             raise EngineBusy("the gateway is stopping or overloaded; try again in a moment")
         answer = asyncio.get_running_loop().create_future()
@@ -188,6 +197,7 @@ class Engine:
             for waiting in batch:
                 answers.append((waiting, await self._decide(draft, waiting.given)))
             start_due(draft)
+            answers = [(waiting, _as_it_is_now(draft, result)) for waiting, result in answers]
         except Exception:
             await self._step_apart(batch)
             return
@@ -219,15 +229,18 @@ class Engine:
         if not batch:
             await asyncio.sleep(TICK)
 
-    async def _decide(self, draft: Draft, given: Command | Observation) -> Any:
-        """The command's result, or the CommandRefused that is its answer."""
+    async def _decide(self, draft: Draft, given: Command | Observation | None) -> Any:
+        """The command's result, or the exception that is its answer."""
+        if given is None:
+            return self._put_off[-1] if self._put_off else None
         try:
+            await look_up(draft, given, self._queries)
             if isinstance(given, SubmitJob | AddFile) and given.idempotency is not None:
                 repeated = await self._repeated(draft, given)
                 if repeated is not None:
                     return repeated
             return decide(draft, given)
-        except CommandRefused as refused:
+        except (CommandRefused, StoreUnavailable) as refused:
             return refused
 
     async def _repeated(self, draft: Draft, asked: SubmitJob | AddFile) -> Any:
@@ -280,9 +293,11 @@ class Engine:
             else:
                 _answer(waiting, failure)
         if again:
+            self._put_off.append(failure)
             asyncio.get_running_loop().call_later(RETRY_AFTER, self._put_back, again)
 
     def _put_back(self, observations: list[_Waiting]) -> None:
+        self._put_off.pop(0)
         self._inbox.extendleft(reversed(observations))
         self._something.set()
 
@@ -302,6 +317,11 @@ class Engine:
             await self._journal.save_progress(jobs, attempts)
         except StoreUnavailable as failure:
             log.warning("progress not saved: %s", failure)
+
+
+def _as_it_is_now(draft: Draft, result: Any) -> Any:
+    """A job that was started in the same breath is answered as started."""
+    return draft.job_rows.get(result.work_id, result) if isinstance(result, Job) else result
 
 
 def _answer(waiting: _Waiting, result: Any) -> None:

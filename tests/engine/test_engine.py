@@ -115,6 +115,32 @@ async def occupied() -> AsyncIterator[Bench]:
         yield made
 
 
+async def test_a_job_that_starts_at_once_is_answered_as_sent(bench: Bench) -> None:
+    job = await bench.engine.execute(a_submission())
+    assert job.status is S.SENT
+    assert bench.journal.jobs[job.work_id] == job, "with the version that its ETag is made of"
+
+
+async def test_settled_follows_the_commit_of_what_was_observed(bench: Bench) -> None:
+    bench.engine.observe(seen(report("local-1", is_local=True)))
+    assert not bench.journal.jobs
+    await bench.engine.settled()
+    assert [job.print_key for job in bench.journal.jobs.values()] == ["local-1"]
+
+
+async def test_settled_fails_for_as_long_as_what_was_observed_is_not_committed(bench: Bench) -> None:
+    bench.journal.broken = FULL
+    bench.engine.observe(seen(report("local-1", is_local=True)))
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await bench.engine.settled()
+    with pytest.raises(StoreUnavailable, match="disk is full"):  # it waits to be decided again
+        await bench.engine.settled()
+    bench.journal.broken = None
+    await asyncio.sleep(RETRY_AFTER)
+    await bench.engine.settled()
+    assert [job.print_key for job in bench.journal.jobs.values()] == ["local-1"]
+
+
 async def test_an_answer_follows_the_commit_it_caused(bench: Bench) -> None:
     job = await bench.engine.execute(a_submission())
     assert bench.journal.jobs[job.work_id].job_id == job.job_id
