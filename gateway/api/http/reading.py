@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -14,15 +13,11 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json, to_json
 
 from gateway.api.http import limits
+from gateway.api.http.nested_form import parse_form
 from gateway.api.http.operations import FORM, JSON, Dialect, Operation
 from gateway.api.http.problems import NAME_PATTERN, Failure, from_validation
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-
-#: Pairs of a form, and how deep `a[b][c]` may nest.
-FORM_PAIRS = 200
-FORM_DEPTH = 5
 
 
 def integer(text: str) -> int | None:
@@ -101,35 +96,6 @@ def parse_json(raw: bytes) -> Any:
         return from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise Failure(400, f"The body is not JSON: {error}.") from None
-
-
-def parse_form(raw: bytes) -> dict[str, Any]:
-    """A URL-encoded form; `a[b]=1` nests, as the printers' and apps' own libraries write it."""
-    try:
-        pairs = parse_qsl(
-            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=FORM_PAIRS
-        )
-    except ValueError:
-        raise Failure(400, f"The form is not UTF-8, or has more than {FORM_PAIRS} fields.") from None
-    return nest(pairs)
-
-
-def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """`[("data[layer]", "3")]` -> `{"data": {"layer": "3"}}`. The last of equal names counts."""
-    result: dict[str, Any] = {}
-    for name, value in pairs:
-        root, bracket, _ = name.partition("[")
-        steps = [root, *_BRACKETS.findall(name)] if bracket and name.endswith("]") else [name]
-        if len(steps) > FORM_DEPTH:
-            raise Failure(400, f"Form field names nest at most {FORM_DEPTH} deep.")
-        level = result
-        for step in steps[:-1]:
-            below = level.get(step)
-            if not isinstance(below, dict):
-                below = level[step] = {}
-            level = below
-        level[steps[-1]] = value
-    return result
 
 
 def object_from_text(value: Any) -> Any:
