@@ -11,8 +11,8 @@ from openapi_spec_validator import validate
 from gateway.api.forge.dialect import FORGE
 from gateway.api.http import openapi
 from gateway.api.http.app import build_app
-from gateway.api.http.problems import Failure
 from gateway.api.http.nested_form import nest
+from gateway.api.http.problems import Failure
 from gateway.api.http.reading import integer, parse_json
 from gateway.api.http.uploads import shown_name
 from gateway.api.native.dialect import NATIVE
