@@ -50,6 +50,11 @@ class BayeuxServer:
         return len(self._sessions)
 
     @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait for all clients together."""
+        return self._sessions.queued_bytes
+
+    @property
     def is_due(self) -> bool:
         """Whether `collect` or `take_events` would give something."""
         return bool(self._due or self._parcels or self._events)
