@@ -36,10 +36,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Get a file. `command` is the message that asked for it; it comes back with the result."""
+    """Get a file. `command` is the message that asked for it; it comes back with the result.
+
+    redirects: how many are followed; what comes after them is an answer that is no file.
+    """
 
     url: str
     command: Mapping[str, Any]
+    redirects: int = 5
 
 
 @dataclass(frozen=True, slots=True)

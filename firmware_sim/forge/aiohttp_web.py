@@ -42,11 +42,16 @@ class AiohttpWeb:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
 
-    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float) -> int:
+    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float, redirects: int) -> int:
         """See Web."""
         try:
-            async with asyncio.timeout(seconds), self._session.get(url, timeout=_NO_TIMEOUT) as answer:
-                if answer.ok:
+            async with (
+                asyncio.timeout(seconds),
+                self._session.get(
+                    url, timeout=_NO_TIMEOUT, allow_redirects=redirects > 0, max_redirects=redirects + 1
+                ) as answer,
+            ):
+                if answer.status // 100 == 2:
                     async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                         take(chunk)
                 return answer.status

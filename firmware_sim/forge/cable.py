@@ -44,9 +44,9 @@ class Cable:
             lambda: self._web.request(method, url, headers=headers, body=body, seconds=seconds)
         )
 
-    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float) -> int:
+    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float, redirects: int) -> int:
         """See Web."""
-        return await self._watched(lambda: self._web.fetch(url, take, seconds=seconds))
+        return await self._watched(lambda: self._web.fetch(url, take, seconds=seconds, redirects=redirects))
 
     @asynccontextmanager
     async def socket(self, url: str) -> AsyncIterator[Socket]:

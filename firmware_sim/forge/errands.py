@@ -12,11 +12,11 @@ FILE_SECONDS = 600.0
 """A large file over a slow line."""
 
 
-async def download(web: Web, url: str) -> Downloaded:
+async def download(web: Web, url: str, redirects: int) -> Downloaded:
     """The file behind `url`, looked at and not kept; a file that broke off counts as none (status 0)."""
     file = Printable()
     try:
-        status = await web.fetch(url, file.feed, seconds=FILE_SECONDS)
+        status = await web.fetch(url, file.feed, seconds=FILE_SECONDS, redirects=redirects)
     except NoAnswer:
         return Downloaded(0, file.size)
     return Downloaded(status, file.size, file.sha256, file.layers())

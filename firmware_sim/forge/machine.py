@@ -18,6 +18,10 @@ from firmware_sim.forge.ledger import CallInLedger
 from firmware_sim.forge.personality import CallInPersonality
 
 
+FILE_ERROR = 500
+"""The error code shown for a file that cannot be printed."""
+
+
 class Refused(ValueError):
     """The machine cannot do that now; the message says why."""
 
@@ -294,10 +298,10 @@ class Machine:
         self.ledger.append(now, status, by, self.print.job_id, layer=self.print.layer, **facts)
         if self.personality.feedback_seconds:
             self._enter(Phase.ENDING, now, self.personality.feedback_seconds)
-            self._changed(status)
         else:
             self.phase, self._due = Phase.IDLE, None
-            self._changed(status)
+        self._changed(status, facts.get("reason"))
+        if self._due is None:
             self._rest()
 
     def _rest(self) -> None:
@@ -323,8 +327,11 @@ class Machine:
         self.ledger.append(now, event, by, self._job, **layer)
         self._changed(event)
 
-    def _changed(self, cause: str) -> None:
-        self.changes.append(self.report(cause))
+    def _changed(self, cause: str, error: str | None = None) -> None:
+        report = self.report(cause)
+        if error is not None:
+            report = replace(report, error_code=FILE_ERROR, error_message=error)
+        self.changes.append(report)
 
     @property
     def _job(self) -> str | None:

@@ -36,6 +36,8 @@ class CallInPersonality:
     serial_number: str = ""
     has_button: bool = False
     """The print starts when somebody presses it."""
+    file_suffixes: str = ""
+    """Ends of file names it can print, with blanks between; empty: it prints everything."""
     connect_timeout: float = 120.0
     """How long the Bayeux client waits for the answer to a connect, if the server advises nothing."""
     bayeux_retry: float = 5.0

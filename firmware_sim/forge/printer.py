@@ -291,7 +291,7 @@ class ForgePrinter:
 
     async def _download(self, act: Download) -> None:
         boot = self.boots
-        result: Downloaded = await download(self.cable, act.url)
+        result: Downloaded = await download(self.cable, act.url, act.redirects)
         job = act.command.get("job_id") or act.command.get("task_id")
         self.ledger.append(
             self.now(), "downloaded", "machine", job if isinstance(job, str) else None, url=act.url,

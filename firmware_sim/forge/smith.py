@@ -134,7 +134,7 @@ class SmithFirmware(Firmware):
             case "logs":
                 self.acts.append(UploadLogs(str(command.get("upload_url")), command))
             case "firmware_upgrade":
-                self.acts.append(Download(str(command.get("package_url")), command))
+                self.acts.append(Download(str(command.get("package_url")), command, redirects=1))
             case other:
                 self._print_engine(str(other), now)
                 self._acknowledge(command, COMPLETED)
@@ -173,7 +173,7 @@ class SmithFirmware(Firmware):
             self.ledger.append(now, "download_skipped", "machine", job_id, name=name)
             self._file_is_here(command, self._loaded, now)
             return
-        self.acts.append(Download(str(url), command))
+        self.acts.append(Download(str(url), command, redirects=0))
 
     def downloaded(self, download: Download, result: Downloaded, now: float) -> None:
         """A print file, or a firmware package."""
@@ -199,9 +199,17 @@ class SmithFirmware(Firmware):
         if not _has_settings(command):
             self._give_up(command, "no Settings in the settings", now)
             return
+        assert self.machine.print is not None
+        name = self.machine.print.name
         self.machine.settings = command["settings"]["Settings"]
         self.machine.file_arrived(file.sha256, file.layers, now)
         self._acknowledge(command, COMPLETED)
+        suffixes = self.personality.file_suffixes.split()
+        if suffixes and not name.endswith(tuple(suffixes)):
+            # The client hands every file over; the print engine looks for these names in its folder.
+            self._loaded_name = ""
+            self.machine.reject(f"no file {' or '.join(suffixes)} among: {name}", now)
+            self.advance(now)
 
     def _give_up(self, command: Command, reason: str, now: float) -> None:
         self._refuse(command, reason, now)

@@ -38,8 +38,11 @@ class Web(Protocol):
     ) -> WebAnswer:
         """One request and its whole answer. Raises NoAnswer."""
 
-    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float) -> int:
-        """GET over redirects, the body of a success in pieces to `take`; the status. Raises NoAnswer."""
+    async def fetch(self, url: str, take: Callable[[bytes], None], *, seconds: float, redirects: int) -> int:
+        """GET, at most so many redirects followed, the body of a success in pieces to `take`; the status.
+
+        Raises NoAnswer.
+        """
 
     def socket(self, url: str) -> AbstractAsyncContextManager[Socket]:
         """A websocket. Raises NoAnswer on entering."""
