@@ -17,15 +17,21 @@ from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 from aiohttp import web
 
+from gateway.api.forge.answers import ROOTS
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue, CatalogueError
+from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
+from gateway.api.http.rate import AttemptLimit
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
+from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import CommandRefused, ConfigurePrinters, PrinterSetting, Refusal
@@ -35,6 +41,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
 from gateway.gcode import recovery
 from gateway.gcode.inspect import NotPrintable, inspect
+from gateway.gcode.printables import inspect_printable
 from gateway.gcode.recovery import RecoveryPlan
 from gateway.protocol.marlin.profile import profile_for
 from gateway.publish.hub import Hub
@@ -43,10 +50,13 @@ from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
 from gateway.store.migrate import upgrade
+from gateway.store.outbox import Outbox
+from gateway.store.own_keys import URL_SIGNING, own_key
 from gateway.store.queries import Queries
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
+from gateway.transport.web import WebClient
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +116,9 @@ async def _serve(config: Config) -> int:
         await engine.start()
         stack.push_async_callback(service.cancel)
         writer = service.spawn(engine.run(), "engine")
+        going_out = WebClient(is_private_allowed=config.outbound.private_addresses)
+        stack.push_async_callback(going_out.close)
+        signer = UrlSigner(await own_key(database, URL_SIGNING, partial(token_bytes, KEY_BYTES)))
         await engine.execute(ConfigurePrinters(tuple(_setting(printer) for printer in config.printers)))
         service.spawn(client.run(), "streamer client")
         services = Services(
@@ -115,9 +128,15 @@ async def _serve(config: Config) -> int:
             clock=clock,
             ids=ids,
             inspect=_inspect,
+            inspect_printable=_inspect_printable,
             plan_recovery=plan_recovery,
             events=hub,
+            outbox=Outbox(database),
+            signer=signer,
+            printable_link=PrintableLinks(config.server.url + ROOTS[0], signer, clock),
+            url_refusal=going_out.refusal,
             printdb=printdb,
+            code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, clock),
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,
             version=version("print-gateway"),
@@ -181,5 +200,12 @@ def plan_recovery(
 def _inspect(path: str) -> Mapping[str, Any]:
     try:
         return asdict(inspect(Path(path)))
+    except NotPrintable as refused:
+        raise FileRejected(str(refused)) from refused
+
+
+def _inspect_printable(path: str) -> Mapping[str, Any]:
+    try:
+        return inspect_printable(Path(path))
     except NotPrintable as refused:
         raise FileRejected(str(refused)) from refused

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,12 +18,15 @@ from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
+from gateway.api.http.rate import AttemptLimit
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
 from gateway.auth.keys import make_key
+from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.domain.commands import AddKey, CommandRefused, RevokeKey
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.job import Job, JobStatus
@@ -32,12 +36,15 @@ from gateway.domain.printer import Plate, Presence, Printer
 from gateway.domain.state import Draft
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoredEvent
+from gateway.gcode.printables import archive_format
 from gateway.main import plan_recovery
 from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
+from gateway.transport.web import refusal_of
 from tests.support.databases import empty_database
 from tests.support.stand import (
     ANA,
@@ -55,6 +62,7 @@ from tests.support.stand import (
 #: Of another organization.
 EVE = Member("EVEEVEEVEEVE0", "eve", 2, created_at=START)
 ALL_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
+PUBLIC_URL = "http://printhost.local:8080"
 MAX_UPLOAD = 1_000_000  # bytes
 CATALOGUE = Catalogue.load()
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
@@ -66,6 +74,12 @@ def look_at(path: str) -> Mapping[str, Any]:
     if content.startswith(b"PK"):
         raise FileRejected("this is an archive, not G-code: export the sliced file")
     return {"lines": content.count(b"\n")}
+
+
+def look_at_printable(path: str) -> Mapping[str, Any]:
+    """The same for Forge's upload: archives by their first bytes."""
+    found = archive_format(Path(path).read_bytes())
+    return look_at(path) if found is None else {"format": found}
 
 
 @dataclass
@@ -99,10 +113,16 @@ class Host:
         await self._furnish()
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self._stack.push_async_callback(self._end_engine)
+        self.outbox = Outbox(self.database)
+        signer = UrlSigner(b"k" * KEY_BYTES)
         self.services = Services(
+            outbox=self.outbox, signer=signer, url_refusal=partial(refusal_of, is_private_allowed=False),
+            printable_link=PrintableLinks(f"{PUBLIC_URL}/ps/v1", signer, self.clock),
+            inspect_printable=look_at_printable,
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
             plan_recovery=plan_recovery,
-            inspect=look_at, events=self.hub, printdb=CATALOGUE, public_url="http://printhost.local:8080",
+            inspect=look_at, events=self.hub, printdb=CATALOGUE,
+            code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, self.clock), public_url=PUBLIC_URL,
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat,
         )  # fmt: skip

@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
-from gateway.api.forge import answers, jobs, mapping, printers
+from gateway.api.forge import answers, printables
+from gateway.api.forge.jobs import JOB_OPERATIONS
+from gateway.api.forge.jobs_changing import JOB_CHANGING_OPERATIONS
+from gateway.api.forge.jobs_new import NEW_JOB_OPERATIONS
+from gateway.api.forge.members import MEMBER_OPERATIONS
 from gateway.api.forge.printdb.operations import PRINTDB_OPERATIONS
-from gateway.api.forge.schemas import Error, Uploaded
-from gateway.api.http.answers import reply
+from gateway.api.forge.printers import PRINTER_OPERATIONS
+from gateway.api.forge.printers_registering import REGISTRATION_OPERATIONS
+from gateway.api.forge.schemas import Error
+from gateway.api.forge.tasks import TASK_OPERATIONS
 from gateway.api.http.credentials import by_bearer
-from gateway.api.http.operations import JSON, MULTIPART, READ_WRITE, Call, Dialect, NoQuery, operation
-from gateway.api.http.uploads import keep, receive
-
-
-@operation(
-    "POST",
-    "/files/upload",
-    scopes=READ_WRITE,
-    responses={200: Uploaded},
-    accepts=(MULTIPART,),
-    is_idempotent_by_key=True,
-)
-async def upload_file(call: Call[NoQuery, None]) -> web.StreamResponse:
-    """Upload a print file; its `printable_id` is what a new job needs.
-
-    The fields `unzip` and `public` are taken and ignored: nothing is unpacked, nothing is public.
-    """
-    received = await receive(call)
-    member = call.services.engine.state.members[call.principal.member_id]
-    return reply({"files": [mapping.uploaded(await keep(call, received, member))]})
-
+from gateway.api.http.operations import JSON, Dialect
 
 FORGE = Dialect(
     name="forge",
     description="Autodesk's Forge 3D Print API v1, as it was until January 2017.",
     roots=answers.ROOTS,
     operations=(
-        jobs.list_jobs,
-        jobs.get_job,
-        jobs.get_printable,
-        jobs.create_job,
-        printers.list_printers,
-        printers.get_printer,
-        printers.get_printer_status,
-        printers.command_printer,
-        printers.get_command,
-        upload_file,
+        *JOB_OPERATIONS,
+        *NEW_JOB_OPERATIONS,
+        *JOB_CHANGING_OPERATIONS,
+        *PRINTER_OPERATIONS,
+        *REGISTRATION_OPERATIONS,
+        *MEMBER_OPERATIONS,
+        *TASK_OPERATIONS,
+        printables.upload_file,
+        printables.get_signed_printable,
         *PRINTDB_OPERATIONS,
     ),
     authenticate=by_bearer,

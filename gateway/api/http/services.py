@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.api.http import limits
+from gateway.api.http.rate import AttemptLimit
+from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.job import Job
 from gateway.domain.state import State
-from gateway.engine.ports import Clock, Files, IdSource, Queries, StoredEvent
+from gateway.engine.ports import Clock, Files, IdSource, Outbox, Queries, StoredEvent
 
 
 class EngineFace(Protocol):
@@ -170,9 +172,15 @@ class Services:
     clock: Clock
     ids: IdSource
     inspect: Inspect  # takes G-code
+    inspect_printable: Inspect  # takes archives for printers that read them, too
     plan_recovery: PlanRecovery
     events: EventFeed
+    outbox: Outbox
+    signer: UrlSigner
+    printable_link: Callable[[Job], str]  # of a job that has a file: where it is read without a key
+    url_refusal: Callable[[str], str | None]  # why nothing goes to an address that an app named
     printdb: PrinterDatabase
+    code_attempts: AttemptLimit  # by member: registration codes have six letters
     public_url: str
     max_upload_bytes: int
     version: str

@@ -15,7 +15,7 @@ from gateway.api.http import limits
 from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import BYTES, MULTIPART, AnyCall
 from gateway.api.http.problems import Failure
-from gateway.api.http.services import Services
+from gateway.api.http.services import Inspect, Services
 from gateway.domain.commands import AddFile
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.member import Member
@@ -34,11 +34,11 @@ class Received:
     fields: dict[str, str] = field(default_factory=dict)  # the text fields beside the file
 
 
-async def receive(call: AnyCall, name: str | None = None) -> Received:
+async def receive(call: AnyCall, name: str | None = None, inspect: Inspect | None = None) -> Received:
     """Read the request's file and look at it; the caller finishes or discards it.
 
-    `name` is used for raw bodies. Raises Failure: 400 broken multipart, 413 too large, 415 other media,
-    422 what no printer can print; nothing is left behind then.
+    `name` is used for raw bodies; `inspect` looks at it, left out: as at G-code. Raises Failure: 400 broken
+    multipart, 413 too large, 415 other media, 422 what no printer can print; nothing is left behind then.
     """
     services, request = call.services, call.request
     if request.content_type not in (MULTIPART, BYTES, "text/x.gcode", "text/plain"):
@@ -51,7 +51,7 @@ async def receive(call: AnyCall, name: str | None = None) -> Received:
             await _read_parts(request, services, received)
         else:
             await _write(received.upload, _raw(request), services)
-        received.metadata = await _inspect(services, received.upload)
+        received.metadata = await _inspected(inspect or services.inspect, received.upload)
     except BaseException:
         await received.upload.discard()
         raise
@@ -144,10 +144,10 @@ async def _write(upload: Upload, chunks: AsyncIterator[bytes], services: Service
         raise Failure(422, "The file is empty.")
 
 
-async def _inspect(services: Services, upload: Upload) -> Mapping[str, Any]:
+async def _inspected(inspect: Inspect, upload: Upload) -> Mapping[str, Any]:
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(None, services.inspect, upload.temporary_path)
+        return await loop.run_in_executor(None, inspect, upload.temporary_path)
     except FileRejected as rejected:
         raise Failure(422, str(rejected)) from None
 
