@@ -85,6 +85,17 @@ def may_use_printer(principal: Principal, printer: Printer) -> bool:
     return may_see_printer(principal, printer)
 
 
+def may_own(principal: Principal, printer: Printer) -> bool:
+    """Say who else uses it, and give it up: its owner, and admins."""
+    return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
+
+
+def may_tell(principal: Principal, printer: Printer, state: State) -> bool:
+    """Give it commands of its own (reset, calibrate, settings): who may own it, and whom the owner let."""
+    role = state.roles.get((printer.printer_id, principal.member_id))
+    return may_own(principal, printer) or (role is not None and role.is_printer_scoped)
+
+
 def may_confirm_plate(principal: Principal, printer: Printer) -> bool:
     """Say that its plate is clear, or occupied."""
     return may_use_printer(principal, printer)

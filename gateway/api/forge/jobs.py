@@ -1,26 +1,25 @@
-"""`GET jobs`, `GET jobs/:job_id`, `POST printers/:printer_id/jobs`."""
+"""Looking at jobs: `GET jobs`, `GET printers/:printer_id/jobs`, `GET jobs/:job_id`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.api.forge import answers, mapping
+from gateway.api.forge import answers
+from gateway.api.forge.jobs_shown import job_detail, job_number, job_objects
 from gateway.api.forge.listing import Listing, read_listing
-from gateway.api.forge.schemas import JobDetail, JobPage, JobsQuery, NewJob, Receipt
+from gateway.api.forge.schemas import JobDetail, JobPage, JobsQuery, PrinterJobPage
 from gateway.api.http import limits
-from gateway.api.http.answers import encode, reply, reply_if_changed, stream
+from gateway.api.http.answers import encode, reply_if_changed, stream
 from gateway.api.http.finding import usable_printer, visible_job
-from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import (
     BYTES,
-    FORM,
     INTEGER_ID,
     JSON,
     READ_WRITE,
@@ -31,19 +30,37 @@ from gateway.api.http.operations import (
 )
 from gateway.api.http.problems import Failure
 from gateway.api.http.reading import parse_json
-from gateway.api.http.services import Services
-from gateway.domain.commands import SubmitJob
-from gateway.domain.file import StoredFile
-from gateway.domain.job import Job
+from gateway.auth.access import JobScope, own_jobs, printer_jobs
 from gateway.engine.ports import JobPage as StoredPage
 
 _PATH: Final = "/print/jobs"
 _TOTAL: Final = "X-Total-Count"
 _TOTAL_TEXT: Final = {_TOTAL: "How many jobs there are in all pages."}
-#: `urn:adsk.objects:os.object:<bucket>/<file id>.<ending>`, or the bare file id.
-_PRINTABLE: Final = re.compile(r"(?:urn:adsk\.objects:os\.object:[^/]+/)?([0-9a-fA-F-]{36})(?:\.[a-z0-9.]+)?")
-#: A local job's id as printers write it (Forge API 2.3, 9).
-_LOCAL_PREFIX: Final = "local_"
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A list of jobs: where it is, whose jobs they are, which page of them, what else stands around it."""
+
+    path: str
+    scope: JobScope
+    page: Listing
+    extra: dict[str, Any]
+
+    async def fetch(self, call: AnyCall, rows: int | None, offset: int) -> StoredPage:
+        """Some of the jobs."""
+        return await call.services.queries.jobs(
+            member_id=self.scope.member_id,
+            printer_id=self.scope.printer_id,
+            statuses=frozenset(self.page.statuses),
+            limit=rows,
+            offset=offset,
+        )
+
+    def envelope(self, call: AnyCall, count: int, total: int) -> dict[str, Any]:
+        """What stands around the jobs."""
+        head = answers.envelope(self.path, self.page, count, total, call.principal.member_id)
+        return {**head, **self.extra}
 
 
 @operation(
@@ -60,14 +77,31 @@ async def list_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
 
     In the order of their creation. Jobs that somebody started at a printer are among those of its owner.
     """
-    listing = read_listing(call.request.query, await _query_body(call.request))
-    member_id = call.principal.member_id
-    if listing.rows is None or listing.rows > limits.FETCH_ROWS:
-        return await _stream_jobs(call, listing)
-    page = await _page(call, listing, listing.rows, listing.offset)
-    body = answers.envelope(_PATH, listing, len(page.jobs), page.total, member_id)
-    body["jobs"] = _job_objects(call.services, page.jobs)
-    return reply_if_changed(call.request, body, headers={_TOTAL: str(page.total)})
+    return await _answer(call, _List(_PATH, own_jobs(call.principal), await _listing(call), {}))
+
+
+@operation(
+    "GET",
+    "/print/printers/{printer_id}/jobs",
+    scopes=READ_WRITE,
+    responses={200: PrinterJobPage},
+    path_parameters={"printer_id": INTEGER_ID},
+    reads_query=False,
+    is_conditional=True,
+    response_headers=_TOTAL_TEXT,
+)
+async def list_printer_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
+    """Lists the jobs of a printer: all of them for its owner, their own for others who may use it."""
+    printer = usable_printer(call, call.path_int("printer_id"))
+    if printer is None:
+        raise answers.no_access()
+    path = f"/print/printers/{printer.printer_id}/jobs"
+    scope = printer_jobs(call.principal, printer)
+    return await _answer(call, _List(path, scope, await _listing(call), {"printer_id": printer.printer_id}))
+
+
+async def _listing(call: AnyCall) -> Listing:
+    return read_listing(call.request.query, await _query_body(call.request))
 
 
 async def _query_body(request: web.Request) -> dict[str, Any] | None:
@@ -80,65 +114,42 @@ async def _query_body(request: web.Request) -> dict[str, Any] | None:
     return value
 
 
-async def _page(call: AnyCall, listing: Listing, rows: int | None, offset: int) -> StoredPage:
-    return await call.services.queries.jobs(
-        member_id=call.principal.member_id,
-        statuses=frozenset(listing.statuses),
-        limit=rows,
-        offset=offset,
-    )
+async def _answer(call: AnyCall, asked: _List) -> web.StreamResponse:
+    page = asked.page
+    if page.rows is None or page.rows > limits.FETCH_ROWS:
+        return await _stream_jobs(call, asked)
+    found = await asked.fetch(call, page.rows, page.offset)
+    body = asked.envelope(call, len(found.jobs), found.total)
+    body["jobs"] = job_objects(call.services, found.jobs)
+    return reply_if_changed(call.request, body, headers={_TOTAL: str(found.total)})
 
 
-def _root(services: Services) -> str:
-    return services.public_url.rstrip("/") + answers.ROOTS[0]
+async def _stream_jobs(call: AnyCall, asked: _List) -> web.StreamResponse:
+    page = asked.page
+    # A filtered list is read at once: jobs leave and enter a filter while it is being written. The whole
+    # list only grows at its end, so it is read in pieces and is exact all the same.
+    rows = page.rows if page.statuses else limits.FETCH_ROWS
+    first = await asked.fetch(call, rows, page.offset)
+    wanted = max(0, first.total - page.offset)
+    count = wanted if page.rows is None else min(wanted, page.rows)
+    head = encode(asked.envelope(call, count, first.total))[:-1] + b',"jobs":['
+    return await stream(call.request, head, _pieces(call, asked, first, count), {_TOTAL: str(first.total)})
 
 
-def _job_objects(services: Services, jobs: tuple[Job, ...]) -> list[dict[str, Any]]:
-    engine, now = services.engine, services.clock.monotonic()
-    printers, presences = engine.state.printers, engine.state.presence
-    root = _root(services)
-    words = {printer_id: presence.status(now) for printer_id, presence in presences.items()}
-    found = []
-    for stored in jobs:
-        job = engine.live(stored)
-        # A job without a printer has no number to look up; nothing is numbered 0.
-        number = job.printer_id or 0
-        found.append(mapping.job_object(job, printers.get(number), words.get(number), root))
-    return found
-
-
-async def _stream_jobs(call: AnyCall, listing: Listing) -> web.StreamResponse:
-    first = await _page(call, listing, _fetch_rows(listing), listing.offset)
-    wanted = max(0, first.total - listing.offset)
-    count = wanted if listing.rows is None else min(wanted, listing.rows)
-    body = answers.envelope(_PATH, listing, count, first.total, call.principal.member_id)
-    head = encode(body)[:-1] + b',"jobs":['
-    pieces = _pieces(call, listing, first, count)
-    return await stream(call.request, head, pieces, {_TOTAL: str(first.total)})
-
-
-def _fetch_rows(listing: Listing) -> int | None:
-    """A filtered list is read at once: jobs leave and enter a filter while it is being written.
-
-    The whole list only grows at its end, so it is read in pieces and is exact all the same.
-    """
-    return listing.rows if listing.statuses else limits.FETCH_ROWS
-
-
-async def _pieces(call: AnyCall, listing: Listing, page: StoredPage, count: int) -> AsyncIterator[bytes]:
+async def _pieces(call: AnyCall, asked: _List, found: StoredPage, count: int) -> AsyncIterator[bytes]:
     written = 0
-    while page.jobs and written < count:
-        jobs = page.jobs[: count - written]
+    while found.jobs and written < count:
+        jobs = found.jobs[: count - written]
         for start in range(0, len(jobs), limits.STREAM_ROWS):
-            rows = _job_objects(call.services, jobs[start : start + limits.STREAM_ROWS])
+            rows = job_objects(call.services, jobs[start : start + limits.STREAM_ROWS])
             yield (b"," if written else b"") + encode(rows)[1:-1]
             written += len(rows)
         if written < count:
-            page = await _page(call, listing, limits.FETCH_ROWS, listing.offset + written)
+            found = await asked.fetch(call, limits.FETCH_ROWS, asked.page.offset + written)
     yield b"]}"
 
 
-@operation("GET", "/print/jobs/{job_id}", scopes=READ_WRITE, responses={200: JobDetail}, is_conditional=True)
+@operation("GET", f"{_PATH}/{{job_id}}", scopes=READ_WRITE, responses={200: JobDetail}, is_conditional=True)
 async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One job.
 
@@ -147,12 +158,7 @@ async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     job = await visible_job(call, job_number(call.path("job_id")))
     if job is None:
         raise answers.no_access()
-    state = call.services.engine.state
-    number = job.printer_id or 0
-    presence = state.presence.get(number)
-    word = None if presence is None else presence.status(call.services.clock.monotonic())
-    body = mapping.job_detail(job, state.printers.get(number), word, _root(call.services))
-    return reply_if_changed(call.request, body, version=job.version)
+    return reply_if_changed(call.request, job_detail(call, job), version=job.version)
 
 
 @operation(
@@ -180,55 +186,4 @@ async def get_printable(call: Call[NoQuery, None]) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-def job_number(text: str) -> str:
-    """The job's id in a client's spelling of it: upper case, or with the printers' `local_`."""
-    return text.removeprefix(_LOCAL_PREFIX).lower()
-
-
-@operation(
-    "POST",
-    "/print/printers/{printer_id}/jobs",
-    scopes=READ_WRITE,
-    responses={200: Receipt},
-    accepts=(JSON, FORM),
-    path_parameters={"printer_id": INTEGER_ID},
-    is_idempotent_by_key=True,
-    body_required=False,
-)
-async def create_job(call: Call[NoQuery, NewJob]) -> web.StreamResponse:
-    """A new job for a printer; printer 0 is none yet.
-
-    With a printer and a file it is queued, and sent as soon as the printer is idle and its plate clear.
-    Without one of them it is created, and waits for it.
-    """
-    asked = call.body
-    printer_id = call.path_int("printer_id") or None
-    if printer_id is not None and usable_printer(call, printer_id) is None:
-        raise answers.no_access()
-    if asked.callback_url is not None:
-        raise Failure(
-            422, "Callbacks are not sent by this version: leave callback_url out, ask GET jobs/:job_id."
-        )
-    if asked.printable_url is not None and asked.printable_id is None:
-        text = "This version fetches no files: upload it (POST files/upload) and send its printable_id."
-        raise Failure(422, text)
-    file = None if asked.printable_id is None else await _file(call, asked.printable_id)
-    command = SubmitJob(
-        member_id=call.principal.member_id,
-        organization_id=call.principal.organization_id,
-        name=asked.job_name or (file.name if file is not None else "untitled"),
-        app_id=call.principal.app_id,
-        printer_id=printer_id,
-        file=file,
-        settings=asked.settings,
-        idempotency=idempotency_of(call.request, asked),
-    )
-    return reply(mapping.receipt(await call.services.engine.execute(command)))
-
-
-async def _file(call: AnyCall, printable_id: str) -> StoredFile:
-    match = _PRINTABLE.fullmatch(printable_id.strip())
-    file = None if match is None else await call.services.queries.file(match[1].lower())
-    if file is None or not (file.member_id == call.principal.member_id or call.principal.is_admin):
-        raise Failure(422, "There is no file with this printable_id: upload it first (POST files/upload).")
-    return file
+JOB_OPERATIONS: Final = (list_jobs, list_printer_jobs, get_job, get_printable)

@@ -7,6 +7,7 @@ in `mapping_tasks`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ _BEFORE_RECEIVED: Final = frozenset(
 #: A printer has said something about a job that is, or was, on it.
 _NEVER_ON_PRINTER: Final = frozenset({JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED})
 
+#: Where the file of a job can be fetched.
+LinkOf = Callable[[Job], str]
+
 
 def shown_time(at: datetime) -> str:
     """`May 18, 2016 05:42:02`: English month, two-digit day, 24 h, UTC (Forge: GET jobs, examples)."""
@@ -38,12 +42,12 @@ def shown_time(at: datetime) -> str:
 
 
 def job_object(
-    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, root: str | None = None
+    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, link: LinkOf | None = None
 ) -> dict[str, Any]:
     """One job of a list (Forge: GET jobs, `jobs`). All documented keys, null when never reported.
 
-    `printer_status` is the printer's word now; it is null for a job that never reached a printer. `root` is
-    the absolute URL of this API, for `printable_url`.
+    `printer_status` is the printer's word now; it is null for a job that never reached a printer. `link`
+    makes the `printable_url` of a file that the gateway has.
     """
     status = job.shown_status
     return {
@@ -51,7 +55,7 @@ def job_object(
         "job_name": job.name,
         "printer_id": job.printer_id,
         "job_status": _job_status(job, status, printer, printer_status),
-        "job_data": job_data(job, root),
+        "job_data": job_data(job, link),
         "job_date_time": shown_time(job.created_at),
         "job_status_time": shown_time(job.status_at),
         "member_id": job.member_id,
@@ -61,23 +65,23 @@ def job_object(
 
 
 def job_detail(
-    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, root: str | None = None
+    job: Job, printer: Printer | None, printer_status: PrinterStatus | None, link: LinkOf | None = None
 ) -> dict[str, Any]:
     """One job on its own (Forge: GET jobs/:job_id): the list's keys, comment, custom data, `data` always."""
-    found = job_object(job, printer, printer_status, root)
+    found = job_object(job, printer, printer_status, link)
     found["job_status"].setdefault("job_progress", job.progress)
     found["job_status"].setdefault("data", {})
     return {**found, "job_comment": job.comment, "job_custom_data": job.custom_data}
 
 
-def job_data(job: Job, root: str | None = None) -> dict[str, Any]:
+def job_data(job: Job, link: LinkOf | None = None) -> dict[str, Any]:
     """The file (Forge: `job_data`), and where to fetch it until the printer has it."""
     found: dict[str, Any] = {"printable_id": job.printable_id}
-    url = job.printable_url
-    if url is None and root is not None and job.file_sha256 is not None:
-        url = f"{root}/print/jobs/{job.job_id}/printable"
-    if url is not None and job.status in _BEFORE_RECEIVED:
-        found["printable_url"] = url
+    if job.status in _BEFORE_RECEIVED:
+        if job.printable_url is not None:
+            found["printable_url"] = job.printable_url
+        elif link is not None and job.file_sha256 is not None:
+            found["printable_url"] = link(job)
     return found
 
 

@@ -1,12 +1,16 @@
-"""The documented shapes, for the description and for reading bodies. Output is built in `mapping`."""
+"""The documented shapes of jobs and files, for the description and for reading bodies.
+
+Output is built in `mapping`. Printers are in `schemas_printers`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from gateway.api.forge.mapping import STATUS_WORDS
 from gateway.api.http import limits
@@ -73,9 +77,7 @@ class JobData(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     printable_id: str | None = Field(description="URN of the file; null for a job started at the printer.")
-    printable_url: str | None = Field(
-        None, description="Where the file is (with the same token), until the printer has it."
-    )
+    printable_url: str | None = Field(None, description="Where the file is, until the printer has it.")
 
 
 class JobObject(BaseModel):
@@ -118,33 +120,14 @@ class JobPage(Page):
     jobs: list[JobObject]
 
 
-class PrinterObject(BaseModel):
-    """One printer."""
+class PrinterJobPage(JobPage):
+    """A page of a printer's jobs."""
 
     printer_id: int
-    printer_name: str
-    firmware: str | None
-    type_id: UUID
-    is_primary: bool = Field(description="Whether it is the caller's own.")
-    printer_last_health: Literal["online", "Offline"]
 
 
-class PrinterPage(Page):
-    """A page of printers."""
-
-    printers: list[PrinterObject]
-
-
-class PrinterState(BaseModel):
-    """How a printer is."""
-
-    printer_id: int
-    last_check_in: int | None = Field(description="Milliseconds since the printer's last word.")
-    printer_availability: Literal["online", "offline"]
-    last_reported_state: Mapping[str, Any]
-
-
-def _empty_as_none(value: Any) -> Any:
+def empty_as_none(value: Any) -> Any:
+    """What clients leave empty is as good as left out."""
     return None if value == "" else value
 
 
@@ -153,7 +136,7 @@ def _none_as_empty(value: Any) -> Any:
 
 
 _Text = Annotated[str, Field(max_length=limits.TEXT_CHARS)]
-OptionalText = Annotated[_Text | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Text | None)]
+OptionalText = Annotated[_Text | None, BeforeValidator(empty_as_none, json_schema_input_type=_Text | None)]
 Settings = Annotated[
     LooseObject, BeforeValidator(_none_as_empty, json_schema_input_type=Mapping[str, Any] | None)
 ]
@@ -171,50 +154,89 @@ _JobName = Annotated[str, Field(max_length=limits.NAME_CHARS)]
 JobName = Annotated[_JobName | None, BeforeValidator(_one_line, json_schema_input_type=_JobName | None)]
 
 
-class NewJob(BaseModel):
-    """A job to be printed. Other fields are ignored: clients repeat `printer_id` here."""
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or not value.isprintable():
+        raise ValueError("an address is needed that begins with http:// or https://")
+    return value
+
+
+WebUrl = Annotated[str, Field(max_length=limits.TEXT_CHARS), AfterValidator(_web_url)]
+OptionalWebUrl = Annotated[
+    WebUrl | None, BeforeValidator(empty_as_none, json_schema_input_type=WebUrl | Literal[""] | None)
+]
+#: Seconds between the updates of a running job; more often than each second no printer reports.
+Interval = Annotated[int, Field(ge=1, le=86_400)]
+OptionalInterval = Annotated[
+    Interval | None, BeforeValidator(empty_as_none, json_schema_input_type=Interval | Literal[""] | None)
+]
+JobId = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)]
+PrinterId = Annotated[int, Field(ge=0, le=limits.INTEGER_MAX)]
+
+
+class Printable(BaseModel):
+    """Which file. With both, `printable_id` counts."""
 
     printable_id: OptionalText = Field(None, description="URN of an uploaded file.")
-    printable_url: OptionalText = Field(None, description="Not fetched by this version: 422.")
+    printable_url: OptionalWebUrl = Field(None, description="Where the gateway fetches the file.")
+
+
+class NewJob(Printable):
+    """A job to be printed. Other fields are ignored: clients repeat `printer_id` here."""
+
     job_name: JobName = None
     settings: Settings = Field(default_factory=dict)
-    callback_url: OptionalText = Field(None, description="Callbacks are not sent by this version: 422.")
+    callback_url: OptionalWebUrl = Field(None, description="Told of the job's progress.")
+    callback_interval: OptionalInterval = Field(None, description="Seconds between updates while it runs.")
 
 
-class Receipt(BaseModel):
-    """A new job."""
+class StartQueued(BaseModel):
+    """A waiting job that shall start now."""
+
+    job_id: JobId
+    callback_url: OptionalWebUrl = None
+    callback_interval: OptionalInterval = None
+
+
+class Started(BaseModel):
+    """A job that was started. The task is the job itself."""
 
     printer_id: int | None
     job_id: UUID
     status: StatusWord
-
-
-class NewCommand(BaseModel):
-    """What a printer should do. Other fields are ignored."""
-
-    command: Annotated[str, Field(min_length=1, max_length=100, description="pause, resume or cancel.")]
-    job_id: OptionalText = Field(None, description="Needed for pause, resume and cancel.")
-
-
-class TaskReceipt(BaseModel):
-    """The command's number."""
-
     task_id: UUID
 
 
-class CommandState(BaseModel):
-    """What became of a command."""
+class ChosenPrinter(BaseModel):
+    """The printer for a waiting job."""
 
-    command: str
-    progress: Progress
-    printer_status: PrinterWord | None
-    status_update_time: ShownTime
-    data: Mapping[str, Any]
-    job_id: UUID | None = None
-    job_status: StatusWord | None = None
-    job_progress: Progress | None = None
-    error_code: int | None = None
-    error_message: str | None = None
+    printer_id: PrinterId
+
+
+class Callback(BaseModel):
+    """Where to tell a job's progress."""
+
+    callback_url: WebUrl
+    callback_interval: OptionalInterval = None
+
+
+class JudgeQuery(BaseModel):
+    """A verdict. Other parameters are ignored."""
+
+    status: Literal["success", "successful", "failed", ""] = Field("", description="Empty: as it was.")
+    comment: str = Field("", max_length=limits.TEXT_CHARS, description="Empty: as it was.")
+
+
+class CustomData(RootModel[Any]):
+    """Data of the app's own, kept with the job as it is."""
+
+
+class Receipt(BaseModel):
+    """A job that was handed in or changed."""
+
+    printer_id: int | None
+    job_id: UUID
+    status: StatusWord
 
 
 class UploadedFile(BaseModel):

@@ -32,6 +32,8 @@ UPLOAD_CHUNK: Final = 256 * 1024
 FORM_FIELD_BYTES: Final = 4096
 #: Fields of a multipart upload, the file included.
 FORM_FIELDS: Final = 16
+#: Registration codes that one member may try. Of 26**6 a year at this rate finds one in sixty.
+CODE_ATTEMPTS: Final = "10/minute"
 #: Seconds after which a client should try again when the store cannot write (a person empties disks).
 RETRY_AFTER: Final = 5
 #: Events an SSE client may be behind; beyond it is told to read the lists anew (`resync`).

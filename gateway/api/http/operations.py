@@ -34,6 +34,7 @@ MULTIPART = "multipart/form-data"
 BYTES = "application/octet-stream"
 
 READ = (Scope.DATA_READ,)
+WRITE = (Scope.DATA_WRITE,)
 READ_WRITE = (Scope.DATA_READ, Scope.DATA_WRITE)
 ADMIN = (Scope.ADMIN,)
 
