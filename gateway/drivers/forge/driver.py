@@ -122,14 +122,15 @@ class ForgeDriver:
         """Let time pass: answers that are overdue, printers that fall silent. Until cancelled."""
         while True:
             self._sooner.clear()
-            now = self._monotonic()
-            for caller in list(self._callers.values()):
-                if caller.next_deadline() <= now:
-                    caller.wake(now)
-                    self._flush(caller)
-            await self._sleep_until(self._next_deadline())
+            await self._sleep_until(self.wake())
 
-    def _next_deadline(self) -> float:
+    def wake(self) -> float:
+        """Do what is due now; the monotonic instant when something is due next, infinite for never."""
+        now = self._monotonic()
+        for caller in list(self._callers.values()):
+            if caller.next_deadline() <= now:
+                caller.wake(now)
+                self._flush(caller)
         return min((caller.next_deadline() for caller in self._callers.values()), default=math.inf)
 
     async def _sleep_until(self, deadline: float) -> None:
