@@ -59,6 +59,11 @@ class Exchanges:
         """Monotonic seconds."""
         return self._monotonic()
 
+    @property
+    def count(self) -> int:
+        """Lines that are attached."""
+        return len(self._receivers)
+
     def lines(self, address: str) -> tuple[int, int]:
         """How many lines are attached: of one address, and in all."""
         mine = sum(line.address == address for line in self._receivers)

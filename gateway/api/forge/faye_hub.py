@@ -53,6 +53,11 @@ class BayeuxHub:
         """`ChannelPublisher.has_listener`."""
         return self._exchanges.has_listener(channel)
 
+    @property
+    def lines(self) -> int:
+        """Polls that are held and websockets that stand, now."""
+        return self._exchanges.count
+
     def close(self) -> None:
         """For a clean stop, before the web server's: polls are answered, the rest is DROPPED. Idempotent."""
         self._exchanges.close()
