@@ -1,4 +1,4 @@
-"""What people and apps ask of jobs and printers: each command changes the draft and answers, or is refused.
+"""What people and apps ask of what printers do: each command changes the draft and answers, or is refused.
 
 pause, cancel      go to the machine before the commit (safety first), the journal follows
 resume             goes after the commit that explains it
@@ -9,7 +9,10 @@ cancel             of a job that waits: at once. Of one on a machine: the job st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from gateway.domain import following
 from gateway.domain.commands import (
@@ -22,14 +25,9 @@ from gateway.domain.commands import (
     ResumeJob,
     SetPlate,
     StopPrinter,
-    SubmitJob,
     TaskState,
 )
-from gateway.domain.events import (
-    CommandAnswered,
-    CommandGiven,
-    JobSubmitted,
-)
+from gateway.domain.events import CommandAnswered, CommandGiven
 from gateway.domain.job import ENDS, WAITING, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint
@@ -41,53 +39,6 @@ _RESULTS = {
     JobStatus.FAILED: AttemptResult.FAILED,
     JobStatus.CANCELED: AttemptResult.CANCELED,
 }
-
-
-def submit(draft: Draft, asked: SubmitJob) -> Job:
-    """A new job: `queued` once it has a printer and a file, else `created`."""
-    if asked.printer_id is not None:
-        printer = the_printer(draft, asked.printer_id)
-        if not printer.enabled:
-            raise CommandRefused(
-                Refusal.CONFLICT,
-                f"{printer.name} is not in the configuration any more; choose another printer",
-            )
-    is_ready = asked.printer_id is not None and asked.file is not None
-    status = JobStatus.QUEUED if is_ready else JobStatus.CREATED
-    now = draft.moment.wall
-    job = Job(
-        work_id=draft.next_work_id(),
-        job_id=draft.moment.new_id(),
-        name=asked.name,
-        member_id=asked.member_id,
-        organization_id=asked.organization_id,
-        app_id=asked.app_id,
-        created_at=now,
-        status=status,
-        status_at=now,
-        printer_id=asked.printer_id,
-        file_sha256=asked.file.sha256 if asked.file else None,
-        file_name=asked.file.name if asked.file else None,
-        file_size=asked.file.size if asked.file else None,
-        printable_id=asked.file.printable_id if asked.file else None,
-        printable_url=asked.printable_url,
-        settings=asked.settings,
-        message=None if is_ready else _what_is_missing(asked),
-        member_ordinal=draft.member_jobs.get(asked.member_id, 0),
-    )
-    draft.events.append(
-        JobSubmitted(**following.subject(draft, job), job_id=job.job_id, name=job.name, status=status.value)
-    )
-    if asked.idempotency is not None:
-        draft.idempotency_rows.append((asked.member_id, asked.idempotency, job.job_id))
-    return draft.add_job(job)
-
-
-def _what_is_missing(asked: SubmitJob) -> str:
-    missing = [
-        word for word, there in (("a printer", asked.printer_id), ("a file", asked.file)) if there is None
-    ]
-    return f"waits for {' and '.join(missing)}"
 
 
 def pause(draft: Draft, asked: PauseJob) -> PrinterCommand:
@@ -125,7 +76,9 @@ def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
         return _done(draft, give(draft, None, job, "cancel", asked.member_id))
     printer = the_printer(draft, job.printer_id or 0)
     if job.is_held and _is_unknown_to_driver(draft, printer, job):
-        message = f"canceled while held; the plate of {printer.name} stays occupied until someone has looked"
+        message = (
+            f"canceled while held; the plate of {printer.shown_name} stays occupied until someone has looked"
+        )
         following.close(draft, printer, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
         following.occupy(draft, printer, f"job {job.work_id}")
         return _done(draft, give(draft, printer, job, "cancel", asked.member_id))
@@ -168,11 +121,11 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
             if job.printer_id == printer.printer_id and job.is_on_printer:
                 raise CommandRefused(
                     Refusal.CONFLICT,
-                    f"{printer.name} has {job.name!r} ({where(job)}); its plate cannot be clear now",
+                    f"{printer.shown_name} has {job.name!r} ({where(job)}); its plate cannot be clear now",
                 )
         if draft.presence.get(printer.printer_id, Presence()).print_key is not None:
             raise CommandRefused(
-                Refusal.CONFLICT, f"{printer.name} is printing; its plate cannot be clear now"
+                Refusal.CONFLICT, f"{printer.shown_name} is printing; its plate cannot be clear now"
             )
     return following.set_plate(draft, printer, asked.plate, asked.by)
 
@@ -190,6 +143,7 @@ def give(
     word: str,
     member_id: str,
     task_id: str | None = None,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> PrinterCommand:
     """Journal a command; the caller adds the order that carries it out."""
     command = PrinterCommand(
@@ -199,6 +153,7 @@ def give(
         command=word,
         member_id=member_id,
         given_at=draft.moment.wall,
+        parameters=parameters,
     )
     draft.events.append(
         CommandGiven(

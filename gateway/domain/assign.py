@@ -1,7 +1,8 @@
 """Which waiting job starts on which printer, and why the others wait. One pure function for one and for many.
 
 Start rule: a job is started only on a printer that is enabled, linked, ready, with nothing on the machine,
-no job that has or may have it, and a plate confirmed clear. The oldest job that waits for it goes first.
+no job that has or may have it, no command of its own under way that moves or restarts it, nothing its driver
+names as an obstacle, and a plate confirmed clear. The oldest job that waits for it goes first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from gateway.domain.call_in import CALL_IN_DRIVER, EXCLUSIVE_COMMANDS
+from gateway.domain.commands import PrinterCommand
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import Activity, LinkState
 from gateway.domain.printer import Plate, Presence, Printer
@@ -30,6 +33,10 @@ class Standing(Protocol):
         """Those not over, by work_id."""
 
     @property
+    def commands(self) -> Mapping[str, PrinterCommand]:
+        """Those not answered, by task_id."""
+
+    @property
     def refused_until(self) -> Mapping[int, float]:
         """By printer_id, monotonic seconds."""
 
@@ -48,6 +55,7 @@ def assign(standing: Standing, now: float) -> list[tuple[Printer, Job]]:
 
 def _free_printers(standing: Standing, now: float) -> dict[int | None, Printer]:
     taken = {job.printer_id for job in standing.jobs.values() if job.is_on_printer}
+    taken |= {command.printer_id for command in standing.commands.values() if _is_exclusive(command)}
     return {
         printer.printer_id: printer
         for printer in standing.printers.values()
@@ -57,11 +65,43 @@ def _free_printers(standing: Standing, now: float) -> dict[int | None, Printer]:
     }
 
 
+def _is_exclusive(command: PrinterCommand) -> bool:
+    return command.command in EXCLUSIVE_COMMANDS
+
+
+def hindrance(standing: Standing, printer: Printer, now: float) -> str | None:
+    """Why no job can start on this printer at monotonic `now`, for people; None: one can."""
+    return (
+        _occupation(standing, printer)
+        or obstacle(printer, standing.presence.get(printer.printer_id, Presence()))
+        or (
+            f"{printer.shown_name} refused a start a moment ago; try again in some seconds"
+            if standing.refused_until.get(printer.printer_id, now) > now
+            else None
+        )
+    )
+
+
+def _occupation(standing: Standing, printer: Printer) -> str | None:
+    """What else the gateway has the printer do, or may have it do."""
+    holder = _first(
+        j for j in standing.jobs.values() if j.is_on_printer and j.printer_id == printer.printer_id
+    )
+    if holder is not None and holder.is_held:
+        return f"{printer.shown_name} holds {holder.name!r}, which needs a person: {holder.message}"
+    if holder is not None:
+        return f"{printer.shown_name} has {holder.name!r}"
+    for command in standing.commands.values():
+        if command.printer_id == printer.printer_id and _is_exclusive(command):
+            return f"{printer.shown_name} was told to {command.command} and has not answered yet"
+    return None
+
+
 def obstacle(printer: Printer, presence: Presence) -> str | None:
     """What keeps a printer from taking a job now, for people, with what to do; None: nothing."""
-    name = printer.name
+    name = printer.shown_name
     if not printer.enabled:
-        return f"{name} is not in the configuration any more"
+        return gone(printer)
     if presence.link is not LinkState.UP:
         return f"{name} is not connected: {presence.link_reason or 'no reason given'}"
     if presence.print_key is not None:
@@ -69,10 +109,19 @@ def obstacle(printer: Printer, presence: Presence) -> str | None:
     if presence.activity is not Activity.READY:
         said = f" ({presence.message})" if presence.message else ""
         return f"{name} is {presence.activity or 'silent'}{said}"
+    if presence.obstacle is not None:
+        return f"{name} takes no job now: {presence.obstacle}"
     if printer.plate is Plate.OCCUPIED:
-        how = f"clear it, then `print-gateway printers ready {name}`"
+        how = f"clear it, then `print-gateway printers ready {printer.typed_name}`"
         return f"the plate of {name} is not confirmed clear: {how}"
     return None
+
+
+def gone(printer: Printer) -> str:
+    """Why a printer that is not enabled is not, for people."""
+    if printer.driver == CALL_IN_DRIVER:
+        return f"{printer.shown_name} is not registered any more"
+    return f"{printer.shown_name} is not in the configuration any more"
 
 
 def waiting_for(job: Job, standing: Standing) -> str | None:
@@ -82,12 +131,8 @@ def waiting_for(job: Job, standing: Standing) -> str | None:
     printer = standing.printers.get(job.printer_id or 0)
     if printer is None:
         return "no printer was chosen"
-    holder = _first(j for j in standing.jobs.values() if j.is_on_printer and j.printer_id == job.printer_id)
-    if holder is not None:
-        if holder.is_held:
-            return f"{printer.name} holds {holder.name!r}, which needs a person: {holder.message}"
-        return f"{printer.name} has {holder.name!r}"
-    return obstacle(printer, standing.presence.get(printer.printer_id, Presence())) or job.message
+    presence = standing.presence.get(printer.printer_id, Presence())
+    return _occupation(standing, printer) or obstacle(printer, presence) or job.message
 
 
 def _first(jobs: Iterable[Job]) -> Job | None:

@@ -25,6 +25,13 @@ CALL_IN_DRIVER: Final = "forge"
 CODE_LIFETIME: Final = timedelta(hours=24)
 #: Printers that called and were never registered. The one that called longest ago makes room for a new one.
 UNREGISTERED_KEPT: Final = 1000
+#: Commands in a printer's own words that move it or restart it: none of them while it has a job, and no job
+#: starts while one of them is under way.
+EXCLUSIVE_COMMANDS: Final = frozenset({"reset", "calibrate", "home", "park", "firmware_upgrade"})
+#: Commands that start, stop or hold a print: the gateway itself sends them, for a job that it knows.
+JOB_COMMANDS: Final = frozenset({"print_data", "pause", "resume", "cancel"})
+#: Codes of one printer that wait for members: more than anybody hands out in a day. The oldest makes room.
+INVITATIONS_KEPT: Final = 20
 #: How a printer names a print that it started by itself: this and a UUID (Forge firmware workflow 2.3, 9).
 LOCAL_PREFIX: Final = "local_"
 

@@ -10,37 +10,66 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import asking, following, granting, recovering, registering, tending
+from gateway.domain import (
+    asking,
+    calling_in,
+    following,
+    granting,
+    judging,
+    preparing,
+    recovering,
+    registering,
+    sharing,
+    starting,
+    tending,
+)
 from gateway.domain.assign import assign
+from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
     AddFile,
     AddKey,
     AddMember,
+    AddOrganization,
     AdjustPrinter,
     AnswerPrinter,
     CancelJob,
+    ChooseFile,
+    ChoosePrinter,
     Command,
     ConfigurePrinters,
+    ContactAgain,
+    ContactFirst,
+    FileFetched,
+    FileNotFetched,
+    InviteToPrinter,
+    JudgeJob,
     PauseJob,
     RecoverJob,
+    RegisterPrinter,
+    RemovePrinterMember,
     ResolveJob,
     ResumeJob,
     RevokeKey,
+    SetCallback,
     SetPlate,
+    SetPrinterRole,
+    StartJob,
     StopPrinter,
     SubmitJob,
+    TellPrinter,
+    UnregisterPrinter,
+    WithdrawJob,
 )
 from gateway.domain.events import PrinterChanged
-from gateway.domain.job import Attempt, Job, JobStatus, Reason
 from gateway.domain.observations import (
     DriverAttached,
     DriverDetached,
     LinkState,
     Observation,
     OrderAnswered,
+    OrderProgressed,
     PrinterObserved,
 )
-from gateway.domain.orders import StartPrint
 from gateway.domain.printer import Presence, Printer, presence_from, printer_named
 from gateway.domain.state import Draft
 
@@ -63,36 +92,15 @@ def begin(draft: Draft) -> None:
 def start_due(draft: Draft) -> None:
     """Intend every start that is due: job, attempt and mark are committed before the order goes out."""
     for printer, job in assign(draft, draft.moment.monotonic):
-        _intend(draft, printer, job)
-
-
-def _intend(draft: Draft, printer: Printer, job: Job) -> None:
-    if job.file_sha256 is None or job.file_size is None:  # nothing here makes such a row; it stops no other
-        message = "the job has no file; hand it in again"
-        following.move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
-        return
-    mark = draft.moment.new_id()
-    number = job.attempts + 1
-    following.move(draft, replace(job, print_key=mark, attempts=number), JobStatus.SENT, frozenset(), None)
-    draft.put_attempt(Attempt(job.work_id, number, printer.printer_id, mark, draft.moment.wall))
-    following.occupy(draft, printer, f"start of job {job.work_id}")
-    draft.orders.append(
-        StartPrint(
-            printer=printer.name,
-            order_id=mark,
-            key=mark,
-            path=draft.moment.path_of(job.file_sha256),
-            sha256=job.file_sha256,
-            size=job.file_size,
-            name=job.name,
-        )
-    )
+        starting.intend(draft, printer, job)
 
 
 def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) -> None:
     printer = printer_named(draft.printers, seen.printer)
     if printer is None:
         return  # the driver host has an older or newer configuration; its printer is not ours yet
+    if printer.driver == CALL_IN_DRIVER and not printer.enabled:
+        return  # it calls still, and nobody owns it: what it prints is nobody's
     before = draft.presence.get(printer.printer_id, Presence())
     after = presence_from(seen, before, draft.moment.monotonic)
     draft.presence[printer.printer_id] = after
@@ -154,15 +162,30 @@ def _answered(draft: Draft, answer: OrderAnswered) -> None:
         following.answered(draft, printer, answer)
 
 
+def _progressed(draft: Draft, said: OrderProgressed) -> None:
+    printer = printer_named(draft.printers, said.printer)
+    if printer is not None:
+        following.progressed(draft, printer, said)
+
+
 _OBSERVATIONS: dict[type, Callable[[Draft, Any], None]] = {
     PrinterObserved: _observed,
     DriverAttached: _attached,
     DriverDetached: _detached,
     OrderAnswered: _answered,
+    OrderProgressed: _progressed,
 }
 
 _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
-    SubmitJob: asking.submit,
+    SubmitJob: preparing.submit,
+    StartJob: preparing.start,
+    ChoosePrinter: preparing.choose_printer,
+    ChooseFile: preparing.choose_file,
+    FileFetched: preparing.file_fetched,
+    FileNotFetched: preparing.file_not_fetched,
+    SetCallback: preparing.set_callback,
+    WithdrawJob: preparing.withdraw,
+    JudgeJob: judging.judge,
     PauseJob: asking.pause,
     ResumeJob: asking.resume,
     CancelJob: asking.cancel,
@@ -172,8 +195,17 @@ _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
     StopPrinter: asking.stop_printer,
     AdjustPrinter: tending.adjust,
     AnswerPrinter: tending.answer_prompt,
+    TellPrinter: tending.tell,
+    ContactFirst: calling_in.contact_first,
+    ContactAgain: calling_in.contact_again,
+    RegisterPrinter: calling_in.register,
+    UnregisterPrinter: calling_in.unregister,
+    InviteToPrinter: sharing.invite,
+    SetPrinterRole: sharing.set_role,
+    RemovePrinterMember: sharing.remove_member,
     ConfigurePrinters: registering.configure,
     AddMember: registering.add_member,
+    AddOrganization: registering.add_organization,
     AddKey: registering.add_key,
     RevokeKey: registering.revoke_key,
     AddFile: registering.add_file,

@@ -164,7 +164,7 @@ class JobChanged(Event):
     kind = "job-changed"
     job_id: str
     status: str
-    what: str  # printer, file, verdict, callback
+    what: str  # printer, file, verdict, comment (or data of the app's own), callback
 
 
 @dataclass(frozen=True, slots=True)

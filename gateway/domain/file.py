@@ -9,6 +9,8 @@ from typing import Any
 
 #: The format of a file whose metadata names none.
 GCODE = "gcode"
+#: What a printable id begins with (Forge `printable_id`: a URN that names the store).
+_URN = "urn:adsk.objects:os.object:print-gateway/"
 
 
 class FileRejected(Exception):
@@ -31,7 +33,7 @@ class StoredFile:
     @property
     def printable_id(self) -> str:
         """The URN by which Forge apps name it (Forge `job_data.printable_id`)."""
-        return f"urn:adsk.objects:os.object:print-gateway/{self.file_id}.{self.format}"
+        return f"{_URN}{self.file_id}.{self.format}"
 
     @property
     def format(self) -> str:
@@ -42,3 +44,8 @@ class StoredFile:
     def is_gcode(self) -> bool:
         """Whether any printer that is fed line by line can print it."""
         return self.format == GCODE
+
+
+def format_in(printable_id: str) -> str:
+    """The format that a printable id of this gateway names behind the file's id."""
+    return printable_id.removeprefix(_URN).partition(".")[2]

@@ -16,12 +16,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
+from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered, JobAdopted, JobMoved, JobProgressed, PlateChanged
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import (
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintPhase,
@@ -78,6 +80,8 @@ def _continued(draft: Draft, printer: Printer, report: PrintReport) -> Job | Non
     a print begin knows its name. One that heard only the end does not even know the size. Anything else is
     another print.
     """
+    if report.job_id is not None:
+        return None  # the printer itself names its prints
     for job in draft.jobs.values():
         if (
             job.is_local
@@ -102,8 +106,8 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
     now = draft.moment.wall
     job = Job(
         work_id=draft.next_work_id(),
-        job_id=draft.moment.new_id(),
-        name=report.name or f"print at {printer.name}",
+        job_id=_adopted_id(draft, report),
+        name=report.name or f"print at {printer.shown_name}",
         member_id=printer.owner_id,
         organization_id=printer.organization_id,
         created_at=now,
@@ -124,6 +128,13 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
     return draft.add_job(job)
 
 
+def _adopted_id(draft: Draft, report: PrintReport) -> str:
+    """What the printer calls the print, unless another job has that id: it could be anybody's."""
+    if report.job_id is not None and draft.is_free(report.job_id):
+        return report.job_id
+    return draft.moment.new_id()
+
+
 def _still_paused(job: Job, report: PrintReport) -> PrintReport:
     """A driver started anew sees a card print and cannot tell that it was paused; while it stands, it is."""
     stands = report.position is not None and report.position == job.position
@@ -140,6 +151,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
         position=report.position if report.position is not None else job.position,
         line=report.line if report.line is not None else job.line,
         file_size=job.file_size if job.file_size is not None else report.size,
+        reported=report.details if report.details is not None else job.reported,
     )
     if newer == job:
         return job
@@ -160,10 +172,12 @@ def _advance(draft: Draft, printer: Printer, job: Job, report: PrintReport) -> N
     """A print that is not over."""
     occupy(draft, printer, f"job {job.work_id}")
     status, reasons = _running_place(job, report)
-    if (status, reasons, report.message) == (job.status, job.reasons, job.message):
+    said = (status, reasons, report.message, report.error_code)
+    if said == (job.status, job.reasons, job.message, job.error_code):
         return
     if status is JobStatus.RECEIVED and job.status is not JobStatus.SENT:
         return  # a late word about the start
+    job = replace(job, error_code=report.error_code)
     moved = move(draft, job, status, reasons, report.message)
     attempt = draft.attempts.get(job.work_id)
     if (
@@ -190,6 +204,7 @@ def _running_place(job: Job, report: PrintReport) -> tuple[JobStatus, frozenset[
 
 def _end(draft: Draft, printer: Printer, job: Job, report: PrintReport) -> None:
     status, result = _END_STATUS[report.phase]
+    job = replace(job, error_code=report.error_code)
     if report.phase is PrintPhase.COMPLETED:
         job = replace(job, progress=1.0, position=job.file_size if job.file_size else job.position)
     close(draft, printer, job, status, _end_reasons(job, report), report.message, result)
@@ -268,27 +283,32 @@ def _is_unasked(job: Job, seen: PrinterObserved) -> bool:
     return job.is_local and seen.link is not LinkState.UP
 
 
-def hold(draft: Draft, job: Job, printer: Printer) -> Job:
+def hold(draft: Draft, job: Job, printer: Printer, why: str | None = None) -> Job:
     """A person must look: the gateway cannot tell whether, or how far, the machine has printed this."""
-    resolve = f"look at {printer.name}, then say how it ended: `print-gateway jobs resolve {job.job_id}`"
+    resolve = (
+        f"look at {printer.shown_name}, then say how it ended: `print-gateway jobs resolve {job.job_id}`"
+    )
     if job.status is JobStatus.SENT:
-        message = f"the start was sent and nothing proves that it arrived; {resolve}"
+        message = f"{why or 'the start was sent and nothing proves that it arrived'}; {resolve}"
         return move(draft, job, JobStatus.SENT, frozenset({Reason.HOLD}), message)
-    if job.is_local:
-        message = f"the end of this print was missed while the gateway was away; {resolve}"
-    else:
-        message = f"the streamer that printed this is gone and has no record of it; {resolve}"
+    if why is None and job.is_local:
+        why = "the end of this print was missed while the gateway was away"
+    elif why is None and printer.driver == CALL_IN_DRIVER:
+        why = f"{printer.shown_name} does not speak of this print any more"
+    elif why is None:
+        why = "the streamer that printed this is gone and has no record of it"
+    message = f"{why}; {resolve}"
     return move(draft, job, JobStatus.PAUSED, frozenset({Reason.PRINTER_STOPPED}), message)
 
 
 def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> None:
     """What a driver's answer does: to the start it belongs to, or to somebody's command."""
     command = draft.commands.get(answer.order_id)
-    if command is not None:
+    if command is not None and command.printer_id == printer.printer_id:
         state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
         if command.command == "recover" and state is TaskState.DONE:
             _recovered(draft, command)
-        _close_command(draft, command, state, answer.message)
+        close_command(draft, command, state, answer.message)
         return
     job = find_by_key(draft, answer.order_id)
     if job is not None and job.status is JobStatus.SENT:
@@ -299,10 +319,20 @@ def begin(draft: Draft) -> None:
     """After a restart nobody answers what the former process asked for: its commands end, unanswered."""
     message = "the gateway was restarted before the printer answered: look at the job, then ask again"
     for command in list(draft.commands.values()):
-        _close_command(draft, command, TaskState.FAILED, message)
+        close_command(draft, command, TaskState.FAILED, message)
 
 
-def _close_command(draft: Draft, command: PrinterCommand, state: TaskState, message: str | None) -> None:
+def progressed(draft: Draft, printer: Printer, said: OrderProgressed) -> None:
+    """A printer's word about a command of its own that still waits for its end."""
+    command = draft.commands.get(said.order_id)
+    if command is not None and command.printer_id == printer.printer_id:
+        draft.put_command(
+            replace(command, progress=said.progress, answer=said.answer, heard_at=draft.moment.wall)
+        )
+
+
+def close_command(draft: Draft, command: PrinterCommand, state: TaskState, message: str | None) -> None:
+    """The end of a command, whatever its answer; a cancel that failed stops nothing any more."""
     draft.put_command(replace(command, state=state, answered_at=draft.moment.wall, message=message))
     job = draft.jobs.get(command.work_id or 0)
     if command.command == "cancel" and state is TaskState.FAILED and job is not None and job.is_stopping:
@@ -360,7 +390,7 @@ def _start_refused(draft: Draft, printer: Printer, job: Job, why: str) -> None:
     if job.is_stopping:
         move(draft, job, JobStatus.CANCELED, frozenset({Reason.CANCELED_BY_USER}), why)
     elif job.attempts >= REFUSALS_ALLOWED:
-        message = f"{printer.name} refused the start {job.attempts} times: {why}"
+        message = f"{printer.shown_name} refused the start {job.attempts} times: {why}"
         move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
     else:
         move(draft, job, JobStatus.QUEUED, frozenset(), why)

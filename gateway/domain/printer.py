@@ -70,6 +70,11 @@ class Printer:
         """What people read."""
         return self.display_name or self.name
 
+    @property
+    def typed_name(self) -> str:
+        """What people type to mean it; a name of their own making may have blanks and quotes."""
+        return str(self.printer_id) if self.display_name else self.name
+
 
 def printer_named(printers: Mapping[int, Printer], name: str) -> Printer | None:
     """The printer with that name in the configuration; a few dozen at most, so no index."""

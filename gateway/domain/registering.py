@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
     AddFile,
     AddKey,
     AddMember,
+    AddOrganization,
     CommandRefused,
     ConfigurePrinters,
     PrinterSetting,
     Refusal,
     RevokeKey,
 )
-from gateway.domain.events import FileAdded, KeyCreated, KeyRevoked, MemberAdded, PrinterConfigured
+from gateway.domain.events import (
+    FileAdded,
+    KeyCreated,
+    KeyRevoked,
+    MemberAdded,
+    OrganizationAdded,
+    PrinterConfigured,
+)
 from gateway.domain.file import StoredFile
 from gateway.domain.following import Subject
-from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member
+from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member, Organization
 from gateway.domain.printer import Plate, Printer
 from gateway.domain.state import Draft
 
 
 def configure(draft: Draft, asked: ConfigurePrinters) -> None:
     """Upsert by name; what is gone from the configuration is disabled, never deleted."""
-    by_name = {printer.name: printer for printer in draft.printers.values()}
+    by_name = {
+        printer.name: printer for printer in draft.printers.values() if printer.driver != CALL_IN_DRIVER
+    }
     for setting in asked.printers:
         _configure_one(draft, setting, by_name.pop(setting.name, None))
     for gone in by_name.values():
@@ -32,10 +43,15 @@ def configure(draft: Draft, asked: ConfigurePrinters) -> None:
             _tell_configured(draft, draft.put_printer(replace(gone, enabled=False)))
 
 
+def next_printer_id(draft: Draft) -> int:
+    """Printers of the configuration and those that call in are numbered together."""
+    return max(max(draft.printers, default=0), max(draft.call_ins, default=0)) + 1
+
+
 def _configure_one(draft: Draft, setting: PrinterSetting, known: Printer | None) -> None:
     owner = _owner(draft, setting.owner)
     wanted = Printer(
-        printer_id=known.printer_id if known else max(draft.printers, default=0) + 1,
+        printer_id=known.printer_id if known else next_printer_id(draft),
         name=setting.name,
         driver=setting.driver,
         owner_id=owner.member_id,
@@ -80,14 +96,45 @@ def _tell_configured(draft: Draft, printer: Printer) -> None:
 
 
 def add_member(draft: Draft, asked: AddMember) -> Member:
-    """Refused when the name is taken."""
+    """Refused when the name or the e-mail address is taken, or its organization is unknown."""
     member = asked.member
     if any(other.name == member.name for other in draft.members.values()):
         raise CommandRefused(Refusal.CONFLICT, f"there is a member named {member.name!r} already")
+    if member.email and any(_same(other.email, member.email) for other in draft.members.values()):
+        raise CommandRefused(Refusal.CONFLICT, f"there is a member with the e-mail {member.email!r} already")
+    if member.organization_id not in draft.organizations:
+        raise CommandRefused(
+            Refusal.UNKNOWN, "there is no such organization; `print-gateway organizations list` shows them"
+        )
     draft.members[member.member_id] = member
     draft.member_rows.append(member)
     draft.events.append(MemberAdded(**_about(draft, member), name=member.name))
     return member
+
+
+def _same(email: str | None, other: str) -> bool:
+    return email is not None and email.casefold() == other.casefold()
+
+
+def add_organization(draft: Draft, asked: AddOrganization) -> Organization:
+    """Numbered here. Refused when the name is taken."""
+    name = asked.organization.name
+    if any(other.name == name for other in draft.organizations.values()):
+        raise CommandRefused(Refusal.CONFLICT, f"there is an organization named {name!r} already")
+    organization = replace(asked.organization, organization_id=max(draft.organizations, default=0) + 1)
+    draft.organizations[organization.organization_id] = organization
+    draft.organization_rows.append(organization)
+    draft.events.append(
+        OrganizationAdded(
+            at=draft.moment.wall,
+            organization_id=organization.organization_id,
+            member_id=None,
+            printer_id=None,
+            work_id=None,
+            name=name,
+        )
+    )
+    return organization
 
 
 def add_key(draft: Draft, asked: AddKey) -> Key:

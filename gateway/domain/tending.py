@@ -1,13 +1,25 @@
-"""What people do with a printer that is at work: adjust it, answer what it asks. Commands, as in `asking`."""
+"""What people do with a printer besides its jobs: adjust it, answer its questions, tell it its own commands.
+
+Commands, as in `asking`.
+"""
 
 from __future__ import annotations
 
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.asking import give, key_of, the_printer, where
-from gateway.domain.commands import AdjustPrinter, AnswerPrinter, CommandRefused, PrinterCommand, Refusal
+from gateway.domain.assign import gone
+from gateway.domain.call_in import CALL_IN_DRIVER, EXCLUSIVE_COMMANDS, JOB_COMMANDS
+from gateway.domain.commands import (
+    AdjustPrinter,
+    AnswerPrinter,
+    CommandRefused,
+    PrinterCommand,
+    Refusal,
+    TellPrinter,
+)
 from gateway.domain.job import Job
 from gateway.domain.observations import LinkState
-from gateway.domain.orders import Adjust, AnswerPrompt
+from gateway.domain.orders import Adjust, AnswerPrompt, Tell
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import Draft
 
@@ -27,7 +39,7 @@ def adjust(draft: Draft, asked: AdjustPrinter) -> PrinterCommand:
     if job is None and asked.change.needs_print:
         raise CommandRefused(
             Refusal.CONFLICT,
-            f"nothing is printed on {printer.name}; only its fan and temperatures can be set now",
+            f"nothing is printed on {printer.shown_name}; only its fan and temperatures can be set now",
         )
     command = give(draft, printer, job, "adjust", asked.member_id)
     expect = key_of(job) if job is not None else ""
@@ -41,16 +53,42 @@ def answer_prompt(draft: Draft, asked: AnswerPrinter) -> PrinterCommand:
     _must_be_there(draft, printer)
     prompt = draft.presence.get(printer.printer_id, Presence()).prompt
     if prompt is None:
-        raise CommandRefused(Refusal.CONFLICT, f"{printer.name} asks nothing now")
+        raise CommandRefused(Refusal.CONFLICT, f"{printer.shown_name} asks nothing now")
     if not 0 <= asked.choice < len(prompt.choices):
         offered = ", ".join(f"{number} ({words})" for number, words in enumerate(prompt.choices))
         raise CommandRefused(
             Refusal.INVALID,
-            f"{printer.name} asks {prompt.text!r} and does not offer choice {asked.choice}; "
+            f"{printer.shown_name} asks {prompt.text!r} and does not offer choice {asked.choice}; "
             f"it offers: {offered or 'none: it only tells'}",
         )
     command = give(draft, printer, job_on(draft, printer), "answer-prompt", asked.member_id)
     draft.orders.append(AnswerPrompt(printer.name, command.task_id, prompt.number, asked.choice))
+    return command
+
+
+def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
+    """Pass a command on to a printer that knows what it means."""
+    printer = the_printer(draft, asked.printer_id)
+    if printer.driver != CALL_IN_DRIVER:
+        raise CommandRefused(
+            Refusal.INVALID, f"{printer.shown_name} is driven by the gateway and takes no commands of its own"
+        )
+    if asked.command in JOB_COMMANDS:
+        raise CommandRefused(
+            Refusal.INVALID, f"{asked.command!r} is about a job and is sent by the gateway; ask it of the job"
+        )
+    if not printer.enabled:
+        raise CommandRefused(Refusal.CONFLICT, gone(printer))
+    _must_be_there(draft, printer)
+    job = job_on(draft, printer)
+    if asked.command in EXCLUSIVE_COMMANDS and job is not None and not job.is_held:
+        raise CommandRefused(
+            Refusal.CONFLICT,
+            f"{printer.shown_name} has {job.name!r} ({where(job)}); {asked.command} would ruin it: "
+            "cancel the job first, or wait until it is over",
+        )
+    command = give(draft, printer, None, asked.command, asked.member_id, parameters=asked.parameters)
+    draft.orders.append(Tell(printer.name, command.task_id, asked.command, asked.parameters))
     return command
 
 
@@ -64,4 +102,4 @@ def _must_be_there(draft: Draft, printer: Printer) -> None:
     presence = draft.presence.get(printer.printer_id, Presence())
     if presence.link is not LinkState.UP:
         why = f": {presence.link_reason}" if presence.link_reason else ""
-        raise CommandRefused(Refusal.CONFLICT, f"{printer.name} is not connected{why}")
+        raise CommandRefused(Refusal.CONFLICT, f"{printer.shown_name} is not connected{why}")
