@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam
+from sqlalchemy import BindParameter, Select, bindparam
 from sqlalchemy.dialects import sqlite
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
@@ -25,10 +25,8 @@ class Prepared:
     parameters: tuple[str, ...]
     constants: Mapping[str, Any]
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Run it in the connection's transaction; columns come as the database has them."""
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
+    def rows(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it in the transaction that is open; columns come as the database has them."""
         known = {**self.constants, **values}
         return driver.execute(self.text, [known[name] for name in self.parameters]).fetchall()
 

@@ -10,6 +10,7 @@ Nothing here counts or skips rows where it can help it:
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -139,12 +140,12 @@ class Queries:
         values = wanted.owner_values() | {"limit": limit, "offset": offset}
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
-        def unit(connection: Connection) -> JobPage:
-            page = [rows.job_from(row) for row in listed.rows(connection, values)]
+        def unit(driver: sqlite3.Connection) -> JobPage:
+            page = [rows.job_from(row) for row in listed.rows(driver, values)]
             page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
-            return JobPage(tuple(page), counted.rows(connection, values)[0][0])
+            return JobPage(tuple(page), counted.rows(driver, values)[0][0])
 
-        return await self._database.read(unit)
+        return await self._database.read_plain(unit)
 
     async def job(self, job_id: str) -> Job | None:
         """One job by its public id."""

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, null, select, type_coerce
+from sqlalchemy import ColumnElement, Row, Select, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 
 from gateway.domain.commands import PrinterCommand, TaskState
@@ -46,6 +46,10 @@ _PLAIN = (
 _FIXED = ("work_id", "member_id", "organization_id", "member_ordinal")
 
 
+_STATUS = {status.value: status for status in JobStatus}
+_VERDICT = {verdict.value: verdict for verdict in Verdict}
+
+
 @lru_cache(maxsize=256)  # the combinations that occur are few, and most jobs share a dozen
 def _reasons(stored: str) -> frozenset[Reason]:
     return frozenset(map(Reason, json.loads(stored)))
@@ -62,8 +66,8 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "status_at": from_milliseconds,
     "started_at": from_milliseconds,
     "ended_at": from_milliseconds,
-    "status": JobStatus,
-    "verdict": Verdict,
+    "status": _STATUS.__getitem__,
+    "verdict": _VERDICT.__getitem__,
     "reasons": _reasons,
     "is_local": bool,
     "settings": _settings,
@@ -79,8 +83,6 @@ def _stored(name: str) -> ColumnElement[Any]:
     if name == "job_id":
         return work.c.public_id
     table = work if name in ("app_id", "created_at", "version") else job
-    if name not in table.c:
-        return null().label(name)
     column = table.c[name]
     return type_coerce(column, NULLTYPE).label(name) if name in _READING else column
 

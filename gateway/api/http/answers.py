@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from pydantic_core import PydanticSerializationError, to_json
 
 from gateway.api.http.operations import JSON
 
+#: For what pydantic's encoder refuses: half a surrogate pair, as a file name off an SD card may have.
 _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
 )
@@ -21,8 +23,11 @@ REVALIDATE: Final = "private, no-cache"
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8."""
-    return _ENCODER.encode(value).encode("utf-8", "replace")
+    """Compact JSON in UTF-8. A number that JSON does not have (NaN, infinity) is null."""
+    try:
+        return to_json(value, inf_nan_mode="null")  # a third of what the standard library's encoder costs
+    except PydanticSerializationError:
+        return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -35,7 +40,7 @@ def etag_of(body: bytes, version: int | None = None) -> str:
 
     The version alone would be weak: progress moves many times within one version.
     """
-    digest = hashlib.blake2s(body, digest_size=8).hexdigest()
+    digest = hashlib.sha256(body, usedforsecurity=False).hexdigest()[:16]
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
