@@ -17,7 +17,6 @@ from typing import Any
 from firmware_sim.forge.ledger import CallInLedger
 from firmware_sim.forge.personality import CallInPersonality
 
-
 FILE_ERROR = 500
 """The error code shown for a file that cannot be printed."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -52,8 +53,8 @@ MANNERS: dict[str, type[Firmware]] = {
     "documented": DocumentedFirmware,
     "smith": SmithFirmware,
 }
-LOOK_SECONDS = 0.05
-"""How often `until` looks."""
+LOOK_SECONDS = 0.5
+"""How often `until` looks besides each turn of the printer."""
 
 
 class ForgePrinter:
@@ -100,6 +101,7 @@ class ForgePrinter:
         )
         self._mailbox = Mailbox(self, url)
         self._stirred = asyncio.Event()
+        self._turned = asyncio.Event()
         self._boot_at: float | None = 0.0
         self.boots = 0
         """How often it was switched on."""
@@ -178,7 +180,8 @@ class ForgePrinter:
             while not is_so():
                 if self._running is not None and self._running.done():
                     await self._running
-                await asyncio.sleep(LOOK_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._turned.wait(), LOOK_SECONDS)
 
     # -- power --------------------------------------------------------------------------------------------
 
@@ -198,7 +201,9 @@ class ForgePrinter:
     # -- the crank ----------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        """Everything that is due now."""
+        """Everything that is due now; whoever waits looks again."""
+        self._turned.set()
+        self._turned = asyncio.Event()
         now = self.now()
         if self._boot_at is not None:
             if now < self._boot_at:
@@ -227,11 +232,9 @@ class ForgePrinter:
         else:
             waits = (self.firmware.next_deadline(), self._bayeux.next_deadline())
             due = min((at for at in waits if at is not None), default=None)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(None if due is None else max(due - self.now(), 0.0)):
                 await self._stirred.wait()
-        except TimeoutError:
-            pass
         self._stirred.clear()
 
     def _hear(self, now: float) -> None:
