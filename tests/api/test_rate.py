@@ -15,16 +15,10 @@ def test_a_window_begins_with_the_first_count_and_ends_on_time() -> None:
     clock.advance(59.5)
     spent = limit.count("a")
     assert (spent.is_spent, spent.remaining, spent.reset) == (True, 0, 0.5)
-    assert spent.headers() == {
-        "X-RateLimit-Limit": "3",
-        "X-RateLimit-Remaining": "0",
-        "X-RateLimit-Reset": "1",
-        "Retry-After": "1",
-    }
+    assert spent.figures() == ("3", "0", "1")
     clock.advance(0.5)
     again = limit.count("a")
     assert (again.is_spent, again.remaining, again.reset) == (False, 2, 60.0)
-    assert "Retry-After" not in again.headers()
 
 
 def test_keys_do_not_share_a_budget() -> None:
@@ -70,16 +64,16 @@ def test_there_are_never_more_windows_than_said_and_the_oldest_goes_first() -> N
 
 def test_a_credential_has_a_budget_of_its_own_once_it_was_recognised() -> None:
     limit = RequestLimit("10/minute", FakeClock())
-    assert limit.count("Bearer good", "203.0.113.9").remaining == 9
+    assert limit.count(["Bearer good"], "203.0.113.9").remaining == 9
     limit.recognise("Bearer good")
-    assert limit.count("Bearer good", "203.0.113.9").remaining == 9
-    assert limit.count("Bearer good", "203.0.113.77").remaining == 8, "wherever it comes from"
-    assert limit.count(None, "203.0.113.9").remaining == 8
+    assert limit.count(["Bearer good"], "203.0.113.9").remaining == 9
+    assert limit.count(["Bearer good"], "203.0.113.77").remaining == 8, "wherever it comes from"
+    assert limit.count([], "203.0.113.9").remaining == 8
 
 
 def test_invented_tokens_spend_the_budget_of_the_address() -> None:
     limit = RequestLimit("10/minute", FakeClock())
-    budgets = [limit.count(f"Bearer {number}", "203.0.113.9") for number in range(11)]
+    budgets = [limit.count([f"Bearer {number}"], "203.0.113.9") for number in range(11)]
     assert budgets[-1].is_spent
 
 
@@ -89,7 +83,7 @@ def test_a_flood_of_addresses_and_credentials_is_bounded() -> None:
         limit.recognise(f"Bearer {number}")
     assert len(limit._recognised) == CREDENTIALS
     for number in range(KEYS + 50):
-        limit.count(None, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        limit.count([], f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert limit._limit._limiter.storage.reset() == KEYS
 
 
@@ -110,5 +104,5 @@ def test_one_client_is_an_ipv4_address_or_half_an_ipv6_one(address: str, client:
 
 @pytest.mark.parametrize("rate", ["", "fast", "10", "10/fortnight"])
 def test_a_rate_that_is_none_is_refused(rate: str) -> None:
-    with pytest.raises(ValueError, match="parse|granularity"):
+    with pytest.raises(ValueError, match=r"parse|granularity"):
         RateLimit(rate, FakeClock())

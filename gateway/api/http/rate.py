@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -91,15 +92,17 @@ class Budget:
     reset: float  # seconds until the window ends
     is_spent: bool  # this request was one too many
 
-    def headers(self) -> dict[str, str]:
-        """The documented ones. Seconds from now, rounded up: the clocks of two hosts need not agree."""
-        reset = str(math.ceil(self.reset))
-        found = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": reset,
-        }
-        return found | {"Retry-After": reset} if self.is_spent else found
+    @property
+    def wait(self) -> int:
+        """Whole seconds until the window ends, rounded up."""
+        return math.ceil(self.reset)
+
+    def figures(self) -> tuple[str, str, str]:
+        """Limit, remaining and seconds until the window ends, as text.
+
+        Seconds from now, not an instant: neither host's clock need be right.
+        """
+        return str(self.limit), str(self.remaining), str(self.wait)
 
 
 class RateLimit:
@@ -145,9 +148,9 @@ class RequestLimit:
         self._limit = RateLimit(rate, clock)
         self._recognised: OrderedDict[bytes, None] = OrderedDict()
 
-    def count(self, credential: str | None, address: str) -> Budget:
-        """Count a request. `credential`: the header it came with, whatever it says."""
-        if credential is not None:
+    def count(self, credentials: Iterable[str], address: str) -> Budget:
+        """Count a request. `credentials`: the tokens it shows, whatever they are."""
+        for credential in credentials:
             digest = _digest(credential)
             if digest in self._recognised:
                 return self._limit.count(digest.hex())
