@@ -161,6 +161,15 @@ class Server(_Section):
         """How the world reaches it: `public_url`, else the address it listens on."""
         return self.public_url or f"http://{self.listen}"
 
+    @property
+    def unreachable(self) -> str | None:
+        """Why no other machine reaches `url`, with what to do; None when one may."""
+        host = urlsplit(self.url).hostname or ""
+        if host not in ("localhost", "0.0.0.0", "::", "::1") and not host.startswith("127."):
+            return None
+        wanted = f'write public_url = "http://<this host>:{urlsplit(self.url).port or 80}" under [server]'
+        return f"{self.url} leads nowhere from another machine; {wanted}"
+
 
 class Store(_Section):
     """Where jobs and files are kept."""
@@ -212,9 +221,10 @@ class Outbound(_Section):
 
 
 class Forge(_Section):
-    """The Forge print API: records over those of its printer database (docs/FORGE.md)."""
+    """The Forge print API: its printer database, and printers that call in (docs/FORGE.md)."""
 
     printdb: AbsolutePath | None = None
+    lenient_faye: bool = False
 
 
 class PrinterConfig(_Section):

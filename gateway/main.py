@@ -43,6 +43,7 @@ from gateway.gcode import recovery
 from gateway.gcode.inspect import NotPrintable, inspect
 from gateway.gcode.printables import inspect_printable
 from gateway.gcode.recovery import RecoveryPlan
+from gateway.main_call_in import CallIns
 from gateway.protocol.marlin.profile import profile_for
 from gateway.publish.hub import Hub
 from gateway.running import Notifier, Service, log_to_stderr, run_process
@@ -95,6 +96,8 @@ async def _serve(config: Config) -> int:
         database = Database(config.store.url)
         stack.callback(database.close)
         clock, ids, hub = SystemClock(), SystemIds(), Hub()
+        signer = UrlSigner(await own_key(database, URL_SIGNING, partial(token_bytes, KEY_BYTES)))
+        printable_link = PrintableLinks(config.server.url + ROOTS[0], signer, clock)
         files = Files(config.store.files)
         queries = Queries(database)
         engine: Engine
@@ -104,23 +107,32 @@ async def _serve(config: Config) -> int:
             instance=ids.uuid(),
             chance=random.Random(),
         )
+        call_ins = CallIns(
+            state=lambda: engine.state,
+            observe=lambda observation: engine.observe(observation),
+            clock=clock,
+            ids=ids,
+            lenient=config.forge.lenient_faye,
+            printable_link=printable_link,
+        )
         engine = Engine(
             journal=Journal(database, ids.hex, clock),
             queries=queries,
-            drivers=client,
+            drivers=call_ins.drivers(client),
             files=files,
-            publisher=hub,
+            publisher=call_ins.publisher(hub),
             clock=clock,
             ids=ids,
         )
         await engine.start()
+        call_ins.begin(config.server.unreachable)
         stack.push_async_callback(service.cancel)
         writer = service.spawn(engine.run(), "engine")
         going_out = WebClient(is_private_allowed=config.outbound.private_addresses)
         stack.push_async_callback(going_out.close)
-        signer = UrlSigner(await own_key(database, URL_SIGNING, partial(token_bytes, KEY_BYTES)))
         await engine.execute(ConfigurePrinters(tuple(_setting(printer) for printer in config.printers)))
         service.spawn(client.run(), "streamer client")
+        service.spawn(call_ins.driver.run(), "printers that call in")
         services = Services(
             engine=engine,
             queries=queries,
@@ -133,22 +145,27 @@ async def _serve(config: Config) -> int:
             events=hub,
             outbox=Outbox(database),
             signer=signer,
-            printable_link=PrintableLinks(config.server.url + ROOTS[0], signer, clock),
+            printable_link=printable_link,
             url_refusal=going_out.refusal,
             printdb=printdb,
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, clock),
+            contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, clock),
+            call_ins=call_ins.driver,
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,
             version=version("print-gateway"),
             service_uid=os.getuid(),
         )
         runner = web.AppRunner(
-            build_app(services, [FORGE, NATIVE]), shutdown_timeout=SHUTDOWN_SECONDS, **runner_options()
+            build_app(services, [FORGE, NATIVE], extra_routes=call_ins.hub.routes),
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            **runner_options(),
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, config)
         await service.until_ended(lambda: not writer.done())
+        call_ins.hub.close()
         await runner.cleanup()
         engine.stop()
         await asyncio.wait({writer}, timeout=SHUTDOWN_SECONDS)

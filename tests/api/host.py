@@ -38,6 +38,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.ports import StoredEvent
 from gateway.gcode.printables import archive_format
 from gateway.main import plan_recovery
+from gateway.main_call_in import CallIns
 from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
@@ -105,19 +106,26 @@ class Host:
         self._stack.callback(self.files.close)
         self.queries = Queries(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)
+        signer = UrlSigner(b"k" * KEY_BYTES)
+        link = PrintableLinks(f"{PUBLIC_URL}/ps/v1", signer, self.clock)
+        self.call_ins = CallIns(
+            state=lambda: self.engine.state, observe=lambda seen: self.engine.observe(seen),
+            clock=self.clock, ids=self.ids, lenient=False, printable_link=link,
+        )  # fmt: skip
         self.engine = Engine(
-            journal=self.journal, queries=self.queries, drivers=self.drivers, files=self.files,
-            publisher=self.hub, clock=self.clock, ids=self.ids,
+            journal=self.journal, queries=self.queries, drivers=self.call_ins.drivers(self.drivers),
+            files=self.files, publisher=self.call_ins.publisher(self.hub), clock=self.clock, ids=self.ids,
         )  # fmt: skip
         await self.engine.start()
+        self.call_ins.begin(None)
         await self._furnish()
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self._stack.push_async_callback(self._end_engine)
         self.outbox = Outbox(self.database)
-        signer = UrlSigner(b"k" * KEY_BYTES)
         self.services = Services(
             outbox=self.outbox, signer=signer, url_refusal=partial(refusal_of, is_private_allowed=False),
-            printable_link=PrintableLinks(f"{PUBLIC_URL}/ps/v1", signer, self.clock),
+            printable_link=link, call_ins=self.call_ins.driver,
+            contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, self.clock),
             inspect_printable=look_at_printable,
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
             plan_recovery=plan_recovery,
@@ -126,7 +134,7 @@ class Host:
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat,
         )  # fmt: skip
-        self.app = build_app(self.services, [FORGE, NATIVE])
+        self.app = build_app(self.services, [FORGE, NATIVE], extra_routes=self.call_ins.hub.routes)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
         self._stack.push_async_callback(self.client.close)

@@ -70,6 +70,9 @@ ROOMS = {
         ("gateway.cli", "gateway.config", "gateway.store", "gateway.engine.ports"), ("typer",)
     ),
     "gateway.main": Room(EVERYTHING, ("aiohttp",)),
+    "gateway.main_call_in": Room(
+        ("gateway.api.forge", "gateway.domain", "gateway.drivers", "gateway.engine.ports", "gateway.publish")
+    ),
     "gateway.main_streamer": Room(
         ("gateway.config", "gateway.drivers", "gateway.running", "gateway.safety", "gateway.streamer",
          "gateway.system", "gateway.transport")

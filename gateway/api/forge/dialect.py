@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.api.forge import answers, printables
+from gateway.api.forge.firmware import FIRMWARE_OPERATIONS
 from gateway.api.forge.jobs import JOB_OPERATIONS
 from gateway.api.forge.jobs_changing import JOB_CHANGING_OPERATIONS
 from gateway.api.forge.jobs_new import NEW_JOB_OPERATIONS
@@ -30,6 +31,7 @@ FORGE = Dialect(
         printables.upload_file,
         printables.get_signed_printable,
         *PRINTDB_OPERATIONS,
+        *FIRMWARE_OPERATIONS,
     ),
     authenticate=by_bearer,
     render=answers.render,

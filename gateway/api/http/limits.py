@@ -34,6 +34,8 @@ FORM_FIELD_BYTES: Final = 4096
 FORM_FIELDS: Final = 16
 #: Registration codes that one member may try. Of 26**6 a year at this rate finds one in sixty.
 CODE_ATTEMPTS: Final = "10/minute"
+#: First contacts of printers from one address: a farm behind one, switched on together, is in within minutes.
+CONTACT_ATTEMPTS: Final = "30/minute"
 #: Seconds after which a client should try again when the store cannot write (a person empties disks).
 RETRY_AFTER: Final = 5
 #: Events an SSE client may be behind; beyond it is told to read the lists anew (`resync`).

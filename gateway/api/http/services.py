@@ -15,7 +15,7 @@ from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.job import Job
 from gateway.domain.state import State
-from gateway.engine.ports import Clock, Files, IdSource, Outbox, Queries, StoredEvent
+from gateway.engine.ports import CallInPort, Clock, Files, IdSource, Outbox, Queries, StoredEvent
 
 
 class EngineFace(Protocol):
@@ -181,6 +181,8 @@ class Services:
     url_refusal: Callable[[str], str | None]  # why nothing goes to an address that an app named
     printdb: PrinterDatabase
     code_attempts: AttemptLimit  # by member: registration codes have six letters
+    contact_attempts: AttemptLimit  # by address: printers that call for the first time
+    call_ins: CallInPort  # what printers post
     public_url: str
     max_upload_bytes: int
     version: str
