@@ -30,6 +30,12 @@ class Mailbox:
         self._filled = asyncio.Event()
         self._swapped: list[Post] = []
         self._count = 0
+        self._under_way = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a post waits, or waits for its answer."""
+        return bool(self._waiting or self._swapped or self._under_way)
 
     def put(self, post: Post | Reboot) -> None:
         """Behind all others."""
@@ -55,7 +61,11 @@ class Mailbox:
                 if isinstance(post, Reboot):
                     self._printer.power_cycle()
                 else:
-                    await self._one(post)
+                    self._under_way += 1
+                    try:
+                        await self._one(post)
+                    finally:
+                        self._under_way -= 1
 
     async def _one(self, post: Post) -> None:
         """A post through whatever strikes it."""
@@ -88,8 +98,12 @@ class Mailbox:
 
     async def _later(self, post: Post, seconds: float) -> None:
         boot = self._printer.boots
-        await asyncio.sleep(seconds)
-        self._tell(post, await self._send(post), boot)
+        self._under_way += 1
+        try:
+            await asyncio.sleep(seconds)
+            self._tell(post, await self._send(post), boot)
+        finally:
+            self._under_way -= 1
 
     def _tell(self, post: Post, answer: Answer, boot: int) -> None:
         """To the firmware, unless it has been switched off since."""

@@ -165,6 +165,11 @@ class ForgePrinter:
         return self.firmware.identity.auth_token
 
     @property
+    def has_told_all(self) -> bool:
+        """Whether everything it has to say was posted and answered."""
+        return not (self.machine.changes or self.firmware.acts or self._mailbox.is_busy)
+
+    @property
     def is_on(self) -> bool:
         """Whether it has power and has booted."""
         return self._boot_at is None

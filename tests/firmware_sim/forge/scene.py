@@ -10,6 +10,7 @@ import aiohttp
 
 from firmware_sim.forge import ForgePrinter
 from firmware_sim.forge.aiohttp_web import AiohttpWeb
+from firmware_sim.forge.machine import Phase
 from tests.firmware_sim.forge.stub_server import StubServer
 
 
@@ -36,6 +37,11 @@ async def at_home(
         server.belong()
         await printer.until(lambda: printer.firmware.identity.registered and _listens_for_commands(server))
         yield server, printer
+
+
+def at_rest(printer: ForgePrinter) -> bool:
+    """Nothing is on the machine, and everything was told."""
+    return printer.machine.phase is Phase.IDLE and printer.has_told_all
 
 
 def _listens_for_commands(server: StubServer) -> bool:
