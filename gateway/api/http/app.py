@@ -13,10 +13,11 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from gateway.api.http import limits, openapi
+from gateway.api.http import limits, openapi, rate_border
 from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.operations import NOBODY, Call, Dialect, Operation
 from gateway.api.http.problems import BUG, Failure, as_problem, from_exception, unauthorized
+from gateway.api.http.rate_border import limit_requests, recognise_bearer, recognise_printer
 from gateway.api.http.reading import read_body, read_query
 from gateway.api.http.services import SERVICES, Services
 from gateway.domain.member import Principal
@@ -42,7 +43,7 @@ SECURITY_HEADERS: Final = {
 _CROSS_ORIGIN: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id, "
-    "X-Total-Count",
+    f"X-Total-Count, {', '.join(rate_border.HEADERS)}",
 }
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, "
@@ -72,6 +73,8 @@ def build_app(
     _add_operations_pages(app, services, dialects)
     app.add_routes(extra_routes)
     app.on_response_prepare.append(_dress)
+    if services.rate_limit is not None:
+        limit_requests(app, services.rate_limit)
     app.on_shutdown.append(_end_streams)
     return app
 
@@ -123,11 +126,13 @@ def _handler(operation: Operation, dialect: Dialect) -> Next:
 def _admit(request: web.Request, services: Services, operation: Operation, dialect: Dialect) -> Principal:
     if operation.door is not None:
         operation.door.admit(request, services)
+        recognise_printer(request)
     if operation.scopes is None:
         return NOBODY
     principal = dialect.authenticate(request, services)
     if principal is None:
         raise unauthorized(_who_are_you(request))
+    recognise_bearer(request)
     if not principal.may(*operation.scopes):
         needed = " ".join(scope.value for scope in operation.scopes)
         raise Failure(403, f"This key lacks a scope: {needed} is needed here.")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.api.http import limits
-from gateway.api.http.rate import AttemptLimit
+from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.events import Event
@@ -187,6 +187,7 @@ class Services:
     max_upload_bytes: int
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
+    rate_limit: RequestLimit | None = None  # None: requests are not counted
     heartbeat: float = limits.HEARTBEAT  # seconds between signs of life on a silent event stream
 
 
