@@ -84,7 +84,7 @@ class Client:
 
     async def _ask(self, message: dict[str, Any]) -> Any:
         body = json.dumps([message]).encode()
-        head = f"POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         head += f"Content-Length: {len(body)}"
         self._writer.write(f"{head}\r\n\r\n".encode() + body)
         answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
