@@ -39,6 +39,10 @@ WIRE_LOG_BYTES = 4_194_304
 MAX_PRINTERS = 64
 ENV_PREFIX = "PRINT_GATEWAY_"
 USB_PORT = re.compile(r"usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:.+)?")
+#: Requests of one token, printer or client: an app asks each second, a page loads thirty things at once, a
+#: printer reports each layer; a loop that ran away is stopped.
+RATE_LIMIT = "1200/minute"
+RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -129,6 +133,15 @@ def _port(value: str) -> str:
     return value
 
 
+def _rate(value: str) -> str:
+    if value != "off" and not RATE.fullmatch(value):
+        raise ValueError(
+            f'"{value}" is not a rate; write a number per second, minute, hour or day such as '
+            f'"{RATE_LIMIT}", or "off"'
+        )
+    return value
+
+
 SocketPath = Annotated[str, AfterValidator(_socket)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -145,6 +158,7 @@ class Server(_Section):
     public_url: Annotated[str, AfterValidator(_web_url)] | None = None
     socket: SocketPath = "/run/print-gateway/api.sock"
     max_upload_bytes: int = Field(default=MAX_UPLOAD_BYTES, gt=0)
+    rate_limit: Annotated[str, AfterValidator(_rate)] = RATE_LIMIT
 
     @property
     def host(self) -> str:

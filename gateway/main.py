@@ -28,7 +28,7 @@ from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue, CatalogueError
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
-from gateway.api.http.rate import AttemptLimit
+from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
 from gateway.auth.signing import KEY_BYTES, UrlSigner
@@ -155,6 +155,7 @@ async def _serve(config: Config) -> int:
             max_upload_bytes=config.server.max_upload_bytes,
             version=version("print-gateway"),
             service_uid=os.getuid(),
+            rate_limit=_rate_limit(config.server.rate_limit, clock),
         )
         runner = web.AppRunner(
             build_app(services, [FORGE, NATIVE], extra_routes=call_ins.hub.routes),
@@ -180,6 +181,10 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
     await web.UnixSite(runner, config.server.socket).start()
     os.chmod(config.server.socket, SOCKET_MODE)
     log.info("listening at http://%s and %s", config.server.listen, config.server.socket)
+
+
+def _rate_limit(rate: str, clock: SystemClock) -> RequestLimit | None:
+    return None if rate == "off" else RequestLimit(rate, clock)
 
 
 def _setting(printer: PrinterConfig) -> PrinterSetting:

@@ -106,6 +106,11 @@ def test_it_is_frozen() -> None:
         ('[server]\nsocket = "api.sock"', '[server] socket: "api.sock" must be an absolute path'),
         (f'[server]\nsocket = "/{"x" * 107}"', "it is longer than the 107 bytes of a Unix socket"),
         ('[server]\nmax_upload_bytes = "lots"', '[server] max_upload_bytes: "lots" is not a whole number'),
+        (
+            '[server]\nrate_limit = "1200"',
+            '[server] rate_limit: "1200" is not a rate; write a number per second, minute, hour or day such '
+            'as "1200/minute", or "off"',
+        ),
         ("[server]\nmax_upload_bytes = 0", '[server] max_upload_bytes: "0" must be more than 0'),
         ('[store]\nurl = "sqlite:///gateway.db"', "[store] url: must be sqlite:////absolute/path/gateway.db"),
         ('[store]\nfiles = "files"', '[store] files: "files" must be an absolute path'),

@@ -22,7 +22,7 @@ from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
-from gateway.api.http.rate import AttemptLimit
+from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.services import Services
 from gateway.api.native.dialect import NATIVE
 from gateway.auth.keys import make_key
@@ -95,6 +95,7 @@ class Host:
     service_uid: int = field(default_factory=os.getuid)
     tokens: dict[str, str] = field(default_factory=dict)
     heartbeat: float = limits.HEARTBEAT  # seconds
+    rate: str | None = None  # requests of one client, such as 5/minute
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -133,6 +134,7 @@ class Host:
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, self.clock), public_url=PUBLIC_URL,
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat,
+            rate_limit=None if self.rate is None else RequestLimit(self.rate, self.clock),
         )  # fmt: skip
         self.app = build_app(self.services, [FORGE, NATIVE], extra_routes=self.call_ins.hub.routes)
         self.client = TestClient(TestServer(self.app))

@@ -46,7 +46,9 @@ class _UnixConnection(HTTPConnection):
 class Daemon:
     """Streamer and gateway, with a listener on the event stream as an app would be."""
 
-    def __init__(self, folder: Path, ports: Sequence[str], *, profile: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, ports: Sequence[str], *, profile: str | None = None, rate_limit: str = "off"
+    ) -> None:
         self.folder = folder
         self.printers = [f"p{number}" for number in range(len(ports))]
         self.api_socket = f"{folder}/api.sock"
@@ -55,7 +57,8 @@ class Daemon:
         for name in ("files", "records"):
             (folder / name).mkdir(parents=True)
         sections = [
-            f'[server]\nlisten = "127.0.0.1:{self.port}"\nsocket = "{folder}/api.sock"\n',
+            f'[server]\nlisten = "127.0.0.1:{self.port}"\nsocket = "{folder}/api.sock"\n'
+            f'rate_limit = "{rate_limit}"\n',
             f'[store]\nurl = "sqlite:///{folder}/gateway.db"\nfiles = "{folder}/files"\n',
             f'[streamer]\nsocket = "{folder}/streamer.sock"\nrecords = "{folder}/records"\n',
         ]
