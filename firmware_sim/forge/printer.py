@@ -31,7 +31,14 @@ from firmware_sim.forge.acts import (
     Unsubscribe,
     UploadLogs,
 )
-from firmware_sim.forge.bayeux import BayeuxClient, Delivered, Outgoing, Subscribed, SubscriptionRefused
+from firmware_sim.forge.bayeux import (
+    BayeuxClient,
+    Delivered,
+    Outgoing,
+    Subscribed,
+    SubscriptionRefused,
+    TurnedAway,
+)
 from firmware_sim.forge.browser import BrowserFirmware
 from firmware_sim.forge.cable import Cable
 from firmware_sim.forge.documented import DocumentedFirmware
@@ -251,6 +258,8 @@ class ForgePrinter:
                     self.firmware.subscribed(channel, None, now)
                 case SubscriptionRefused(channel, error):
                     self.firmware.subscribed(channel, error or "refused", now)
+                case TurnedAway(error):
+                    self.ledger.append(now, "turned_away", "server", error=error)
 
     def _perform(self, act: Act, now: float) -> None:
         match act:

@@ -34,6 +34,7 @@ class Client:
 
     channels: dict[str, Any] = field(default_factory=dict)
     waiting: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    poll: asyncio.Task[dict[str, Any]] | None = None
 
 
 class StubServer:
@@ -225,12 +226,12 @@ class StubServer:
 
     async def _connect(self, answer: dict[str, Any], name: str, client: Client) -> list[dict[str, Any]]:
         self.connects += 1
-        got = []
-        try:
-            async with asyncio.timeout(HOLD_SECONDS):
-                got.append(await client.waiting.get())
-        except TimeoutError:
-            pass
+        if client.poll is not None:
+            client.poll.cancel()  # one at a time: the former one's connection is gone
+        poll = client.poll = asyncio.create_task(client.waiting.get())
+        await asyncio.wait((poll,), timeout=HOLD_SECONDS)
+        got = [poll.result()] if poll.done() and not poll.cancelled() else []
+        poll.cancel()
         while not client.waiting.empty():
             got.append(client.waiting.get_nowait())
         advice: dict[str, Any] = {"reconnect": "retry", "interval": 0, "timeout": int(HOLD_SECONDS * 1000)}
