@@ -30,7 +30,9 @@ from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.services import Services
+from gateway.api.http.sign_in import SignIn
 from gateway.api.native.dialect import NATIVE
+from gateway.api.oauth.dialect import DISCOVERY, OAUTH
 from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
 from gateway.domain.adjustment import HeatLimits
@@ -151,6 +153,7 @@ async def _serve(config: Config) -> int:
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, clock),
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, clock),
             call_ins=call_ins.driver,
+            sign_in=SignIn(clock),
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,
             version=version("print-gateway"),
@@ -158,7 +161,7 @@ async def _serve(config: Config) -> int:
             rate_limit=_rate_limit(config.server.rate_limit, clock),
         )
         runner = web.AppRunner(
-            build_app(services, [FORGE, NATIVE], extra_routes=call_ins.hub.routes),
+            build_app(services, [FORGE, NATIVE, OAUTH, DISCOVERY], extra_routes=call_ins.hub.routes),
             shutdown_timeout=SHUTDOWN_SECONDS,
             **runner_options(),
         )

@@ -24,8 +24,12 @@ from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.services import Services
+from gateway.api.http.sign_in import SignIn
 from gateway.api.native.dialect import NATIVE
+from gateway.api.oauth.dialect import DISCOVERY, OAUTH
+from gateway.auth.issuer import Issuer
 from gateway.auth.keys import make_key
+from gateway.auth.passwords import Cost
 from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.domain.commands import AddKey, CommandRefused, RevokeKey
 from gateway.domain.file import FileRejected, StoredFile
@@ -66,6 +70,9 @@ ALL_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
 PUBLIC_URL = "http://printhost.local:8080"
 MAX_UPLOAD = 1_000_000  # bytes
 CATALOGUE = Catalogue.load()
+#: Passwords that cost nothing to check.
+CHEAP = Cost(n=2, r=1, p=1)
+DIALECTS = [FORGE, NATIVE, OAUTH, DISCOVERY]
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
 
 
@@ -95,6 +102,7 @@ class Host:
     service_uid: int = field(default_factory=os.getuid)
     tokens: dict[str, str] = field(default_factory=dict)
     heartbeat: float = limits.HEARTBEAT  # seconds
+    issuer: Issuer | None = None
     rate: str | None = None  # requests of one client, such as 5/minute
 
     async def __aenter__(self) -> Self:
@@ -133,10 +141,10 @@ class Host:
             inspect=look_at, events=self.hub, printdb=CATALOGUE,
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, self.clock), public_url=PUBLIC_URL,
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
-            heartbeat=self.heartbeat,
+            heartbeat=self.heartbeat, sign_in=SignIn(self.clock, CHEAP), issuer=self.issuer,
             rate_limit=None if self.rate is None else RequestLimit(self.rate, self.clock),
         )  # fmt: skip
-        self.app = build_app(self.services, [FORGE, NATIVE], extra_routes=self.call_ins.hub.routes)
+        self.app = build_app(self.services, DIALECTS, extra_routes=self.call_ins.hub.routes)
         self.client = TestClient(TestServer(self.app))
         await self.client.start_server()
         self._stack.push_async_callback(self.client.close)
@@ -221,7 +229,7 @@ class Host:
 
     async def on_socket(self, path: Path) -> ClientSession:
         """A client of the same app on a Unix socket."""
-        runner = web.AppRunner(build_app(self.services, [FORGE, NATIVE]), **runner_options())
+        runner = web.AppRunner(build_app(self.services, DIALECTS), **runner_options())
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.UnixSite(runner, str(path)).start()

@@ -43,7 +43,7 @@ ROOMS = {
     # Ports belong to the engine; who implements them imports them (ADR 0011).
     "gateway.store": Room(("gateway.domain", "gateway.engine.ports"), ("sqlalchemy", "alembic")),
     "gateway.engine": Room(("gateway.domain",)),
-    "gateway.auth": Room(("gateway.domain",)),
+    "gateway.auth": Room(("gateway.domain",), ("oauthlib", "joserfc")),
     "gateway.tasks": Room(("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.transport")),
     "gateway.publish": Room(("gateway.domain", "gateway.transport", "gateway.engine.ports")),
     "gateway.api.http": Room(
@@ -53,6 +53,10 @@ ROOMS = {
     "gateway.api.forge": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth", "gateway.protocol.bayeux"),
         ("aiohttp", "multidict", "yarl", "pydantic"),
+    ),
+    "gateway.api.oauth": Room(
+        ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
+        ("aiohttp", "multidict", "pydantic"),
     ),
     "gateway.api.native": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
@@ -74,8 +78,15 @@ ROOMS = {
         ("gateway.api.forge", "gateway.domain", "gateway.drivers", "gateway.engine.ports", "gateway.publish")
     ),
     "gateway.main_streamer": Room(
-        ("gateway.config", "gateway.drivers", "gateway.running", "gateway.safety", "gateway.streamer",
-         "gateway.system", "gateway.transport")
+        (
+            "gateway.config",
+            "gateway.drivers",
+            "gateway.running",
+            "gateway.safety",
+            "gateway.streamer",
+            "gateway.system",
+            "gateway.transport",
+        )
     ),
     "gateway.__main__": Room(("gateway.cli.app",)),
     "gateway.running": Room(),  # signals, named tasks, sd_notify

@@ -115,7 +115,7 @@ def _add(app: web.Application, address: str, operation: Operation, dialect: Dial
 def _handler(operation: Operation, dialect: Dialect) -> Next:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
-        principal = _admit(request, services, operation, dialect)
+        principal = await _admit(request, services, operation, dialect)
         query = read_query(operation.query, request.query) if operation.reads_query else None
         body = await read_body(request, operation, dialect)
         return await operation.handler(Call(request, services, principal, query, body))
@@ -123,13 +123,15 @@ def _handler(operation: Operation, dialect: Dialect) -> Next:
     return handle
 
 
-def _admit(request: web.Request, services: Services, operation: Operation, dialect: Dialect) -> Principal:
+async def _admit(
+    request: web.Request, services: Services, operation: Operation, dialect: Dialect
+) -> Principal:
     if operation.door is not None:
         operation.door.admit(request, services)
         recognise_printer(request)
     if operation.scopes is None:
         return NOBODY
-    principal = dialect.authenticate(request, services)
+    principal = await dialect.authenticate(request, services)
     if principal is None:
         raise unauthorized(_who_are_you(request))
     recognise_bearer(request)

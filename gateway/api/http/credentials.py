@@ -1,7 +1,8 @@
-"""Who asks: a bearer key, or on the Unix socket the peer the kernel vouches for.
+"""Who asks: a key, an access token, or on the Unix socket the peer the kernel vouches for.
 
-A key, when one is sent, decides alone: a wrong key is refused even on the Unix socket. Without one, the
-socket's peer is the first authority: that is how the very first key comes into being.
+A bearer shows a key of the gateway, an access token of its own authorization server, or one of the configured
+issuer. What is sent decides alone: a wrong key is refused even on the Unix socket. Without any, the socket's
+peer is the first authority: that is how the very first key comes into being.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from aiohttp import web
 
 from gateway.api.http.problems import unauthorized
 from gateway.api.http.services import Services
+from gateway.auth.issuer import is_signed_token
 from gateway.auth.keys import authenticate
 from gateway.auth.peer import peer_principal
+from gateway.auth.tokens import authenticate_token
 from gateway.domain.member import Principal
 
-#: RFC 6750 2.1: the characters of a token; the length is ours (a key has 60, a signed token some hundred).
-_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,2048}=*) *", re.IGNORECASE | re.ASCII)
+#: RFC 6750 2.1: the characters of a token; the length is ours (a key has 60, a signed token thousands).
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *", re.IGNORECASE | re.ASCII)
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
@@ -42,22 +45,31 @@ def peer_uid(request: web.Request) -> int | None:
     return int(uid)
 
 
-def by_bearer(request: web.Request, services: Services) -> Principal | None:
-    """The principal of the bearer key; None when it is missing, unknown or revoked."""
+async def by_bearer(request: web.Request, services: Services) -> Principal | None:
+    """The principal of the bearer; None when it shows nothing, or what is unknown, expired or revoked.
+
+    Waits for nothing but the configured issuer's keys, and only for a token in the form of its own.
+    """
     token = bearer_token(request)
     if token is None:
         return None
     state = services.engine.state
-    return authenticate(token, state.keys, state.members)
+    known = authenticate(token, state.keys, state.members)
+    if known is None:
+        known = authenticate_token(token, state.grants, state.members, services.clock.wall())
+    if known is None and services.issuer is not None and is_signed_token(token):
+        clock = services.clock
+        known = await services.issuer.principal(token, state.members, clock.wall(), clock.monotonic())
+    return known
 
 
-def by_bearer_or_peer(request: web.Request, services: Services) -> Principal | None:
+async def by_bearer_or_peer(request: web.Request, services: Services) -> Principal | None:
     """The principal of the key; without any key on a Unix socket, of the peer.
 
     Raises Failure 401 that tells a peer why it is nobody, and how to become somebody.
     """
     if "Authorization" in request.headers:
-        return by_bearer(request, services)
+        return await by_bearer(request, services)
     uid = peer_uid(request)
     if uid is None:
         return None

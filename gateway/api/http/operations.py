@@ -179,7 +179,7 @@ class Dialect:
     description: str
     roots: tuple[str, ...]  # path prefixes; the first is the one in the documentation
     operations: tuple[Operation, ...]
-    authenticate: Callable[[web.Request, Services], Principal | None]
+    authenticate: Callable[[web.Request, Services], Awaitable[Principal | None]]
     render: Callable[[Failure, web.Request], web.Response]
     error_model: type[BaseModel]
     error_media: str

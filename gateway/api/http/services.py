@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.api.http import limits
+from gateway.api.http.sign_in import SignIn
+from gateway.auth.issuer import Issuer
 from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
@@ -183,11 +185,13 @@ class Services:
     code_attempts: AttemptLimit  # by member: registration codes have six letters
     contact_attempts: AttemptLimit  # by address: printers that call for the first time
     call_ins: CallInPort  # what printers post
+    sign_in: SignIn
     public_url: str
     max_upload_bytes: int
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
     rate_limit: RequestLimit | None = None  # None: requests are not counted
+    issuer: Issuer | None = None  # whose tokens are believed besides the gateway's own
     heartbeat: float = limits.HEARTBEAT  # seconds between signs of life on a silent event stream
 
 
