@@ -110,7 +110,7 @@ def _admit_by_signature(request: web.Request, services: Services) -> None:
 
 
 _SIGNED: Final = Door(
-    "signed link",
+    "forge-signed-link",
     {"type": "apiKey", "in": "query", "name": "signature", "description": "As `printable_url` has it."},
     _admit_by_signature,
     frozenset({401}),
