@@ -63,7 +63,8 @@ class Client:
         self.polls = 0
 
     async def open(self, port: int) -> None:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+        own = f"127.0.{1 + self._number // 250}.{1 + self._number % 250}"  # as printers have
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(own, 0))
         types = {"version": "1.0", "supportedConnectionTypes": ["long-polling"]}
         [hello] = await self._ask({"channel": "/meta/handshake", **types})
         self._client = {"clientId": hello["clientId"]}
