@@ -64,8 +64,9 @@ class Cable:
         try:
             return await task
         except asyncio.CancelledError:
-            if task not in self._cut:
-                raise
+            own = asyncio.current_task()
+            if task not in self._cut or (own is not None and own.cancelling()):
+                raise  # it is not the cable: the printer itself ends
             raise NoAnswer("the connection broke off") from None
         finally:
             self._under_way.discard(task)

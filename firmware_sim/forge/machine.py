@@ -76,6 +76,7 @@ _STATUS = {
     Phase.PRINTING: "printing",
     Phase.PAUSED: "paused",
     Phase.ENDING: "busy",
+    Phase.OFF: "off",  # said by nobody to the server
 }
 #: Phases in which a print is on the machine and not over.
 _OCCUPIED = frozenset({Phase.LOADING, Phase.WAITING, Phase.PRINTING, Phase.PAUSED, Phase.ENDING})
@@ -109,6 +110,8 @@ class Machine:
         """In the API's words; never `offline`, which only the server says."""
         if self.fault is not None:
             return "error"
+        if self.phase is Phase.OFF:
+            return _STATUS[self.phase]
         return "maintenance" if self.is_door_open else _STATUS[self.phase]
 
     def report(self, cause: str = "ping") -> Report:

@@ -24,7 +24,7 @@ class Printable:
     def __init__(self) -> None:
         self.size = 0
         self._hash = hashlib.sha256()
-        self._line = b""
+        self._line = bytearray()
         self._is_text = True
         self._comments: dict[bytes, int] = {}
         self._heights: set[bytes] = set()
@@ -36,11 +36,15 @@ class Printable:
         self._hash.update(chunk)
         if not self._is_text:
             return
-        *lines, self._line = (self._line + chunk).split(b"\n")
-        for line in lines:
-            self._look_at(line.strip())
-        if len(self._line) > LONGEST_LINE_BYTES:
-            self._is_text, self._line = False, b""
+        self._line += chunk
+        if b"\n" in chunk:
+            *lines, self._line = self._line.split(b"\n")
+            for line in lines:
+                self._is_text = self._is_text and len(line) <= LONGEST_LINE_BYTES
+                self._look_at(bytes(line).strip())
+        if len(self._line) > LONGEST_LINE_BYTES or not self._is_text:
+            self._is_text = False
+            self._line.clear()
 
     @property
     def sha256(self) -> str:
@@ -52,8 +56,8 @@ class Printable:
         if not self._is_text:
             return 0
         if self._line:
-            self._look_at(self._line.strip())
-            self._line = b""
+            self._look_at(bytes(self._line).strip())
+            self._line.clear()
         return max(self._comments.values(), default=0) or len(self._heights)
 
     def _look_at(self, line: bytes) -> None:
