@@ -29,7 +29,7 @@ from gateway.api.http.operations import FORM, JSON, Call, NoQuery, Operation, op
 from gateway.api.http.problems import Failure
 from gateway.api.http.rate import client_of
 from gateway.domain.call_in import Contact
-from gateway.domain.commands import ContactAgain, ContactFirst
+from gateway.domain.commands import CommandRefused, ContactAgain, ContactFirst
 
 _PATH: Final = "/print/printers"
 #: Random bytes of a printer's token: 43 characters of base64url (Forge API 0, printer auth).
@@ -55,7 +55,7 @@ async def contact(call: Call[NoQuery, ContactBody]) -> web.StreamResponse:
         token, made = await _first_contact(call)
     else:
         token = call.request.headers[HEADER]
-        made = await call.services.engine.execute(ContactAgain(known.printer_id, call.body.firmware))
+        made = await _contact_again(call, known.printer_id)
     return reply(
         {
             "printer_id": made.printer_id,
@@ -65,6 +65,15 @@ async def contact(call: Call[NoQuery, ContactBody]) -> web.StreamResponse:
             "registration_url": call.services.public_url,
         }
     )
+
+
+async def _contact_again(call: Call[NoQuery, ContactBody], printer_id: int) -> Contact:
+    try:
+        made = await call.services.engine.execute(ContactAgain(printer_id, call.body.firmware))
+    except CommandRefused as refused:  # forgotten since its token was looked at
+        raise FirmwareFailure(403, refused.message) from None
+    assert isinstance(made, Contact)
+    return made
 
 
 async def _first_contact(call: Call[NoQuery, ContactBody]) -> tuple[str, Contact]:

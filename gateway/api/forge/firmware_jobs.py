@@ -22,7 +22,7 @@ from gateway.api.http import limits
 from gateway.api.http.answers import reply
 from gateway.api.http.operations import FORM, JSON, Call, NoQuery, operation
 from gateway.domain.call_in import LOCAL_PREFIX
-from gateway.domain.commands import WithdrawJob
+from gateway.domain.commands import CommandRefused, WithdrawJob
 from gateway.domain.job import Job
 
 _PATH: Final = "/print/printers/jobs"
@@ -87,5 +87,8 @@ async def withdraw_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     job = await services.queries.job(job_id)
     if job is None or job.printer_id != printer_id:
         raise FirmwareFailure(422, "This printer has no such job.")
-    await services.engine.execute(WithdrawJob(job_id, printer_id))
+    try:
+        await services.engine.execute(WithdrawJob(job_id, printer_id))
+    except CommandRefused as refused:
+        raise FirmwareFailure(422, refused.message) from None
     return web.Response(status=204)
