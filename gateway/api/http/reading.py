@@ -82,6 +82,8 @@ async def read_body(request: web.Request, operation: Operation, dialect: Dialect
 
 
 def _media_type(request: web.Request, operation: Operation, dialect: Dialect, raw: bytes) -> str:
+    if not raw and not operation.body_required:
+        return JSON  # whatever a library writes over nothing
     if "Content-Type" not in request.headers and (dialect.is_lenient or not raw):
         return JSON
     media = request.content_type
