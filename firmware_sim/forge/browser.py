@@ -25,6 +25,7 @@ class BrowserFirmware(Firmware):
 
     recontacts = False
     forgets_on_403 = False
+    shows_code_at_once = True
     is_form = True
 
     def registration_body(self) -> dict[str, Any]:

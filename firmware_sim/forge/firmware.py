@@ -33,6 +33,8 @@ class Firmware(ABC):
     """Whether it posts registration_code again at every start, with its token."""
     forgets_on_403 = True
     """Whether 403 means that its identity is revoked."""
+    shows_code_at_once = False
+    """Whether the code is shown before the printer would hear of its owner."""
 
     def __init__(self, machine: Machine, keep: IdentityFile, chance: Random) -> None:
         self.machine = machine
@@ -111,6 +113,8 @@ class Firmware(ABC):
         if error is None:
             self.ledger.append(now, "subscribed", "machine", channel=channel)
             self.is_contacted = True
+            if channel == self.users_channel:
+                self._show_own_code()
         else:
             self.ledger.append(now, "subscription_refused", "server", channel=channel, error=error)
 
@@ -217,8 +221,14 @@ class Firmware(ABC):
         self._go_online(now)
 
     def _go_online(self, now: float) -> None:
-        self.show_code("" if self.identity.registered else self.identity.registration_code or "")
+        self.show_code("")
+        if self.shows_code_at_once:
+            self._show_own_code()
         self.listen(now)
+
+    def _show_own_code(self) -> None:
+        if not self.identity.registered:
+            self.show_code(self.identity.registration_code or "")
 
     def _belongs(self, now: float) -> None:
         self.identity.registered = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -30,7 +32,9 @@ class IdentityFile:
     """Keeps an identity; with `path` None it lives as long as the object."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises BadIdentity, and OSError when the file is there and cannot be read."""
+        """Raises BadIdentity, and OSError when the file cannot be read, or its folder is not there."""
+        if path is not None and not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         self._path = path
         self.identity = Identity() if path is None or not path.exists() else _read(path)
 

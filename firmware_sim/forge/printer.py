@@ -182,8 +182,9 @@ class ForgePrinter:
         return self._boot_at is None
 
     async def code(self, seconds: float = 120.0) -> str:
-        """The registration code, once it is on the display. Raises TimeoutError."""
-        await self.until(lambda: self.firmware.panel_text, seconds)
+        """The registration code, once it is shown and the printer hears of its owner. Raises TimeoutError."""
+        events = ("subscribed", "subscription_refused")
+        await self.until(lambda: self.firmware.panel_text and self.ledger.events(*events), seconds)
         return self.firmware.panel_text
 
     async def until(self, is_so: Callable[[], object], seconds: float | None = 3600.0) -> None:
