@@ -12,13 +12,17 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, UnixConnector, WSMsgType, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.faye import Waiting
+from gateway.api.forge.faye_exchange import Exchanges
 from gateway.api.forge.faye_hub import BayeuxHub
 from gateway.api.http.app import build_app
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.outcome import Outcome
+from gateway.protocol.bayeux.server import BayeuxServer
+from gateway.protocol.bayeux.session import Line
 from tests.api.host import Host
 from tests.support.stand import CountingIds, FakeClock
 
@@ -152,6 +156,27 @@ async def test_a_client_that_hung_up_in_mid_poll_gets_it_with_its_next(faye: Fay
     answer = await (await faye.poll(client))
     assert numbers(answer) == [1]
     await until(lambda: faye.outcomes == [Outcome.DELIVERED])
+
+
+async def test_an_exchange_whose_handler_was_canceled_leaves_the_message_for_the_next(host: Host) -> None:
+    clock = FakeClock()
+    server = BayeuxServer(may_subscribe=lambda channel, token: True, new_id=lambda: "c1")
+    exchanges = Exchanges(server, clock.monotonic, lambda channel, is_heard: None)
+    line, outcomes = Line("10.0.0.1"), list[Outcome]()
+    exchanges.receive(json.dumps(HANDSHAKE), line)
+    subscribe = {"channel": "/meta/subscribe", "clientId": "c1", "subscription": COMMAND}
+    exchanges.receive(json.dumps(subscribe), line)
+    assert exchanges.receive(json.dumps(connect("c1")), line) is None
+    waiting = Waiting(exchanges, make_mocked_request("POST", "/faye"))
+    exchanges.attach(line, waiting)
+    waiting.parcel.cancel()
+    exchanges.publish(COMMAND, {"n": 1}, outcomes.append)
+    await asyncio.sleep(0)
+    assert outcomes == []
+    parcel = exchanges.receive(json.dumps(connect("c1")), Line("10.0.0.1"))
+    assert parcel is not None
+    assert numbers(json.loads(parcel.text)) == [1]
+    exchanges.close()
 
 
 async def test_a_client_that_vanished_is_dropped_and_its_publisher_told(faye: Faye) -> None:

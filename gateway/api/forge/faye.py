@@ -52,13 +52,17 @@ class Refused(Exception):
 class Waiting:
     """An HTTP exchange that waits for its parcel: its `Receiver`."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, exchanges: Exchanges, request: web.Request) -> None:
+        self._exchanges = exchanges
         self._request = request
         self.parcel: asyncio.Future[Parcel | None] = asyncio.get_running_loop().create_future()
 
     def hand_over(self, parcel: Parcel) -> None:
-        """`Receiver`: an exchange takes one parcel, and the server has one for it."""
-        self.parcel.set_result(parcel)
+        """`Receiver`: an exchange takes one parcel; none when its handler was canceled meanwhile."""
+        if self.parcel.done():
+            self._exchanges.settle(parcel, Written.NO)
+        else:
+            self.parcel.set_result(parcel)
 
     def is_gone(self, now: float) -> bool:
         """`Receiver`: the client hung up."""
@@ -130,7 +134,7 @@ class Endpoint:
         return await self._write(request, parcel, callback)
 
     async def _parcel(self, request: web.Request, line: Line) -> Parcel | None:
-        waiting = Waiting(request)
+        waiting = Waiting(self._exchanges, request)
         self._exchanges.attach(line, waiting)
         try:
             return await waiting.parcel

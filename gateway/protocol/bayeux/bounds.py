@@ -10,7 +10,7 @@ class Bounds:
     """The bounds of a server; tests make them small."""
 
     #: Seconds that a connect is held open at most, and what is advised. 45 is in all of Faye's examples, lies
-    #: below the 60 after which proxies cut, and makes 500 clients 13 requests a second.
+    #: below the 60 after which proxies cut, and makes 500 clients 12 requests a second.
     timeout: float = 45.0
     #: Share by which a hold is shortened, up to this, by client: those who came together after a restart
     #: drift apart, and do not all come again in the same second.
