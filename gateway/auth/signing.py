@@ -9,14 +9,13 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
 #: Bytes of the key: as many as the digest has; more add nothing (RFC 2104, 3).
 KEY_BYTES: Final = 32
 #: Seconds since 1970 in decimal, up to the year 5138.
-_EXPIRES: Final = re.compile(r"[0-9]{1,11}", re.ASCII)
+_EXPIRES: Final = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 
 
 class UrlSigner:
@@ -28,12 +27,12 @@ class UrlSigner:
         self._key = key
 
     def sign(self, path: str, expires_at: int) -> str:
-        """The query string that makes `path` readable until `expires_at`, seconds since 1970."""
-        return f"expires={expires_at}&signature={self._signature(path, expires_at)}"
+        """The permit that makes `path` readable until `expires_at`, seconds since 1970: one path segment."""
+        return f"{expires_at}.{self._signature(path, expires_at)}"
 
-    def verify(self, path: str, query: Mapping[str, str], now: float) -> bool:
-        """Whether the query string was made by `sign` for this path and is good at `now`."""
-        expires, given = query.get("expires", ""), query.get("signature", "")
+    def verify(self, path: str, permit: str, now: float) -> bool:
+        """Whether the permit was made by `sign` for this path and is good at `now`."""
+        expires, _, given = permit.partition(".")
         if not _EXPIRES.fullmatch(expires) or not given.isascii():
             return False
         right = self._signature(path, int(expires))

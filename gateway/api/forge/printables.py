@@ -46,6 +46,8 @@ LINK_SECONDS: Final = 24 * 3600
 SAME_SECONDS: Final = 3600
 #: Characters of the name in a link: firmware copies it into a buffer, and into a file name.
 NAME_CHARS: Final = 100
+#: Hex digits of the content's hash in that name: two files of one name on one printer are told apart.
+HASH_DIGITS: Final = 8
 #: What any firmware can have in a file name, and needs no percent sign in a URL.
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FILE_NAME: Final = PathParameter(
@@ -84,47 +86,45 @@ class PrintableLinks:
 
     def __call__(self, job: Job) -> str:
         """Where a printer fetches the file of a job that has one. Its last component is the file's name."""
-        path = f"{_PATH}/{job.job_id}/{name_in_link(job)}"
+        name = name_in_link(job)
         now = int(self._clock.wall().timestamp())
         expires_at = (now // SAME_SECONDS + 1) * SAME_SECONDS + LINK_SECONDS
-        return f"{self._root}{path}?{self._signer.sign(path, expires_at)}"
+        permit = self._signer.sign(f"{_PATH}/{job.job_id}/{name}", expires_at)
+        return f"{self._root}{_PATH}/{job.job_id}/{permit}/{name}"
 
 
 def name_in_link(job: Job) -> str:
     """The file's name without anything a firmware may stumble over; an archive's ends as archives do.
 
-    Ember names the file by the last component of its URL and chooses by the ending how to unpack it.
+    Ember names the file by what stands behind the last slash of its URL, a query included, chooses by the
+    ending how to unpack it, and fetches nothing that it has under that name already: so the permit stands
+    before the name, and the name begins with digits of the content's hash.
     """
-    name = _UNSAFE.sub("_", job.file_name or job.name).lstrip(".") or "file"
+    content = (job.file_sha256 or "")[:HASH_DIGITS]
+    name = f"{content}-{_UNSAFE.sub('_', job.file_name or job.name)}"
     ending = "." + ((job.printable_id or "").rpartition("/")[2].partition(".")[2] or GCODE)
     if ending == f".{GCODE}" or name.lower().endswith(ending):
-        return name[-NAME_CHARS:].lstrip(".")
+        return name if len(name) <= NAME_CHARS else f"{content}-{name[HASH_DIGITS + 1 - NAME_CHARS :]}"
     return name[: NAME_CHARS - len(ending)] + ending
 
 
 def _admit_by_signature(request: web.Request, services: Services) -> None:
     job_id, name = request.match_info["job_id"], request.match_info["file_name"]
     now = services.clock.wall().timestamp()
-    if not services.signer.verify(f"{_PATH}/{job_id}/{name}", request.query, now):
+    if not services.signer.verify(f"{_PATH}/{job_id}/{name}", request.match_info["permit"], now):
         raise answers.no_access()
 
 
-_SIGNED: Final = Door(
-    "forge-signed-link",
-    {"type": "apiKey", "in": "query", "name": "signature", "description": "As `printable_url` has it."},
-    _admit_by_signature,
-    frozenset({401}),
-)
+_SIGNED: Final = Door(None, {}, _admit_by_signature, frozenset({401}))
 
 
 @operation(
     "GET",
-    f"{_PATH}/{{job_id}}/{{file_name}}",
+    f"{_PATH}/{{job_id}}/{{permit}}/{{file_name}}",
     scopes=None,
     door=_SIGNED,
     responses={200: BYTES},
     path_parameters={"file_name": _FILE_NAME},
-    reads_query=False,
     response_headers={"Content-Disposition": "The file's name."},
 )
 async def get_signed_printable(call: Call[NoQuery, None]) -> web.StreamResponse:

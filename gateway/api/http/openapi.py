@@ -46,7 +46,7 @@ def document(dialects: Sequence[Dialect], *, version: str, server: str) -> Schem
 def _security_schemes(dialects: Sequence[Dialect]) -> Schema:
     schemes = {dialect.name: dict(dialect.security) for dialect in dialects}
     doors = (operation.door for dialect in dialects for operation in dialect.operations)
-    return schemes | {door.name: dict(door.scheme) for door in doors if door is not None}
+    return schemes | {door.name: dict(door.scheme) for door in doors if door is not None and door.name}
 
 
 def _about(dialect: Dialect) -> str:
@@ -81,7 +81,7 @@ def _operation(operation: Operation, dialect: Dialect, models: _Models) -> Schem
         result["description"] = operation.description + _also_at(operation)
     if operation.scopes is not None:
         result["security"] = [{dialect.name: [scope.value for scope in operation.scopes]}]
-    if operation.door is not None:
+    if operation.door is not None and operation.door.name is not None:
         result["security"] = [{operation.door.name: []}, *([{}] if operation.door.is_optional else [])]
     if operation.body is not None:
         schema = models[(operation.body, "validation")]

@@ -95,7 +95,7 @@ Handler = Callable[[AnyCall], Awaitable[web.StreamResponse]]
 class Door:
     """Another way in than the dialect's, for callers who are no members: printers."""
 
-    name: str  # of its security scheme
+    name: str | None  # of its security scheme; None: the address itself is the permission
     scheme: Mapping[str, Any]  # as OpenAPI has it
     admit: Callable[[web.Request, Services], None]  # raises Failure
     error_codes: frozenset[int]  # of its failures
