@@ -24,6 +24,7 @@ from aiohttp import web
 
 from gateway.api.forge.answers import ROOTS
 from gateway.api.forge.dialect import FORGE
+from gateway.api.forge.mapping import callback_body
 from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue, CatalogueError
 from gateway.api.http import limits
@@ -38,6 +39,7 @@ from gateway.config import Config, PrinterConfig
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import CommandRefused, ConfigurePrinters, PrinterSetting, Refusal
 from gateway.domain.file import FileRejected
+from gateway.domain.job import Job
 from gateway.domain.printer import PlateClear
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoreUnavailable
@@ -47,6 +49,7 @@ from gateway.gcode.printables import inspect_printable
 from gateway.gcode.recovery import RecoveryPlan
 from gateway.main_call_in import CallIns
 from gateway.protocol.marlin.profile import profile_for
+from gateway.publish.callbacks import CallbackSender
 from gateway.publish.hub import Hub
 from gateway.running import Notifier, Service, log_to_stderr, run_process
 from gateway.store.database import Database
@@ -59,6 +62,7 @@ from gateway.store.queries import Queries
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
+from gateway.tasks.fetching import Fetcher
 from gateway.transport.web import WebClient
 
 log = logging.getLogger(__name__)
@@ -101,7 +105,9 @@ async def _serve(config: Config) -> int:
         signer = UrlSigner(await own_key(database, URL_SIGNING, partial(token_bytes, KEY_BYTES)))
         printable_link = PrintableLinks(config.server.url + ROOTS[0], signer, clock)
         files = Files(config.store.files)
-        queries = Queries(database)
+        queries, outbox = Queries(database), Outbox(database)
+        going_out = WebClient(is_private_allowed=config.outbound.private_addresses)
+        stack.push_async_callback(going_out.close)
         engine: Engine
         client = StreamerClient(
             unix_channel(config.streamer.socket),
@@ -130,11 +136,32 @@ async def _serve(config: Config) -> int:
         call_ins.begin(config.server.unreachable)
         stack.push_async_callback(service.cancel)
         writer = service.spawn(engine.run(), "engine")
-        going_out = WebClient(is_private_allowed=config.outbound.private_addresses)
-        stack.push_async_callback(going_out.close)
         await engine.execute(ConfigurePrinters(tuple(_setting(printer) for printer in config.printers)))
         service.spawn(client.run(), "streamer client")
         service.spawn(call_ins.driver.run(), "printers that call in")
+        callbacks = CallbackSender(
+            engine=engine,
+            queries=queries,
+            outbox=outbox,
+            subscribe=hub.subscribe,
+            web=going_out,
+            render=partial(_update, engine),
+            clock=clock,
+            chance=random.Random(),
+        )
+        service.spawn(callbacks.run(), "callbacks")
+        fetcher = Fetcher(
+            engine=engine,
+            subscribe=hub.subscribe,
+            web=going_out,
+            files=files,
+            inspect=_inspect_printable,
+            most_bytes=config.server.max_upload_bytes,
+            clock=clock,
+            ids=ids,
+            chance=random.Random(),
+        )
+        service.spawn(fetcher.run(), "fetcher")
         services = Services(
             engine=engine,
             queries=queries,
@@ -145,7 +172,7 @@ async def _serve(config: Config) -> int:
             inspect_printable=_inspect_printable,
             plan_recovery=plan_recovery,
             events=hub,
-            outbox=Outbox(database),
+            outbox=outbox,
             signer=signer,
             printable_link=printable_link,
             url_refusal=going_out.refusal,
@@ -188,6 +215,12 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 def _rate_limit(rate: str, clock: SystemClock) -> RequestLimit | None:
     return None if rate == "off" else RequestLimit(rate, clock)
+
+
+def _update(engine: Engine, job: Job) -> Mapping[str, Any]:
+    """What an app's own server is told of a job, in Forge's words."""
+    number = job.printer_id or 0
+    return callback_body(job, engine.state.printers.get(number), engine.state.presence.get(number))
 
 
 def _setting(printer: PrinterConfig) -> PrinterSetting:
