@@ -12,6 +12,8 @@ from gateway.api.http import limits
 from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer
 from gateway.api.http.rate import AttemptLimit, RequestLimit
+from gateway.api.http.sign_in import SignIn
+from gateway.auth.issuer import Issuer
 from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.events import Event
@@ -190,8 +192,8 @@ class Services:
     max_upload_bytes: int
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
-    rate_limit: RequestLimit | None = None  # None: requests are not counted
     issuer: Issuer | None = None  # whose tokens are believed besides the gateway's own
+    rate_limit: RequestLimit | None = None  # None: requests are not counted
     heartbeat: float = limits.HEARTBEAT  # seconds between signs of life on a silent event stream
 
 
