@@ -9,8 +9,6 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.api.http import limits
-from gateway.api.http.sign_in import SignIn
-from gateway.auth.issuer import Issuer
 from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer
