@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import show
-from gateway.cli.session import call
+from gateway.cli.session import Exit, call, fail
 
 if TYPE_CHECKING:
     from gateway.client.models import Key
@@ -95,3 +96,23 @@ def list_members(context: typer.Context, json: Json = False) -> None:
         show.as_json(found)
     else:
         show.table(("ID", "NAME", "EMAIL"), ((m.id, m.name, m.email) for m in found))
+
+
+@members.command("password")
+def set_password(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="The member's name.")]
+) -> None:
+    """The password with which a member signs in to let apps act for them: asked for, or read from stdin."""
+    password = _read_password(name)
+    call(context, lambda client: client.set_password(name, password))
+    print(f"{name} has a new password")
+
+
+def _read_password(name: str) -> str:
+    """Never from the command line: every user of the host could read it there."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"New password of {name}", hide_input=True, confirmation_prompt=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        fail("no password on stdin; call it in a terminal, or write the password to its stdin", Exit.USAGE)
+    return password

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import access, database, jobs, printers
+from gateway.cli import access, apps, database, jobs, printers
 from gateway.cli.session import Exit, Target, fail
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ app.add_typer(printers.app, name="printers")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.members, name="members")
 app.add_typer(access.keys, name="keys")
+app.add_typer(apps.app, name="apps")
 app.add_typer(database.app, name="db")
 
 ConfigPath = Annotated[

@@ -159,6 +159,31 @@ class Key(_Model):
     token: str | None = None
 
 
+class App(_Model):
+    """A client of the authorization server; the secret is there only in the answer to its creation."""
+
+    id: str
+    name: str
+    owner: str | None = None
+    redirect_uris: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    is_public: bool = False
+    allow_implicit: bool = False
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    secret: str | None = None
+
+
+class Grant(_Model):
+    """An app that may act for a member."""
+
+    app: str
+    name: str
+    member: str | None = None
+    scopes: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
 class GatewayEvent(_Model):
     """Something that happened, as the event stream tells it. Fleeting progress has no `seq`."""
 

@@ -19,7 +19,9 @@ from gateway.client.calls import ANSWER_WITHIN, BROKEN, Address, Calls, Sleep, e
 from gateway.client.errors import GatewayUnreachable, Refused
 from gateway.client.models import (
     Answer,
+    App,
     GatewayEvent,
+    Grant,
     Job,
     JobPage,
     Key,
@@ -192,6 +194,50 @@ class GatewayClient:
     async def revoke_key(self, key_id: str) -> None:
         """The key stops working at once."""
         await self._call("DELETE", f"/keys/{_segment(key_id)}")
+
+    async def set_password(self, member: str, password: str) -> None:
+        """The password with which a member signs in to let apps act for it."""
+        await self._call("PUT", f"/members/{_segment(member)}/password", json={"password": password})
+
+    # apps
+
+    async def apps(self) -> tuple[App, ...]:
+        """All apps one may know, without their secrets."""
+        return _many(App, await self._call("GET", "/apps"), "apps")
+
+    async def create_app(
+        self,
+        name: str,
+        owner: str,
+        redirect_uris: Sequence[str],
+        scopes: Sequence[str],
+        *,
+        public: bool,
+        implicit: bool,
+    ) -> App:
+        """Register an app; its secret is in this answer and nowhere else."""
+        wanted = {
+            "name": name,
+            "owner": owner,
+            "redirect_uris": list(redirect_uris),
+            "scopes": list(scopes),
+            "public": public,
+            "allow_implicit": implicit,
+        }
+        return _one(App, await self._call("POST", "/apps", json=wanted))
+
+    async def revoke_app(self, app_id: str) -> None:
+        """The app and all its tokens stop working at once."""
+        await self._call("DELETE", f"/apps/{_segment(app_id)}")
+
+    async def grants(self) -> tuple[Grant, ...]:
+        """Which apps may act for whom."""
+        return _many(Grant, await self._call("GET", "/grants"), "grants")
+
+    async def withdraw_grant(self, app_id: str, member: str | None = None) -> None:
+        """An app may act for a member (None: oneself) no more."""
+        params = {} if member is None else {"member": member}
+        await self._call("DELETE", f"/grants/{_segment(app_id)}", params=params)
 
     # events
 

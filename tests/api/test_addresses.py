@@ -19,7 +19,7 @@ from tests.support.stand import BEN
 
 PARTS = {
     "printer_id": "1", "printer": "mk3", "job_id": a_job().job_id, "task_id": a_job().job_id,
-    "file_id": a_job().job_id, "key_id": "none",
+    "file_id": a_job().job_id, "key_id": "none", "app_id": "none", "member": "none",
 }  # fmt: skip
 ADDRESSES = sorted(
     {(dialect.name, root + operation.path.format(**PARTS))

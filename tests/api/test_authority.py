@@ -61,13 +61,19 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "POST /keys": frozenset({A}),
     "DELETE /keys/{key_id}": frozenset({R, W}),
     "GET /events": frozenset({R}),
+    "GET /apps": frozenset({R}),
+    "POST /apps": frozenset({A}),
+    "DELETE /apps/{app_id}": frozenset({R, W}),
+    "GET /grants": frozenset({R}),
+    "DELETE /grants/{app_id}": frozenset({R, W}),
+    "PUT /members/{member}/password": frozenset({R, W}),
 }
 OPERATIONS = [(dialect, operation) for dialect in (FORGE, NATIVE) for operation in dialect.operations]
 #: What stands for the variable parts: nothing that exists, so that nothing happens.
 NOTHING = {
     "printer_id": "99", "printer": "none", "job_id": "00000000-0000-4000-9000-000000000000",
     "task_id": "00000000-0000-4000-9000-000000000001", "file_id": "00000000-0000-4000-9000-000000000002",
-    "key_id": "none",
+    "key_id": "none", "app_id": "none", "member": "none",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from gateway.api.http.app import render_problem
 from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import Dialect
 from gateway.api.http.problems import Problem
-from gateway.api.native import events, files, jobs, members, printers
+from gateway.api.native import apps, events, files, jobs, members, printers
 
 NATIVE = Dialect(
     name="gateway",
@@ -37,6 +37,12 @@ NATIVE = Dialect(
         members.list_keys,
         members.create_key,
         members.revoke_key,
+        apps.list_apps,
+        apps.create_app,
+        apps.revoke_app,
+        apps.list_grants,
+        apps.withdraw_grant,
+        apps.set_password,
         events.stream_events,
     ),
     authenticate=by_bearer_or_peer,

@@ -1,0 +1,93 @@
+"""Bodies about apps, what members granted them, and passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.http.reading import Name
+from gateway.auth.passwords import LONGEST, SHORTEST
+from gateway.auth.redirects import REDIRECT_URIS, URI_CHARS
+
+
+class AppScope(StrEnum):
+    """What an app can be given."""
+
+    DATA_READ = "data:read"
+    DATA_WRITE = "data:write"
+
+
+class App(BaseModel):
+    """A client of the authorization server, without its secret."""
+
+    id: str = Field(description="Its `client_id`.")
+    name: str
+    owner: str | None = Field(description="The member it acts for with its own credentials.")
+    redirect_uris: list[str]
+    scopes: list[AppScope] = Field(description="The most it may ask for.")
+    is_public: bool = Field(description="It has no secret, and shows a PKCE verifier instead.")
+    allow_implicit: bool
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class AppWithSecret(App):
+    """A new app. The secret is shown this once; a public app has none."""
+
+    secret: str | None
+
+
+class Apps(BaseModel):
+    """All apps one may know."""
+
+    apps: list[App]
+
+
+class NewApp(BaseModel):
+    """An app to be registered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    owner: Name = Field(description="A member's name or id.")
+    redirect_uris: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=URI_CHARS)]], Field(max_length=REDIRECT_URIS)
+    ] = []
+    scopes: Annotated[list[AppScope], Field(min_length=1, max_length=len(AppScope))] = list(AppScope)
+    public: bool = False
+    allow_implicit: bool = False
+
+
+class Grant(BaseModel):
+    """An app that may act for a member."""
+
+    app: str = Field(description="The app's id.")
+    name: str
+    member: str | None
+    scopes: list[AppScope]
+    since: datetime
+
+
+class Grants(BaseModel):
+    """What members let apps do."""
+
+    grants: list[Grant]
+
+
+class WithdrawalQuery(BaseModel):
+    """Whose grant is meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    member: str | None = Field(None, max_length=200, description="Administrators: a member's name or id.")
+
+
+class NewPassword(BaseModel):
+    """A member's password from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]
