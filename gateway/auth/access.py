@@ -1,16 +1,24 @@
 """Who may see and do what. Scopes (`data:read`, `data:write`) are asked for at the door, before these rules.
 
-                              admin   organization's admin   printer's owner   job's owner   same organization
-    see or command a job        x              x                    x               x
-    use a printer, see it       x              x                    x                              x
-    adjust it, answer it        x              x                    x               x               if idle
-    confirm its plate clear     x              x                    x                              x
-    stop it (emergency)         x              x                    x                              x
-    change printers, keys       x
+                          admin  organization's  printer's  job's   same          member of the printer
+                                 admin           owner      owner   organization  (its role)
+    see a job               x         x              x        x
+    command a job           x         x              x        x                   own, if is_job_scoped
+    use a printer, see it   x         x              x                  x         x
+    adjust it, answer it    x         x              x        x      if idle      if idle
+    confirm its plate       x         x              x                  x         x
+    stop it (emergency)     x         x              x                  x         x
+    tell it commands        x         x              x                            if is_printer_scoped
+    share it, give it up    x         x              x
+    change keys, members    x
 
 "admin" holds the scope `admin`. An organization's admin counts for the job's organization and the printer's.
 Confirming and stopping are for everybody who may print there: the one who stands before the machine and lifts
 the part off, or sees it burn, is a colleague as often as the owner.
+
+A member of a printer may be of any organization. A role takes as well as gives: its job's owner does without
+pause, resume and cancel on a printer where its role is not job scoped. A printer that called in and was given
+up is nobody's: its former owner and the organization know of it no more; administrators do.
 """
 
 from __future__ import annotations
@@ -18,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.domain.call_in import CALL_IN_DRIVER, PrinterRole
 from gateway.domain.job import Job
 from gateway.domain.member import Principal
 from gateway.domain.printer import Printer
@@ -53,67 +62,92 @@ def is_admin_of(principal: Principal, organization_id: int | None) -> bool:
 
 def owns_printer(principal: Principal, printer: Printer | None) -> bool:
     """Whether it is the printer's owner."""
-    return printer is not None and printer.owner_id == principal.member_id
+    return printer is not None and printer.owner_id == principal.member_id and not is_given_up(printer)
+
+
+def is_given_up(printer: Printer) -> bool:
+    """Whether it called in, was registered, and is not any more."""
+    return printer.driver == CALL_IN_DRIVER and not printer.enabled
+
+
+def role_of(principal: Principal, printer: Printer | None, state: State) -> PrinterRole | None:
+    """What it may do as a member of the printer; None: it is none."""
+    return None if printer is None else state.roles.get((printer.printer_id, principal.member_id))
 
 
 def may_see_job(principal: Principal, job: Job, printer: Printer | None) -> bool:
     """`printer` is the job's, None while it has none."""
+    return job.member_id == principal.member_id or _has_authority(principal, job, printer)
+
+
+def _has_authority(principal: Principal, job: Job, printer: Printer | None) -> bool:
+    """Whether it may see and command the job, whosever it is."""
     return (
-        job.member_id == principal.member_id
-        or owns_printer(principal, printer)
+        owns_printer(principal, printer)
         or is_admin_of(principal, job.organization_id)
         or (printer is not None and is_admin_of(principal, printer.organization_id))
     )
 
 
-def may_command_job(principal: Principal, job: Job, printer: Printer | None) -> bool:
-    """Pause, resume, cancel, resolve, give a verdict: whoever may see it. `printer` as above."""
-    return may_see_job(principal, job, printer)
+def may_command_job(principal: Principal, job: Job, printer: Printer | None, state: State) -> bool:
+    """Pause, resume, cancel, resolve, give a verdict. `printer` as above.
+
+    Whoever may see it; one who only owns the job, and whose role on the printer is not job scoped, may not.
+    """
+    role = role_of(principal, printer, state)
+    is_own = job.member_id == principal.member_id and (role is None or role.is_job_scoped)
+    return is_own or _has_authority(principal, job, printer)
 
 
-def may_see_printer(principal: Principal, printer: Printer) -> bool:
+def may_see_printer(principal: Principal, printer: Printer, state: State) -> bool:
     """Whether it is told that this printer exists and how it is."""
-    return (
-        principal.is_admin
-        or owns_printer(principal, printer)
+    if principal.is_admin:
+        return True
+    return not is_given_up(printer) and (
+        owns_printer(principal, printer)
         or printer.organization_id == principal.organization_id
+        or role_of(principal, printer, state) is not None
     )
 
 
-def may_use_printer(principal: Principal, printer: Printer) -> bool:
+def may_use_printer(principal: Principal, printer: Printer, state: State) -> bool:
     """Send jobs to it."""
-    return may_see_printer(principal, printer)
+    return may_see_printer(principal, printer, state)
 
 
 def may_own(principal: Principal, printer: Printer) -> bool:
     """Say who else uses it, and give it up: its owner, and admins."""
+    if is_given_up(printer):
+        return principal.is_admin
     return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
 
 
 def may_tell(principal: Principal, printer: Printer, state: State) -> bool:
     """Give it commands of its own (reset, calibrate, settings): who may own it, and whom the owner let."""
-    role = state.roles.get((printer.printer_id, principal.member_id))
+    role = role_of(principal, printer, state)
     return may_own(principal, printer) or (role is not None and role.is_printer_scoped)
 
 
-def may_confirm_plate(principal: Principal, printer: Printer) -> bool:
+def may_confirm_plate(principal: Principal, printer: Printer, state: State) -> bool:
     """Say that its plate is clear, or occupied."""
-    return may_use_printer(principal, printer)
+    return may_use_printer(principal, printer, state)
 
 
 def may_tend(principal: Principal, printer: Printer, state: State) -> bool:
     """Adjust it and answer its questions: whoever may command the job on it; on an idle one, use it."""
     job = next((job for job in state.jobs.values() if _has(job, printer)), None)
-    return may_use_printer(principal, printer) if job is None else may_command_job(principal, job, printer)
+    if job is None:
+        return may_use_printer(principal, printer, state)
+    return may_command_job(principal, job, printer, state)
 
 
 def _has(job: Job, printer: Printer) -> bool:
     return job.printer_id == printer.printer_id and job.is_on_printer
 
 
-def may_stop(principal: Principal, printer: Printer) -> bool:
+def may_stop(principal: Principal, printer: Printer, state: State) -> bool:
     """Stop it at once, whoever's print it is."""
-    return may_see_printer(principal, printer)
+    return may_see_printer(principal, printer, state)
 
 
 def may_see_event(principal: Principal, event: Subjects, state: State) -> bool:
@@ -124,7 +158,7 @@ def may_see_event(principal: Principal, event: Subjects, state: State) -> bool:
     if printer is None:
         return False
     if event.work_id is None:
-        return may_see_printer(principal, printer)
+        return may_see_printer(principal, printer, state)
     return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.auth import access
 from gateway.auth.access import JobScope
+from gateway.domain.call_in import CALL_IN_DRIVER, PrinterRole
 from gateway.domain.events import CommandGiven, Event, KeyCreated, PlateChanged
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.member import Principal, Scope
@@ -37,9 +38,9 @@ def who(rule: object) -> set[str]:
 
 
 def test_jobs() -> None:
-    for rule in (access.may_see_job, access.may_command_job):
-        assert who(lambda p, rule=rule: rule(p, JOB, PRINTER)) == {"ADMIN", "BOSS", "ANA", "BEN"}
-        assert who(lambda p, rule=rule: rule(p, JOB, None)) == {"ADMIN", "BOSS", "BEN"}
+    for printer, mine in ((PRINTER, {"ADMIN", "BOSS", "ANA", "BEN"}), (None, {"ADMIN", "BOSS", "BEN"})):
+        assert who(lambda p, printer=printer: access.may_see_job(p, JOB, printer)) == mine
+        assert who(lambda p, printer=printer: access.may_command_job(p, JOB, printer, STATE)) == mine
 
 
 def test_a_job_on_another_organizations_printer() -> None:
@@ -52,11 +53,75 @@ def test_a_job_on_another_organizations_printer() -> None:
 )
 def test_printers(rule: object) -> None:
     mine = {"ADMIN", "BOSS", "ANA", "BEN", "COLIN"}
-    assert who(lambda p: rule(p, PRINTER)) == mine  # type: ignore[operator]
+    assert who(lambda p: rule(p, PRINTER, STATE)) == mine  # type: ignore[operator]
 
 
 def test_a_printers_owner_may_use_it_from_another_organization() -> None:
-    assert access.may_use_printer(replace(PRINTER_OWNER, organization_id=7), PRINTER)
+    assert access.may_use_printer(replace(PRINTER_OWNER, organization_id=7), PRINTER, STATE)
+
+
+# ---------------------------------------------------------------- members of a printer, and given-up printers
+
+
+def sharing(**rights: bool) -> State:
+    """Sid, of another organization, is a member of mk3."""
+    return State(printers={1: PRINTER}, roles={(1, "SID"): PrinterRole(1, "SID", **rights)})
+
+
+def test_a_member_of_a_printer_may_use_it_from_another_organization() -> None:
+    everybody = {"ADMIN", "BOSS", "ANA", "BEN", "COLIN", "SID"}
+    for rule in (access.may_use_printer, access.may_see_printer, access.may_confirm_plate, access.may_stop):
+        assert who(lambda p, rule=rule: rule(p, PRINTER, sharing())) == everybody
+    other = replace(PRINTER, printer_id=2)
+    assert not access.may_use_printer(STRANGER, other, sharing()), "of this printer, not of all of them"
+
+
+def test_a_member_of_a_printer_sees_only_its_own_jobs_there() -> None:
+    theirs = replace(JOB, member_id="SID", organization_id=2)
+    assert not access.may_see_job(STRANGER, JOB, PRINTER)
+    assert not access.may_command_job(STRANGER, JOB, PRINTER, sharing())
+    assert access.may_see_job(STRANGER, theirs, PRINTER)
+    assert access.printer_jobs(STRANGER, PRINTER) == JobScope("SID", None, 1)
+
+
+@pytest.mark.parametrize(("is_job_scoped", "may"), [(True, True), (False, False)])
+def test_a_role_says_whether_its_member_commands_its_own_jobs(is_job_scoped: bool, may: bool) -> None:
+    theirs = replace(JOB, member_id="SID", organization_id=2)
+    state = sharing(is_job_scoped=is_job_scoped)
+    assert access.may_command_job(STRANGER, theirs, PRINTER, state) is may
+    assert access.may_see_job(STRANGER, theirs, PRINTER), "it is its own all the same"
+    for principal in (ADMIN, ORG_ADMIN, PRINTER_OWNER, OTHER_ADMIN):
+        assert access.may_command_job(principal, theirs, PRINTER, state), "others' roles take nothing"
+
+
+def test_a_role_takes_nothing_from_an_admin_of_the_printers_organization() -> None:
+    state = State(printers={1: PRINTER}, roles={(1, "BOSS"): PrinterRole(1, "BOSS", is_job_scoped=False)})
+    assert access.may_command_job(ORG_ADMIN, replace(JOB, member_id="BOSS"), PRINTER, state)
+
+
+def test_commands_to_the_printer_itself() -> None:
+    owners = {"ADMIN", "BOSS", "ANA"}
+    assert who(lambda p: access.may_tell(p, PRINTER, sharing())) == owners
+    assert who(lambda p: access.may_tell(p, PRINTER, sharing(is_printer_scoped=True))) == owners | {"SID"}
+    assert who(lambda p: access.may_own(p, PRINTER)) == owners
+
+
+def test_a_member_may_tend_an_idle_printer_and_not_anothers_print() -> None:
+    state = sharing()
+    assert access.may_tend(STRANGER, PRINTER, state)
+    state.jobs[1] = replace(JOB, status=JobStatus.PRINTING)
+    assert not access.may_tend(STRANGER, PRINTER, state)
+
+
+def test_a_printer_that_was_given_up_is_nobodys() -> None:
+    gone = replace(PRINTER, driver=CALL_IN_DRIVER, enabled=False)
+    state = State(printers={1: gone})
+    for rule in (access.may_use_printer, access.may_see_printer, access.may_stop, access.may_tell):
+        assert who(lambda p, rule=rule: rule(p, gone, state)) == {"ADMIN"}
+    assert who(lambda p: access.may_own(p, gone)) == {"ADMIN"}
+    assert who(lambda p: access.may_see_job(p, JOB, gone)) == {"ADMIN", "BOSS", "BEN"}
+    disabled = replace(PRINTER, enabled=False)  # gone from the configuration: its owner put it there
+    assert access.may_use_printer(PRINTER_OWNER, disabled, State(printers={1: disabled}))
 
 
 def event(kind: type[Event], **changes: object) -> Event:
@@ -130,4 +195,5 @@ def test_what_a_list_shows_may_be_seen(
 @given(PRINCIPALS, NAMES, ORGANIZATIONS)
 def test_whoever_may_print_may_stop(principal: Principal, owner: str, organization: int) -> None:
     printer = replace(PRINTER, owner_id=owner, organization_id=organization)
-    assert access.may_stop(principal, printer) or not access.may_use_printer(principal, printer)
+    can_use = access.may_use_printer(principal, printer, STATE)
+    assert access.may_stop(principal, printer, STATE) or not can_use

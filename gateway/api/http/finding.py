@@ -30,21 +30,26 @@ async def visible_job(call: AnyCall, job_id: str) -> Job | None:
 async def commandable_job(call: AnyCall, job_id: str) -> Job | None:
     """The job, if the caller may pause, resume and cancel it."""
     job = await call.services.queries.job(job_id)
-    if job is None or not may_command_job(call.principal, job, printer_of(call, job)):
+    if job is None or not may_command_job(
+        call.principal, job, printer_of(call, job), call.services.engine.state
+    ):
         return None
     return job
 
 
 def usable_printer(call: AnyCall, printer_id: int) -> Printer | None:
     """The printer, if the caller may use it."""
-    printer = call.services.engine.state.printers.get(printer_id)
-    return printer if printer is not None and may_use_printer(call.principal, printer) else None
+    state = call.services.engine.state
+    printer = state.printers.get(printer_id)
+    return printer if printer is not None and may_use_printer(call.principal, printer, state) else None
 
 
 def usable_printers(call: AnyCall) -> list[Printer]:
     """All printers the caller may use, oldest first."""
-    printers = call.services.engine.state.printers.values()
-    found = [printer for printer in printers if may_use_printer(call.principal, printer)]
+    state = call.services.engine.state
+    found = [
+        printer for printer in state.printers.values() if may_use_printer(call.principal, printer, state)
+    ]
     return sorted(found, key=lambda printer: printer.printer_id)
 
 

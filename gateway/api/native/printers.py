@@ -61,8 +61,8 @@ async def set_plate(call: Call[NoQuery, schemas.PlateChange]) -> web.StreamRespo
     The next job starts only on a clear plate. Look at the machine first.
     """
     printer = printer_by(call, call.path("printer"))
-    if not may_confirm_plate(call.principal, printer):
-        raise Failure(403, f"The plate of {printer.name} is for its owner to confirm.")
+    if not may_confirm_plate(call.principal, printer, call.services.engine.state):
+        raise Failure(403, f"The plate of {printer.shown_name} is for its owner to confirm.")
     command = SetPlate(printer.printer_id, call.body.plate, by_whom(call))
     return reply(_shape(call, await call.services.engine.execute(command)))
 
@@ -71,7 +71,7 @@ def _tended(call: AnyCall) -> Printer:
     """The printer, if the caller may meddle with what it does now."""
     printer = printer_by(call, call.path("printer"))
     if not may_tend(call.principal, printer, call.services.engine.state):
-        raise Failure(403, f"{printer.name} prints for somebody else; its owner or theirs may do that.")
+        raise Failure(403, f"{printer.shown_name} prints for somebody else; its owner or theirs may do that.")
     return printer
 
 
@@ -113,7 +113,7 @@ async def stop_printer(call: Call[NoQuery, None]) -> web.StreamResponse:
     Heaters and motors go off; the printer must be reset at the machine before it prints again.
     """
     printer = printer_by(call, call.path("printer"))
-    if not may_stop(call.principal, printer):
-        raise Failure(403, f"You may not stop {printer.name}. Use the switch at the machine.")
+    if not may_stop(call.principal, printer, call.services.engine.state):
+        raise Failure(403, f"You may not stop {printer.shown_name}. Use the switch at the machine.")
     task = await call.services.engine.emergency_stop(printer.printer_id, call.principal.member_id)
     return reply(shapes.task(task), 202)
