@@ -158,7 +158,8 @@ async def test_a_client_that_hung_up_in_mid_poll_gets_it_with_its_next(faye: Fay
     await until(lambda: faye.outcomes == [Outcome.DELIVERED])
 
 
-async def test_an_exchange_whose_handler_was_canceled_leaves_the_message_for_the_next(host: Host) -> None:
+@pytest.mark.parametrize("is_handed_over", [False, True])
+async def test_an_exchange_that_is_canceled_leaves_the_message_for_the_next(is_handed_over: bool) -> None:
     clock = FakeClock()
     server = BayeuxServer(may_subscribe=lambda channel, token: True, new_id=lambda: "c1")
     exchanges = Exchanges(server, clock.monotonic, lambda channel, is_heard: None)
@@ -169,9 +170,16 @@ async def test_an_exchange_whose_handler_was_canceled_leaves_the_message_for_the
     assert exchanges.receive(json.dumps(connect("c1")), line) is None
     waiting = Waiting(exchanges, make_mocked_request("POST", "/faye"))
     exchanges.attach(line, waiting)
-    waiting.parcel.cancel()
-    exchanges.publish(COMMAND, {"n": 1}, outcomes.append)
-    await asyncio.sleep(0)
+    if is_handed_over:
+        exchanges.publish(COMMAND, {"n": 1}, outcomes.append)
+        await asyncio.sleep(0)
+        assert waiting.parcel.done()
+        waiting.abandon()
+    else:
+        waiting.parcel.cancel()
+        exchanges.publish(COMMAND, {"n": 1}, outcomes.append)
+        await asyncio.sleep(0)
+        waiting.abandon()
     assert outcomes == []
     parcel = exchanges.receive(json.dumps(connect("c1")), Line("10.0.0.1"))
     assert parcel is not None

@@ -64,6 +64,13 @@ class Waiting:
         else:
             self.parcel.set_result(parcel)
 
+    def abandon(self) -> None:
+        """The handler was canceled: what was handed over already is not written."""
+        if self.parcel.done() and not self.parcel.cancelled():
+            parcel = self.parcel.result()
+            if parcel is not None:
+                self._exchanges.settle(parcel, Written.NO)
+
     def is_gone(self, now: float) -> bool:
         """`Receiver`: the client hung up."""
         return is_gone(self._request)
@@ -139,8 +146,7 @@ class Endpoint:
         try:
             return await waiting.parcel
         except asyncio.CancelledError:
-            if waiting.parcel.done() and not waiting.parcel.cancelled() and waiting.parcel.result():
-                self._exchanges.settle(waiting.parcel.result(), Written.NO)
+            waiting.abandon()
             raise
         finally:
             self._exchanges.detach(line)
