@@ -67,7 +67,11 @@ def list_(
 @app.command("show")
 def show_(context: typer.Context, job: Which, json: Json = False) -> None:
     """Everything about one job."""
-    found = call(context, lambda client: _find(client, job))
+
+    async def work(client: GatewayClient) -> Job:
+        return await client.job((await _find(client, job)).id)
+
+    found = call(context, work)
     if json:
         show.as_json(found)
     else:

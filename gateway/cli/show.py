@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from gateway.client.models import Job, Printer, Prompt, RecoveryPlan
+    from gateway.client.models import Callback, Job, Printer, Prompt, RecoveryPlan
 
 #: Characters a line may have when it goes to a file or a pipe: more than any line, so that none is broken.
 WIDTH_OF_A_PIPE = 10_000
@@ -196,8 +196,24 @@ def one_job(job: Job) -> None:
             ("file", job.file.name if job.file else None), ("progress", percent(job.progress)),
             ("line", job.line), ("created", instant(job.created_at)), ("began", instant(job.started_at)),
             ("ended", instant(job.ended_at)),
+            ("told", _told(job.callback)),
         ]
     )  # fmt: skip
+
+
+def _told(callback: Callback | None) -> str:
+    """Whether the app's own server hears of the job."""
+    if callback is None:
+        return ""
+    words = [f"{callback.host}: {callback.state}"]
+    if callback.delivered_at is not None:
+        newest = "" if callback.is_up_to_date else ", not the newest state"
+        words.append(f"delivered {instant(callback.delivered_at)}{newest}")
+    if callback.last_error is not None:
+        words.append(f"{callback.last_error} ({callback.failures} in a row)")
+    if callback.next_at is not None:
+        words.append(f"again {instant(callback.next_at)}")
+    return "; ".join(words)
 
 
 def _asks(prompt: Prompt | None) -> str:

@@ -60,6 +60,19 @@ class JobFile(_Model):
     size: int | None = None
 
 
+class Callback(_Model):
+    """How the updates to an app's own server go."""
+
+    host: str | None = None
+    state: str
+    failures: int = 0
+    last_status: int | None = None
+    last_error: str | None = None
+    next_at: datetime | None = None
+    delivered_at: datetime | None = None
+    is_up_to_date: bool = False
+
+
 class Job(_Model):
     """A print job."""
 
@@ -76,6 +89,7 @@ class Job(_Model):
     printer_id: int | None = None
     printer: str | None = None
     file: JobFile | None = None
+    callback: Callback | None = None  # of a job that was asked for by itself
     progress: float | None = None
     position: int | None = None
     line: int | None = None

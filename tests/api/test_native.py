@@ -20,7 +20,7 @@ from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Member, Scope
 from gateway.domain.observations import Alarm, HeadPosition, PrintPhase, Prompt
 from gateway.domain.orders import Adjust, AnswerPrompt, EmergencyStop, PausePrint, StartPrint
-from gateway.engine.ports import StoreUnavailable
+from gateway.engine.ports import Callback, CallbackState, StoreUnavailable
 from tests.api.host import EVE, GCODE, MAX_UPLOAD, Host, a_job
 from tests.api.test_forge_mapping import jobs
 from tests.support.stand import ANA, BEN, START, house, report, seen
@@ -314,7 +314,7 @@ async def test_new_job(host: Host) -> None:
     }  # fmt: skip
     assert "plate" in job["waiting"]
     shown = await call(host, "GET", f"/jobs/{job['id']}")
-    assert await shown.json() == job | {"attempt_list": []}
+    assert await shown.json() == job | {"attempt_list": [], "callback": None}
 
 
 @pytest.mark.parametrize("printer", ["mk3", 1, "1"])
@@ -548,3 +548,25 @@ async def test_what_is_wrong_is_said_in_words(host: Host, path: str, body: Any, 
     assert response.status == 422
     assert words in detail
     assert "pattern" not in detail
+
+
+async def test_how_the_updates_of_a_job_go_is_shown(host: Host) -> None:
+    url = "https://app.example/hook?token=secret"
+    await host.put_jobs(a_job(callback_url=url, callback_interval=30))
+    path = f"{ROOT}/jobs/{a_job().job_id}"
+    first = (await (await call(host, "GET", f"/jobs/{a_job().job_id}")).json())["callback"]
+    assert (first["host"], first["state"], first["interval"], first["is_up_to_date"]) == (
+        "app.example", "probing", 30, False,
+    )  # fmt: skip
+    known = Callback(
+        1, url, CallbackState.ACTIVE, failures=2, tried_at=START, next_at=START, last_status=503,
+        last_error="it answers with status 503", delivered_version=1, delivered_at=START,
+    )  # fmt: skip
+    await host.outbox.save(known)
+    response = await host.client.get(path, headers=await host.bearer())
+    text = await response.text()
+    assert "secret" not in text
+    schemas.JobWithAttempts.model_validate_json(text)
+    shown = (await response.json())["callback"]
+    assert (shown["failures"], shown["last_status"], shown["is_up_to_date"]) == (2, 503, True)
+    assert shown["delivered_at"] == shown["next_at"] == "2016-05-18T05:42:02.000Z"

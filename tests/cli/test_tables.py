@@ -151,3 +151,13 @@ def test_how_a_job_stands(changes: dict[str, object], standing: str) -> None:
 def test_percent(progress: float | None, shown: str) -> None:
     """100% is said when it is so, not before."""
     assert show.percent(progress) == shown
+
+
+def test_who_is_told_of_a_job_and_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    callback = {
+        "host": "app.example", "state": "active", "failures": 2, "last_error": "it took too long",
+        "next_at": "2016-05-18T06:00:00Z", "delivered_at": None, "is_up_to_date": False,
+    }  # fmt: skip
+    show.one_job(Job.model_validate(job(callback=callback)))
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("told")]
+    assert line.startswith("told     app.example: active; it took too long (2 in a row); again 2016-05-18 ")

@@ -152,12 +152,16 @@ def _whose(call: AnyCall, asked: schemas.JobsQuery) -> dict[str, Any]:
     "GET", "/jobs/{job_id}", scopes=READ, responses={200: schemas.JobWithAttempts}, is_conditional=True
 )
 async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
-    """One job, and every try to print it."""
+    """One job, every try to print it, and how the updates to an app's own server go."""
     job = await visible_job(call, call.path("job_id").lower())
     if job is None:
         raise Failure(404, _NO_JOB)
     attempts = await call.services.queries.attempts(job.work_id)
-    body = _shape(call, job) | {"attempt_list": [shapes.attempt(attempt) for attempt in attempts]}
+    known = None if job.callback_url is None else await call.services.outbox.callback(job.work_id)
+    body = _shape(call, job) | {
+        "attempt_list": [shapes.attempt(attempt) for attempt in attempts],
+        "callback": shapes.callback(job, known),
+    }
     return reply_if_changed(call.request, body, version=job.version)
 
 

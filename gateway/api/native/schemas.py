@@ -18,6 +18,7 @@ from gateway.domain.job import AttemptResult, Reason, Verdict
 from gateway.domain.member import Scope
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, PlateClear, PrinterStatus
+from gateway.engine.ports import CallbackState
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[QueryInt, Field(ge=1, le=limits.PAGE_MAX)]
@@ -177,10 +178,26 @@ class Attempt(BaseModel):
     message: str | None
 
 
+class Callback(BaseModel):
+    """How the updates to an app's own server go."""
+
+    host: str | None = Field(description="Of the address; the rest of it may be a secret.")
+    interval: int | None = Field(description="Seconds between updates while it runs; null: 10.")
+    state: CallbackState
+    failures: int = Field(description="In a row.")
+    last_status: int | None = Field(description="Of HTTP.")
+    last_error: str | None
+    tried_at: datetime | None
+    next_at: datetime | None = Field(description="When it is tried again after a failure.")
+    delivered_at: datetime | None
+    is_up_to_date: bool = Field(description="Whether the newest state was delivered.")
+
+
 class JobWithAttempts(Job):
-    """A print job and every try to print it."""
+    """A print job, every try to print it, and who is told of it."""
 
     attempt_list: list[Attempt]
+    callback: Callback | None
 
 
 class JobPage(BaseModel):

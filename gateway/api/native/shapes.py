@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.api.http.services import RecoverySteps
 from gateway.domain.commands import PrinterCommand
@@ -16,7 +17,7 @@ from gateway.domain.member import Key, Member
 from gateway.domain.observations import Prompt
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
-from gateway.engine.ports import StoredEvent
+from gateway.engine.ports import Callback, StoredEvent
 
 _NO_PRESENCE = Presence()
 
@@ -91,6 +92,26 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
         "version": row.version,
+    }
+
+
+def callback(row: Job, known: Callback | None) -> dict[str, Any] | None:
+    """How the updates to the app's own server go; None when it asked for none."""
+    if row.callback_url is None:
+        return None
+    known = known if known is not None and known.url == row.callback_url else None
+    known = known or Callback(row.work_id, row.callback_url)
+    return {
+        "host": urlsplit(known.url).hostname,
+        "interval": row.callback_interval,
+        "state": known.state.value,
+        "failures": known.failures,
+        "last_status": known.last_status,
+        "last_error": known.last_error,
+        "tried_at": instant(known.tried_at),
+        "next_at": instant(known.next_at),
+        "delivered_at": instant(known.delivered_at),
+        "is_up_to_date": known.delivered_version >= row.version,
     }
 
 
