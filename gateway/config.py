@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.config_auth import Auth
 from gateway.config_printing import Park, Scripts
 
 #: Read when no path is given and it exists.
@@ -270,6 +271,7 @@ class Config(BaseSettings):
     safety: Safety = Safety()
     forge: Forge = Forge()
     outbound: Outbound = Outbound()
+    auth: Auth = Auth()
     printers: tuple[PrinterConfig, ...] = ()
 
     @classmethod
@@ -380,7 +382,7 @@ def _credentials(directory: Path) -> dict[str, Any]:
 def _sections() -> dict[str, type[BaseModel]]:
     return {
         "server": Server, "store": Store, "streamer": Streamer, "safety": Safety, "forge": Forge,
-        "outbound": Outbound,
+        "outbound": Outbound, "auth": Auth,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from secrets import token_bytes
@@ -34,8 +35,10 @@ from gateway.api.http.services import Services
 from gateway.api.http.sign_in import SignIn
 from gateway.api.native.dialect import NATIVE
 from gateway.api.oauth.dialect import DISCOVERY, OAUTH
+from gateway.auth.issuer import Issuer, Trust
 from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
+from gateway.config_auth import Auth
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import CommandRefused, ConfigurePrinters, PrinterSetting, Refusal
 from gateway.domain.file import FileRejected
@@ -71,6 +74,8 @@ log = logging.getLogger(__name__)
 SOCKET_MODE = 0o666
 #: Seconds that open requests get to end at a stop; event streams are ended at once.
 SHUTDOWN_SECONDS = 3.0
+#: Seconds that the issuer gets for an answer while a request waits, and bytes that its keys may have.
+ISSUER_SECONDS, ISSUER_BYTES = 5.0, 256 * 1024
 #: Seconds that a thread reading a whole file leaves to the event loop between two pieces of 64 KiB.
 BREATH_SECONDS = 0.0002
 
@@ -108,6 +113,8 @@ async def _serve(config: Config) -> int:
         queries, outbox = Queries(database), Outbox(database)
         going_out = WebClient(is_private_allowed=config.outbound.private_addresses)
         stack.push_async_callback(going_out.close)
+        to_issuer = WebClient(is_private_allowed=True)  # its address is the operator's word
+        stack.push_async_callback(to_issuer.close)
         engine: Engine
         client = StreamerClient(
             unix_channel(config.streamer.socket),
@@ -186,6 +193,7 @@ async def _serve(config: Config) -> int:
             version=version("print-gateway"),
             service_uid=os.getuid(),
             rate_limit=_rate_limit(config.server.rate_limit, clock),
+            issuer=_issuer(config.auth, to_issuer),
         )
         runner = web.AppRunner(
             build_app(services, [FORGE, NATIVE, OAUTH, DISCOVERY], extra_routes=call_ins.hub.routes),
@@ -221,6 +229,18 @@ def _update(engine: Engine, job: Job) -> Mapping[str, Any]:
     """What an app's own server is told of a job, in Forge's words."""
     number = job.printer_id or 0
     return callback_body(job, engine.state.printers.get(number), engine.state.presence.get(number))
+
+
+def _issuer(auth: Auth, web: WebClient) -> Issuer | None:
+    async def fetch(url: str) -> bytes:
+        answer = await web.get(url, seconds=ISSUER_SECONDS, most_bytes=ISSUER_BYTES)
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"it answers {answer.status}")
+        return answer.body
+
+    if auth.issuer is None or auth.audience is None:
+        return None
+    return Issuer(Trust(auth.issuer, auth.audience, auth.member_claim), fetch)
 
 
 def _setting(printer: PrinterConfig) -> PrinterSetting:

@@ -97,7 +97,8 @@ def test_it_is_frozen() -> None:
         ("[sever]\n", '[sever]: unknown section "sever"; did you mean "server"?'),
         (
             '[mqtt]\nurl = "mqtt://broker"',
-            '[mqtt]: unknown section "mqtt"; known here: printers, safety, server, store, streamer',
+            '[mqtt]: unknown section "mqtt"; known here: auth, forge, outbound, printers, safety, server, '
+            "store, streamer",
         ),
         (PRINTER + "bautd = 1", 'no. 1 ("mk3") bautd: unknown key "bautd"; did you mean "baud"?'),
         ('[server]\nlisten = "8080"', '[server] listen: "8080" is not an address with a port; write it like'),
@@ -111,6 +112,14 @@ def test_it_is_frozen() -> None:
             '[server] rate_limit: "1200" is not a rate; write a number per second, minute, hour or day such '
             'as "1200/minute", or "off"',
         ),
+        ('[auth]\nissuer = "https://login.example"', "[auth]: issuer and audience belong together"),
+        ('[auth]\naudience = "print-gateway"', "[auth]: issuer and audience belong together"),
+        (
+            '[auth]\naudience = "a"\nissuer = "http://login.example"',
+            "[auth] issuer: must begin with https: over http anybody on the way",
+        ),
+        ('[auth]\naudience = "a"\nissuer = "login"', '[auth] issuer: "login" is not an issuer; write it like'),
+        ('[auth]\nmember_claim = ""', '[auth] member_claim: "" must be text in quotes'),
         ("[server]\nmax_upload_bytes = 0", '[server] max_upload_bytes: "0" must be more than 0'),
         ('[store]\nurl = "sqlite:///gateway.db"', "[store] url: must be sqlite:////absolute/path/gateway.db"),
         ('[store]\nfiles = "files"', '[store] files: "files" must be an absolute path'),
@@ -286,3 +295,18 @@ def test_a_script_that_cannot_be_sent_names_printer_script_and_line(
 @pytest.mark.parametrize("text", ["lift = -1", 'by = "me"', "wait = 5"])
 def test_parking_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
     assert '[[printers]] no. 1 ("mk3") park' in problems_of_scripts(tmp_path, f"[printers.park]\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://login.example/realms/shop",
+        "https://login.example/",
+        "http://127.0.0.1:9400",
+        "http://localhost:9400",
+    ],
+)
+def test_an_issuer_is_kept_to_the_letter(path: Path, issuer: str) -> None:
+    path.write_text(f'[auth]\nissuer = "{issuer}"\naudience = "print-gateway"\n')
+    auth = load(path, {}).auth
+    assert (auth.issuer, auth.audience, auth.member_claim) == (issuer, "print-gateway", "email")
