@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ class House(Office):
         """Start a fetcher, as a process does."""
         self.run(
             Fetcher(
-                engine=self.engine, subscribe=self.hub.subscribe, web=self.web, files=self.files, inspect=look,
-                most_bytes=1000, clock=self.clock, ids=self.ids, chance=self.chance,
+                engine=self.engine, subscribe=self.hub.subscribe, web=self.web, files=self.files,
+                inspect=look, most_bytes=1000, clock=self.clock, ids=self.ids, chance=self.chance,
             ).run()
         )  # fmt: skip
 
@@ -115,7 +116,7 @@ async def test_what_may_pass_is_tried_again_later_and_later(house: House) -> Non
     await house.submit(printable_url=URL)
     await house.until(lambda: house.job().file_sha256 is not None)
     times = [at for at, _ in house.web.asked]
-    waits = [after - before - 1.0 for before, after in zip(times, times[1:], strict=False)]
+    waits = [after - before - 1.0 for before, after in pairwise(times)]
     assert [round(wait / 5.0 / 2**number, 0) for number, wait in enumerate(waits)] == [1, 1, 1]
     assert house.incoming() == []
 

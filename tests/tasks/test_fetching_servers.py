@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from gateway.domain.file import FileRejected
 from gateway.domain.job import Job
+from gateway.gcode.inspect import NotPrintable
 from gateway.gcode.printables import inspect_printable
 from gateway.tasks.fetching import Fetcher
 from gateway.transport.web import WebClient
@@ -31,6 +34,14 @@ def archive() -> bytes:
         member.size = 3
         tar.addfile(member, io.BytesIO(b"png"))
     return out.getvalue()
+
+
+def look(path: str) -> Mapping[str, Any]:
+    """The real inspection, as `main` hands it in."""
+    try:
+        return inspect_printable(Path(path))
+    except NotPrintable as refused:
+        raise FileRejected(str(refused)) from refused
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
@@ -61,7 +72,7 @@ async def fetching(folder: Path) -> AsyncIterator[tuple[Office, str]]:
         office.run(
             Fetcher(
                 engine=office.engine, subscribe=office.hub.subscribe, web=client, files=office.files,
-                inspect=lambda path: inspect_printable(Path(path)), most_bytes=MOST, clock=office.clock,
+                inspect=look, most_bytes=MOST, clock=office.clock,
                 ids=office.ids, chance=office.chance,
             ).run()
         )  # fmt: skip

@@ -23,7 +23,7 @@ from gateway.tasks.file_names import NAME_CHARS, file_name
         (r'attachment; filename="C:\\prints\\clip.gcode"', "/x", "clip.gcode"),
         ('attachment; filename="a\x1b[2Jb.gcode"', "/x", "a[2Jb.gcode"),
         ("attachment", "/x.zip", "x.zip"),
-        ("attachment; filename*=no-such-charset''x.gcode", "/x.zip", "x.zip"),
+        ("attachment; filename*=no-such-charset''x.gcode", "/x.zip", "x.gcode"),
         ('attachment; filename="  "', "/x.zip", "x.zip"),
         (None, "/" + "a" * 300 + ".gcode", ("a" * 300 + ".gcode")[-NAME_CHARS:]),
     ],
