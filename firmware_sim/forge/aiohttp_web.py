@@ -12,6 +12,8 @@ from firmware_sim.forge.web import NoAnswer, Socket, WebAnswer
 
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 """No answer of the API or of Bayeux is larger; more counts as none."""
+OPENING_SECONDS = 60.0
+"""Until the try to open a websocket is given up."""
 CHUNK_BYTES = 64 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # each call has its own
 
@@ -62,7 +64,8 @@ class AiohttpWeb:
     async def socket(self, url: str) -> AsyncIterator[Socket]:
         """See Web."""
         try:
-            opened = await self._session.ws_connect(url)
+            async with asyncio.timeout(OPENING_SECONDS):
+                opened = await self._session.ws_connect(url)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
         async with opened:

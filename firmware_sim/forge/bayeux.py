@@ -7,13 +7,15 @@ a long poll. Facts: the Bayeux protocol specification 1.0, and the order in whic
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 CONNECTION_TYPES = ("long-polling", "callback-polling", "websocket")
-SUBSCRIBE = "/meta/subscribe"
+MOST_ADVISED_SECONDS = 24 * 3600.0
+"""No client obeys an advice to wait for more than a day."""
 MOST_EVENTS = 10_000
 """Events nobody has taken out yet; a server that floods loses the oldest."""
 
@@ -222,11 +224,11 @@ class BayeuxClient:
 
     def _take_advice(self, message: Message) -> None:
         advice = _advice(message)
-        if isinstance(interval := advice.get("interval"), int | float):
-            self._interval = max(interval, 0) / 1000
-        if isinstance(timeout := advice.get("timeout"), int | float) and timeout > 0:
+        if (interval := _seconds(advice.get("interval"))) is not None:
+            self._interval = interval
+        if timeout := _seconds(advice.get("timeout")):
             # Faye waits a little longer than the server says it will hold a connect.
-            self.connect_timeout = timeout / 1000 * 1.2
+            self.connect_timeout = timeout * 1.2
 
     def _forget_session(self) -> None:
         self.client_id = None
@@ -243,7 +245,7 @@ class BayeuxClient:
         }
 
     def _subscription(self, channel: str) -> dict[str, Any]:
-        message = self._message(SUBSCRIBE, subscription=channel)
+        message = self._message("/meta/subscribe", subscription=channel)
         if ext := self._wanted[channel]:
             message["ext"] = dict(ext)
         return message
@@ -254,6 +256,13 @@ class BayeuxClient:
     def _next_id(self) -> str:
         self._ids += 1
         return str(self._ids)
+
+
+def _seconds(milliseconds: object) -> float | None:
+    """An advised time; None when it is no number from 0 up."""
+    if not isinstance(milliseconds, int | float) or not 0 <= milliseconds < math.inf:
+        return None
+    return min(milliseconds / 1000, MOST_ADVISED_SECONDS)
 
 
 def _advice(message: Message) -> Mapping[str, Any]:

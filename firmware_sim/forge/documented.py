@@ -51,7 +51,7 @@ class DocumentedFirmware(Firmware):
         if self.identity.printer_id is None:
             return
         job = report.print
-        if report.cause == "started" and job is not None and job.by == "panel":
+        if report.cause == "loading" and job is not None and job.by == "panel":
             body = {"job_name": job.name, "job_id": job.job_id, "job_data": {}}
             self.post("local_job", JOBS_PATH, body, job.job_id)
         self.post_status(report)
@@ -133,6 +133,7 @@ class DocumentedFirmware(Firmware):
             self._acknowledge(task_id, 0.0)
             return
         reason = "the file is empty" if 200 <= result.status < 300 else f"download answered {result.status}"
+        self.advance(now)  # so that the failure is the next change
         self.machine.reject(reason, now)
         failed = self.machine.changes[0]
         self._acknowledge(task_id, 1.0, failed, error_code=404, error_message=reason)

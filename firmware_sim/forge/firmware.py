@@ -205,14 +205,15 @@ class Firmware(ABC):
         self.post("registration", REGISTRATION_PATH, self.registration_body())
 
     def _registration_answered(self, answer: Answer, now: float) -> None:
-        body = answer.body
-        if not answer.is_success or not isinstance(body, Mapping) or "printer_id" not in body:
+        body = answer.body if isinstance(answer.body, Mapping) else {}
+        printer_id, token = body.get("printer_id"), body.get("auth_token")
+        if not answer.is_success or not isinstance(printer_id, int) or not isinstance(token, str):
             self._register_at = now + self.personality.retry_seconds
             return
         identity = self.identity
-        identity.printer_id, identity.auth_token = body["printer_id"], body["auth_token"]
+        identity.printer_id, identity.auth_token = printer_id, token
         identity.registered = bool(body.get("registered"))
-        identity.registration_code = body.get("registration_code")
+        identity.registration_code = _text(body.get("registration_code"))
         self._keep.save()
         self.ledger.append(
             now, "contacted", "server", printer_id=identity.printer_id, code=identity.registration_code,
