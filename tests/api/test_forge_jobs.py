@@ -42,19 +42,26 @@ async def test_new_job_with_printer_and_file_is_queued(host: Host) -> None:
     assert UUID(receipt["job_id"])
     shown = await (await get(host, f"/print/jobs/{receipt['job_id']}")).json()
     assert shown["job_name"] == "Benchy"
-    url = f"http://printhost.local:8080/ps/v1/print/jobs/{receipt['job_id']}/printable"
-    assert shown["job_data"] == {"printable_id": file.printable_id, "printable_url": url}
+    link = shown["job_data"].pop("printable_url")
+    assert link.startswith(
+        f"http://printhost.local:8080/ps/v1/print/printables/{receipt['job_id']}/"
+    )
+    assert link.endswith("-part.gcode")
+    assert shown["job_data"] == {"printable_id": file.printable_id}
     assert shown["member_id"] == BEN.member_id
     assert shown["local_job"] is False
     assert shown["job_status"]["data"] == {}
 
 
-async def test_the_printable_url_leads_to_the_file(host: Host) -> None:
-    """Byte by byte, with the token one has; for others it does not exist (Forge: GET jobs, example)."""
+async def test_the_file_of_a_job(host: Host) -> None:
+    """Byte by byte: by the link in `job_data` without a token, and by the job's own address with one."""
     file = await host.put_file(name="Würfel 2.gcode")
     await post(host, "/print/printers/1/jobs", {"printable_id": file.printable_id})
     (job,) = (await (await get(host, "/print/jobs")).json())["jobs"]
-    path = URL(job["job_data"]["printable_url"]).path.removeprefix(ROOT)
+    link = URL(job["job_data"]["printable_url"]).relative()
+    linked = await host.client.get(link)
+    assert (linked.status, await linked.read()) == (200, GCODE)
+    path = f"/print/jobs/{job['job_id']}/printable"
     fetched = await get(host, path)
     assert (fetched.status, await fetched.read()) == (200, GCODE)
     assert fetched.content_type == "application/octet-stream"
@@ -135,8 +142,11 @@ async def test_body_without_content_type_is_json(host: Host) -> None:
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        ({"printable_url": "https://example.org/part.gcode"}, "printable_id"),
-        ({"callback_url": "https://example.org/hook"}, "callback"),
+        ({"printable_url": "ftp://example.org/part.gcode"}, "printable_url"),
+        ({"printable_url": "http://127.0.0.1/part.gcode"}, "printable_url"),
+        ({"callback_url": "example.org/hook"}, "callback_url"),
+        ({"callback_url": "http://[::1]/hook"}, "callback_url"),
+        ({"callback_url": "http://example.org/hook", "callback_interval": 0}, "callback_interval"),
         (
             {"printable_id": "urn:adsk.objects:os.object:x/00000000-0000-4000-8000-00000000ffff.gcode"},
             "upload",
@@ -273,7 +283,7 @@ async def test_cancel_of_a_running_job_goes_to_its_printer(host: Host) -> None:
     ("body", "status"),
     [
         ({"command": "pause"}, 422),
-        ({"command": "firmware_upgrade", "package_url": "http://x"}, 422),
+        ({"command": "firmware_upgrade", "package_url": "http://x"}, 401),  # for who may tell the printer
         ({"command": ""}, 422),
         ({}, 422),
         ({"command": "pause", "job_id": "00000000-0000-4000-8000-00000000ffff"}, 401),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.forge import mapping, mapping_printers, mapping_tasks, schemas
+from gateway.api.forge import mapping, mapping_printers, mapping_tasks, schemas, schemas_printers
 from gateway.api.http.answers import encode
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import ENDS, Job, JobStatus, Reason, Verdict
@@ -138,9 +138,9 @@ def test_every_printer_has_words(
         temperatures={"T": 28.6875},
     )
     listed = mapping_printers.printer_object(printer(), presence, 1000.0, "FPEJMQHAG3NXE")
-    schemas.PrinterObject.model_validate_json(encode(listed))
+    schemas_printers.PrinterObject.model_validate_json(encode(listed))
     state = mapping_printers.printer_state(printer(), presence, 1000.0, job)
-    schemas.PrinterState.model_validate_json(encode(state))
+    schemas_printers.PrinterState.model_validate_json(encode(state))
     assert (listed["printer_last_health"] == "online") == (state["printer_availability"] == "online")
     assert ("job_id" in state["last_reported_state"]) == (job is not None)
 
@@ -152,7 +152,9 @@ def test_every_command_has_words(
     command = PrinterCommand(
         "00000000-0000-4000-8000-000000000001", 1, 1, "pause", "M", START, state, None, message
     )
-    schemas.CommandState.model_validate_json(encode(mapping_tasks.command_object(command, job, word)))
+    schemas_printers.CommandState.model_validate_json(
+        encode(mapping_tasks.command_object(command, job, word))
+    )
 
 
 CALLBACK_KEYS = {
