@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from gateway.domain.call_in import CALL_IN_DRIVER, CallIn, PrinterRole, call_in_name
 from gateway.domain.commands import Idempotency, SubmitJob
 from gateway.domain.deciding import Input, decide, start_due
 from gateway.domain.file import StoredFile
@@ -20,6 +21,8 @@ from gateway.engine.ports import StoredEvent, StoreUnavailable
 START = datetime(2016, 5, 18, 5, 42, 2, tzinfo=UTC)
 ANA = Member("FPEJMQHAG3NXE", "ana", 1, created_at=START)
 BEN = Member("MEMBERBENBEN0", "ben", 1, created_at=START)
+#: Autodesk's Ember, in the catalogue of printer types.
+EMBER_TYPE = "7FAF097F-DB2E-45DC-9395-A30210E789AA"
 HOME = Organization(1, "home", "5f0c1e2d3a4b5c6d7e8f9a0b")
 
 
@@ -152,6 +155,38 @@ def printer(printer_id: int = 1, name: str = "mk3", **changes: object) -> Printe
     )
 
 
+def a_call_in(printer_id: int = 58, **changes: object) -> CallIn:
+    """An Ember that has called; its token's hash is its number, 64 digits long."""
+    return replace(
+        CallIn(printer_id, EMBER_TYPE, "1.1.1.1", "", f"{printer_id:064x}", START, START),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def a_forge_printer(printer_id: int = 58, **changes: object) -> Printer:
+    """A printer that calls in and that ana has registered, with a clear plate."""
+    values: dict[str, object] = {
+        "driver": CALL_IN_DRIVER, "display_name": "Ana's Ember", "type_id": EMBER_TYPE, **changes
+    }  # fmt: skip
+    return printer(printer_id, call_in_name(printer_id), **values)
+
+
+def with_call_ins(state: State) -> State:
+    """The house, in which every printer of that kind has called."""
+    for known in state.printers.values():
+        if known.driver == CALL_IN_DRIVER:
+            call_in = a_call_in(known.printer_id)
+            state.call_ins[known.printer_id] = call_in
+            state.tokens[call_in.token_sha256] = known.printer_id
+    return state
+
+
+def with_member(state: State, printer_id: int, member: Member = BEN, **rights: bool) -> State:
+    """The house, in which somebody is a member of a printer."""
+    state.roles[printer_id, member.member_id] = PrinterRole(printer_id, member.member_id, **rights)
+    return state
+
+
 def ready(**changes: object) -> Presence:
     """A printer that is linked and ready, heard now."""
     return replace(
@@ -209,6 +244,7 @@ class Table:
         self.ids = CountingIds()
         self.orders: list[Order] = []
         self.safety: list[Order] = []
+        self.stored: dict[str, Job | None] = {}  # what the store would say of public ids
         self.draft = self._new()
 
     def _new(self) -> Draft:
@@ -227,6 +263,7 @@ class Table:
     def give(self, given: Input) -> object:
         """Decide one input and what is due after it, as the engine does, and make it the state."""
         self.draft = self._new()
+        self.draft.stored_jobs.update(self.stored)
         result = decide(self.draft, given)
         start_due(self.draft)
         self.safety += self.draft.safety_orders
