@@ -2,41 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.call_in import EXCLUSIVE_COMMANDS
 from gateway.domain.commands import (
     CancelJob,
+    ChooseFile,
+    ChoosePrinter,
     CommandRefused,
     ConfigurePrinters,
+    ContactAgain,
+    FileFetched,
+    FileNotFetched,
+    JudgeJob,
     PauseJob,
     PrinterSetting,
+    RegisterPrinter,
     ResolveJob,
     ResumeJob,
+    SetCallback,
     SetPlate,
+    StartJob,
+    TellPrinter,
+    UnregisterPrinter,
+    WithdrawJob,
 )
 from gateway.domain.deciding import Input
-from gateway.domain.job import JobStatus
+from gateway.domain.job import JobStatus, Verdict
 from gateway.domain.observations import (
     Activity,
     DriverAttached,
     DriverDetached,
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintPhase,
 )
 from gateway.domain.orders import StartPrint
 from gateway.domain.printer import Plate, PlateClear, PrinterStatus
-from tests.support.stand import ANA, Table, a_submission, house, printer, report
+from tests.support.stand import (
+    ANA,
+    BEN,
+    Table,
+    a_file,
+    a_forge_printer,
+    a_submission,
+    house,
+    printer,
+    report,
+    with_call_ins,
+)
 
 NAMES = ("left", "right")
+ALL_NAMES = (*NAMES, "forge:58")
+URL = "https://files.example.com/part"
 #: Keys a driver may speak of: the first ids the table gives (jobs, marks, commands), and local ones.
 KEYS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(1, 12)] + ["local-1", "local-2"]
 keys = st.sampled_from(KEYS)
-printers = st.sampled_from(NAMES)
-printer_ids = st.sampled_from([1, 2])
+printers = st.sampled_from(ALL_NAMES)
+printer_ids = st.sampled_from([1, 2, 58])
+members = st.sampled_from([ANA.member_id, BEN.member_id])
 
 reports = st.builds(
     report,
@@ -47,6 +77,9 @@ reports = st.builds(
     position=st.sampled_from([None, 10, 500, 1000]),
     progress=st.sampled_from([None, 0.1, 0.9]),
     reason=st.sampled_from([None, "job-canceled-at-device", "printer-stopped", "nonsense"]),
+    job_id=st.sampled_from([None, "local-id", KEYS[0]]),
+    details=st.sampled_from([None, {"layer": 3}]),
+    error_code=st.sampled_from([None, 500]),
 )
 snapshots = st.builds(
     PrinterObserved,
@@ -55,23 +88,50 @@ snapshots = st.builds(
     activity=st.sampled_from([None, *Activity]),
     current=st.none() | reports,
     ended=st.lists(reports.filter(lambda r: r.phase.is_end), max_size=2).map(tuple),
+    obstacle=st.sampled_from([None, None, None, "it has not subscribed"]),
     silent_for=st.sampled_from([None, 0.0, 30.0, 90.0]),
 )
 job_commands = st.one_of(
     *(st.builds(kind, keys, st.just(ANA.member_id)) for kind in (PauseJob, ResumeJob, CancelJob)),
     st.builds(ResolveJob, keys, st.just(ANA.member_id), st.sampled_from(JobStatus)),
 )
+work_ids = st.integers(1, 4)
+files = st.sampled_from([a_file(), replace(a_file("part.zip"), metadata={"format": "zip"})])
+preparing = st.one_of(
+    *(st.builds(kind, keys, members, printer_ids) for kind in (StartJob, ChoosePrinter)),
+    st.builds(ChooseFile, keys, members, st.none() | files, st.sampled_from([None, URL])),
+    st.builds(FileFetched, work_ids, st.just(URL), files),
+    st.builds(FileNotFetched, work_ids, st.just(URL), st.just("it is not there")),
+    st.builds(SetCallback, keys, members, st.just(URL)),
+    st.builds(WithdrawJob, keys, printer_ids),
+    st.builds(JudgeJob, keys, members, st.none() | st.sampled_from(Verdict), st.sampled_from([None, "nice"])),
+)
+calling_in = st.one_of(
+    st.builds(ContactAgain, st.sampled_from([58, 59]), st.just("1.2")),
+    st.builds(RegisterPrinter, members, st.sampled_from([f"AAAAA{c}" for c in "ABCDEFGHIJKL"])),
+    st.builds(UnregisterPrinter, printer_ids, members),
+    st.builds(TellPrinter, printer_ids, members, st.sampled_from(["log", "pause", "home", "calibrate"])),
+    st.builds(OrderProgressed, printers, keys, st.just(0.5), st.just({"progress": 0.5})),
+)
 inputs: st.SearchStrategy[Input] = st.one_of(
     snapshots,
-    st.builds(a_submission, st.just("job"), st.sampled_from([1, 2, None])),
+    st.builds(
+        a_submission,
+        st.just("job"),
+        st.sampled_from([1, 2, 58, None]),
+        file=st.none() | files,
+        printable_url=st.sampled_from([None, URL]),
+    ),
     job_commands,
+    preparing,
+    calling_in,
     st.builds(SetPlate, printer_ids, st.sampled_from(Plate), st.just("ana")),
     st.builds(OrderAnswered, printers, keys, st.sampled_from(OrderResult)),
     st.builds(DriverAttached, st.just("streamer"), st.just("x"), st.lists(snapshots, max_size=2).map(tuple)),
     st.just(DriverDetached("streamer", "gone")),
     st.builds(
         ConfigurePrinters,
-        st.lists(printers, unique=True).map(
+        st.lists(st.sampled_from(NAMES), unique=True).map(
             lambda names: tuple(PrinterSetting(n, "marlin", "ana", PlateClear.CONFIRM, "x") for n in names)
         ),
     ),
@@ -90,6 +150,13 @@ def check_starts(table: Table, plates: dict[str, Plate], new: list[StartPrint]) 
         presence = table.state.presence[printer_now.printer_id]
         assert (presence.link, presence.print_key) == (LinkState.UP, None)
         assert presence.activity is Activity.READY
+        assert presence.obstacle is None
+        assert printer_now.enabled
+        told = [c for c in table.state.commands.values() if c.printer_id == printer_now.printer_id]
+        assert not any(command.command in EXCLUSIVE_COMMANDS for command in told)
+        [job] = [job for job in table.state.jobs.values() if job.print_key == start.key]
+        assert (job.printer_id, job.job_id) == (printer_now.printer_id, start.job_id)
+        assert printer_now.driver == "forge" or str(job.printable_id).endswith(".gcode")
 
 
 def check_standing(table: Table) -> None:
@@ -105,7 +172,8 @@ def check_standing(table: Table) -> None:
 @settings(max_examples=300, deadline=None)
 @given(steps)
 def test_any_inputs_in_any_order(given_steps: list[tuple[Input, float]]) -> None:
-    table = Table(house(printer(1, "left"), printer(2, "right")))
+    table = Table(with_call_ins(house(printer(1, "left"), printer(2, "right"), a_forge_printer())))
+    table.stored["local-id"] = None
     started: set[str] = set()
     ended: dict[int, JobStatus] = {}
     for given_input, seconds in given_steps:
@@ -127,9 +195,12 @@ def test_any_inputs_in_any_order(given_steps: list[tuple[Input, float]]) -> None
             check_starts(table, plates, new)
         check_standing(table)
         for work_id, job in table.draft.job_rows.items():
-            assert work_id not in ended, "nothing follows an end"
+            assert ended.get(work_id, job.status) == job.status, (
+                "nothing follows an end but what is said of it"
+            )
             if job.is_over:
                 ended[work_id] = job.status
+                table.stored[job.job_id] = job
 
 
 @given(snapshots, st.floats(0, 200))
