@@ -12,6 +12,7 @@ from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
     Idempotency,
+    JudgeJob,
     PauseJob,
     PrinterCommand,
     Refusal,
@@ -19,7 +20,7 @@ from gateway.domain.commands import (
     TaskState,
 )
 from gateway.domain.events import Event
-from gateway.domain.job import Job, JobStatus
+from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.observations import DriverAttached, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, PausePrint, StartPrint
 from gateway.domain.printer import Plate
@@ -32,6 +33,7 @@ from tests.support.stand import (
     FakeDrivers,
     FakeFiles,
     MemoryJournal,
+    a_forge_printer,
     a_submission,
     house,
     printer,
@@ -402,3 +404,48 @@ async def test_stopping_finishes_what_was_handed_in() -> None:
     await task
     with pytest.raises(EngineBusy):
         await bench.engine.execute(a_submission())
+
+
+# ---------------------------------------------------------------- what is looked up in the store
+
+
+async def test_a_verdict_on_a_job_that_memory_has_no_more(bench: Bench) -> None:
+    job = await bench.engine.execute(a_submission())
+    bench.engine.observe(seen(ended=(report(bench.key, PrintPhase.COMPLETED),)))
+    await bench.engine.settled()
+    assert not bench.engine.state.jobs
+    judged = await bench.engine.execute(JudgeJob(job.job_id, ANA.member_id, Verdict.SUCCESSFUL, "nice"))
+    assert (judged.shown_status, judged.comment) == ("successful", "nice")
+    assert bench.journal.jobs[job.work_id] == judged
+    with pytest.raises(CommandRefused) as refused:
+        await bench.engine.execute(JudgeJob("nowhere", ANA.member_id))
+    assert refused.value.refusal is Refusal.UNKNOWN
+
+
+async def test_a_verdict_that_cannot_be_looked_up_is_told_so(bench: Bench) -> None:
+    async def broken(job_id: str) -> Job | None:
+        raise StoreUnavailable(FULL)
+
+    bench.journal.job = broken  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await bench.engine.execute(JudgeJob("gone", ANA.member_id))
+
+
+LOCAL = "d075f5ee-98b7-491a-b4b1-188260b01c59"
+
+
+async def test_a_local_print_has_the_id_of_its_printer_unless_a_job_ever_had_it() -> None:
+    bench = Bench(house(printer(), a_forge_printer()))
+    async for made in running(bench):
+        made.engine.observe(seen(report("forge:58/local_1", is_local=True, job_id=LOCAL), "forge:58"))
+        await made.engine.settled()
+        [job] = made.engine.state.jobs.values()
+        assert job.job_id == LOCAL
+        made.engine.observe(
+            seen(ended=(report("forge:58/local_1", PrintPhase.COMPLETED, is_local=True),), name="forge:58")
+        )
+        await made.engine.settled()
+        made.engine.observe(seen(report("local-2", is_local=True, job_id=LOCAL)))
+        await made.engine.settled()
+        [other] = made.engine.state.jobs.values()
+        assert other.job_id != LOCAL, "it is another job's, though that one is over"
