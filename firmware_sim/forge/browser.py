@@ -11,7 +11,7 @@ from typing import Any
 
 from firmware_sim.forge.acts import Download, Downloaded
 from firmware_sim.forge.firmware import STATUS_PATH, Command, Firmware, subscription
-from firmware_sim.forge.machine import Phase, Print, Refused, Report
+from firmware_sim.forge.state import Phase, Print, Refused, Report
 
 NO_JOB = "no running print job"
 #: Causes that the page shows with a status post; a layer is told to the task.

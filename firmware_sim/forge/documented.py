@@ -13,7 +13,7 @@ from firmware_sim.forge.firmware import (
     json_command,
     subscription,
 )
-from firmware_sim.forge.machine import Phase, Print, Refused, Report
+from firmware_sim.forge.state import Phase, Print, Refused, Report
 
 _ENDS = frozenset({"completed", "canceled", "failed"})
 

@@ -17,7 +17,8 @@ from uuid import UUID
 
 from firmware_sim.forge.acts import Act, Answer, Disconnect, Download, Downloaded, Post, Subscribe, UploadLogs
 from firmware_sim.forge.identity import Identity, IdentityFile
-from firmware_sim.forge.machine import Machine, Print, Report
+from firmware_sim.forge.machine import Machine
+from firmware_sim.forge.state import Print, Report
 
 REGISTRATION_PATH = "/print/printers/registration_code"
 STATUS_PATH = "/print/printers/status"

@@ -10,63 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from firmware_sim.forge.ledger import CallInLedger
 from firmware_sim.forge.personality import CallInPersonality
+from firmware_sim.forge.state import Phase, Print, Refused, Report
 
 FILE_ERROR = 500
 """The error code shown for a file that cannot be printed."""
-
-
-class Refused(ValueError):
-    """The machine cannot do that now; the message says why."""
-
-
-class Phase(StrEnum):
-    """What the machine is doing. MOVING: homing, parking, calibrating. OFF: no power."""
-
-    IDLE = "idle"
-    MOVING = "moving"
-    LOADING = "loading"
-    WAITING = "waiting"
-    PRINTING = "printing"
-    PAUSED = "paused"
-    ENDING = "ending"
-    OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Print:
-    """What is on the machine. `layer`: the one being printed, from 1; 0 before the start.
-
-    by: `server` or `panel`. status: the job status in the API's words.
-    """
-
-    job_id: str
-    name: str
-    layers: int
-    by: str
-    task_id: str | None = None
-    sha256: str | None = None
-    layer: int = 0
-    status: str = "received"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How the machine stands at one instant. `cause`: what just changed, a word for the ledger."""
-
-    cause: str
-    printer_status: str
-    print: Print | None
-    temperature: float
-    seconds_left: int = 0
-    error_code: int = 0
-    error_message: str = ""
-
 
 _STATUS = {
     Phase.IDLE: "ready",

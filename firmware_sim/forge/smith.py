@@ -11,7 +11,7 @@ from typing import Any
 
 from firmware_sim.forge.acts import Download, Downloaded, Reboot, UploadLogs
 from firmware_sim.forge.firmware import STATUS_PATH, Command, Firmware, json_command, subscription
-from firmware_sim.forge.machine import Phase, Print, Refused, Report
+from firmware_sim.forge.state import Phase, Print, Refused, Report
 
 RECEIVED, COMPLETED, FAILED = "received", "completed", "failed"
 _ENGINE_STATES = {

@@ -10,7 +10,7 @@ import aiohttp
 
 from firmware_sim.forge import ForgePrinter
 from firmware_sim.forge.aiohttp_web import AiohttpWeb
-from firmware_sim.forge.machine import Phase
+from firmware_sim.forge.state import Phase
 from tests.firmware_sim.forge.stub_server import StubServer
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.forge.ledger import CallInLedger, read_call_in_ledger
-from firmware_sim.forge.machine import Machine, Phase, Print, Refused
+from firmware_sim.forge.machine import Machine
 from firmware_sim.forge.personality import load_call_in_personality
+from firmware_sim.forge.state import Phase, Print, Refused
 
 JOB = Print("44964c43-176e-43a5-b36c-7694054fe028", "part", 3, "server", "task")
 

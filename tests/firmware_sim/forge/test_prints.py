@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from firmware_sim.forge.machine import Refused
+from firmware_sim.forge.state import Refused
 from tests.firmware_sim.forge.play import JOB, TASK
 from tests.firmware_sim.forge.scene import at_home, at_rest
 from tests.firmware_sim.forge.stub_server import GCODE
