@@ -104,11 +104,17 @@ class Host:
     heartbeat: float = limits.HEARTBEAT  # seconds
     issuer: Issuer | None = None
     rate: str | None = None  # requests of one client, such as 5/minute
+    public_url: str = PUBLIC_URL
+    port: int | None = None  # None: any
+    is_new: bool = True  # False: goes on with what a former one left in the folder
+    lenient: bool = False  # at /faye
+    private_addresses: bool = False  # whether apps may name them
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
         path = self.folder / "gateway.db"
-        path.write_bytes(empty_database())
+        if self.is_new:
+            path.write_bytes(empty_database())
         self.database = Database(f"sqlite:///{path}")
         self._stack.callback(self.database.close)
         self.files = Files(self.folder / "files")
@@ -116,10 +122,10 @@ class Host:
         self.queries = Queries(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)
         signer = UrlSigner(b"k" * KEY_BYTES)
-        link = PrintableLinks(f"{PUBLIC_URL}/ps/v1", signer, self.clock)
+        link = PrintableLinks(f"{self.public_url}/ps/v1", signer, self.clock)
         self.call_ins = CallIns(
             state=lambda: self.engine.state, observe=lambda seen: self.engine.observe(seen),
-            clock=self.clock, ids=self.ids, lenient=False, printable_link=link,
+            clock=self.clock, ids=self.ids, lenient=self.lenient, printable_link=link,
         )  # fmt: skip
         self.engine = Engine(
             journal=self.journal, queries=self.queries, drivers=self.call_ins.drivers(self.drivers),
@@ -127,25 +133,27 @@ class Host:
         )  # fmt: skip
         await self.engine.start()
         self.call_ins.begin(None)
-        await self._furnish()
+        if self.is_new:
+            await self._furnish()
         self._running = asyncio.create_task(self.engine.run(), name="engine")
         self._stack.push_async_callback(self._end_engine)
         self.outbox = Outbox(self.database)
         self.services = Services(
-            outbox=self.outbox, signer=signer, url_refusal=partial(refusal_of, is_private_allowed=False),
+            outbox=self.outbox, signer=signer,
+            url_refusal=partial(refusal_of, is_private_allowed=self.private_addresses),
             printable_link=link, call_ins=self.call_ins.driver,
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, self.clock),
             inspect_printable=look_at_printable,
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,
             plan_recovery=plan_recovery,
             inspect=look_at, events=self.hub, printdb=CATALOGUE,
-            code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, self.clock), public_url=PUBLIC_URL,
+            code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, self.clock), public_url=self.public_url,
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat, sign_in=SignIn(self.clock, CHEAP), issuer=self.issuer,
             rate_limit=None if self.rate is None else RequestLimit(self.rate, self.clock),
         )  # fmt: skip
         self.app = build_app(self.services, DIALECTS, extra_routes=self.call_ins.hub.routes)
-        self.client = TestClient(TestServer(self.app))
+        self.client = TestClient(TestServer(self.app, port=self.port))
         await self.client.start_server()
         self._stack.push_async_callback(self.client.close)
         return self
@@ -155,7 +163,18 @@ class Host:
 
     async def _end_engine(self) -> None:
         self.engine.stop()
-        await self._running
+        with suppress(asyncio.CancelledError):
+            await self._running
+
+    async def kill(self) -> None:
+        """The process is gone: nothing is said to anybody, connections break."""
+        self._running.cancel()
+        server = self.client.server.runner.server
+        assert server is not None
+        for connection in server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self._stack.aclose()
 
     async def _furnish(self) -> None:
         """Ana owns the printer mk3, Ben is a colleague, Eve is of another organization with a printer xl.
