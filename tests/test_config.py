@@ -118,7 +118,7 @@ def test_it_is_frozen() -> None:
             '[auth]\naudience = "a"\nissuer = "http://login.example"',
             "[auth] issuer: must begin with https: over http anybody on the way",
         ),
-        ('[auth]\naudience = "a"\nissuer = "login"', '[auth] issuer: "login" is not an issuer; write it like'),
+        ('[auth]\naudience = "a"\nissuer = "login"', '[auth] issuer: "login" is not an issuer; write'),
         ('[auth]\nmember_claim = ""', '[auth] member_claim: "" must be text in quotes'),
         ("[server]\nmax_upload_bytes = 0", '[server] max_upload_bytes: "0" must be more than 0'),
         ('[store]\nurl = "sqlite:///gateway.db"', "[store] url: must be sqlite:////absolute/path/gateway.db"),

@@ -133,6 +133,7 @@ class Browser:
         address = f"{self.host.client.make_url(self.path)}?{self.query}"
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         session = self.host.client.session
+        session.cookie_jar.clear()  # several browsers share it: each brings its own
         return await session.request(
             method, URL(address, encoded=True), data=form, allow_redirects=False,
             headers={"Cookie": cookie} if cookie else {},
