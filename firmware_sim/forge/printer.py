@@ -18,7 +18,6 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from firmware_sim.forge.acts import (
     Act,
@@ -31,17 +30,10 @@ from firmware_sim.forge.acts import (
     Unsubscribe,
     UploadLogs,
 )
-from firmware_sim.forge.bayeux import (
-    BayeuxClient,
-    Delivered,
-    Outgoing,
-    Subscribed,
-    SubscriptionRefused,
-    TurnedAway,
-)
 from firmware_sim.forge.browser import BrowserFirmware
 from firmware_sim.forge.cable import Cable
 from firmware_sim.forge.documented import DocumentedFirmware
+from firmware_sim.forge.ear import Ear, faye_url
 from firmware_sim.forge.errands import download, upload_logs
 from firmware_sim.forge.firmware import Firmware
 from firmware_sim.forge.identity import IdentityFile
@@ -52,7 +44,6 @@ from firmware_sim.forge.network_faults import NetworkFaults
 from firmware_sim.forge.panel import Panel
 from firmware_sim.forge.personality import CallInPersonality, load_call_in_personality
 from firmware_sim.forge.smith import SmithFirmware
-from firmware_sim.forge.transports import transport_for
 from firmware_sim.forge.web import Web
 
 MANNERS: dict[str, type[Firmware]] = {
@@ -99,14 +90,8 @@ class ForgePrinter:
         self.panel = Panel(self)
         self._say = say
         self._said = ""
-        self._faye_cable = Cable(self.cable)
-        self._bayeux = BayeuxClient(
-            transport, connect_timeout=personality.connect_timeout, retry=personality.bayeux_retry
-        )
-        self._transport = transport_for(
-            self._faye_cable, faye or faye_url(url), self._bayeux, self._receive, self._lose
-        )
         self._mailbox = Mailbox(self, url)
+        self._ear = Ear(self, transport, faye or faye_url(url))
         self._stirred = asyncio.Event()
         self._turned = asyncio.Event()
         self._boot_at: float | None = 0.0
@@ -205,9 +190,8 @@ class ForgePrinter:
         self.machine.power_off(now)
         self._mailbox.clear()
         self.firmware.acts.clear()
-        self._bayeux.vanish()
+        self._ear.vanish()
         self.cable.cut()
-        self._faye_cable.cut()
         self._boot_at = now + (self.personality.boot_seconds if seconds is None else seconds)
         self.stir()
 
@@ -227,13 +211,12 @@ class ForgePrinter:
             self.firmware.switch_on(now)
         self.firmware.advance(now)
         self._strike_by_layer(now)
-        self._hear(now)
+        self._ear.hear(now)
         while self.firmware.acts:
             self._perform(self.firmware.acts.popleft(), now)
         if self._boot_at is not None:
             return  # the power failed in this very turn
-        for outgoing in self._bayeux.poll(now):
-            self._carry(outgoing, now)
+        self._ear.send(now)
         if self.firmware.panel_text != self._said:
             self._said = self.firmware.panel_text
             self._say(self._said)
@@ -243,35 +226,23 @@ class ForgePrinter:
         if self._boot_at is not None:
             due: float | None = self._boot_at
         else:
-            waits = (self.firmware.next_deadline(), self._bayeux.next_deadline())
+            waits = (self.firmware.next_deadline(), self._ear.client.next_deadline())
             due = min((at for at in waits if at is not None), default=None)
         with suppress(TimeoutError):
             async with asyncio.timeout(None if due is None else max(due - self.now(), 0.0)):
                 await self._stirred.wait()
         self._stirred.clear()
 
-    def _hear(self, now: float) -> None:
-        while self._bayeux.events:
-            match self._bayeux.events.popleft():
-                case Delivered(channel, data):
-                    self.firmware.heard(channel, data, now)
-                case Subscribed(channel):
-                    self.firmware.subscribed(channel, None, now)
-                case SubscriptionRefused(channel, error):
-                    self.firmware.subscribed(channel, error or "refused", now)
-                case TurnedAway(error):
-                    self.ledger.append(now, "turned_away", "server", error=error)
-
     def _perform(self, act: Act, now: float) -> None:
         match act:
             case Post() | Reboot():
                 self._mailbox.put(act)
             case Subscribe(channel, ext):
-                self._bayeux.subscribe(channel, ext, now)
+                self._ear.client.subscribe(channel, ext, now)
             case Unsubscribe(channel):
-                self._bayeux.unsubscribe(channel)
+                self._ear.client.unsubscribe(channel)
             case Disconnect():
-                self._bayeux.disconnect()
+                self._ear.client.disconnect()
                 self._mailbox.clear()
             case Download():
                 self.spawn(self._download(act))
@@ -285,25 +256,6 @@ class ForgePrinter:
             for fault in self.faults.strikes("layer", now, layer=layer):
                 self.ledger.append(now, "fault", "chance", name=fault.name, seconds=fault.seconds)
                 self.power_cycle(fault.seconds)
-
-    # -- Bayeux -------------------------------------------------------------------------------------------
-
-    def _carry(self, outgoing: Outgoing, now: float) -> None:
-        self.spawn(self._transport.carry(outgoing))
-        if not outgoing.is_connect:
-            return
-        for fault in self.faults.strikes("poll", now):
-            self.ledger.append(now, "fault", "chance", name=fault.name, seconds=fault.seconds)
-            asyncio.get_running_loop().call_later(fault.seconds, self._faye_cable.cut)
-
-    def _receive(self, messages: object) -> None:
-        assert isinstance(messages, list)
-        self._bayeux.receive(messages, self.now())
-        self.stir()
-
-    def _lose(self, outgoing: Outgoing) -> None:
-        self._bayeux.lost(outgoing, self.now())
-        self.stir()
 
     # -- errands ------------------------------------------------------------------------------------------
 
@@ -326,9 +278,3 @@ class ForgePrinter:
         if boot == self.boots and self._boot_at is None:
             self.firmware.uploaded(act, status, self.now())
             self.stir()
-
-
-def faye_url(url: str) -> str:
-    """`/faye` at the root of the same host: not below the API's base."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, "/faye", "", ""))
