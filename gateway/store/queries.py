@@ -11,6 +11,7 @@ Nothing here counts or skips rows where it can help it:
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -29,6 +30,10 @@ from gateway.store.schema import attempt, event, file, job, job_total, printer_c
 
 #: Statements of lists kept ready, 5 KB each: apps ask for a handful of combinations of statuses.
 _LISTS_READY: Final = 128
+#: Rows made into jobs at a stretch, a millisecond of the interpreter, and the seconds that the reading thread
+#: then leaves to the event loop: waiting for its lock, each of the loop's turns would take 5 ms and more.
+_STRETCH: Final = 100
+_BREATH: Final = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,16 @@ def total_statement(wanted: JobFilter) -> Select[Any]:
 _by_creation = attrgetter("work_id")
 
 
+def _read_all(found: list[tuple[Any, ...]]) -> list[Job]:
+    """The jobs of these rows; of many, the interpreter is left to the event loop now and then."""
+    page: list[Job] = []
+    for start in range(0, len(found), _STRETCH):
+        if start:
+            time.sleep(_BREATH)
+        page += map(rows.job_from, found[start : start + _STRETCH])
+    return page
+
+
 @lru_cache(maxsize=_LISTS_READY)
 def _list_statements(
     owners: tuple[str, ...], statuses: frozenset[str], has_limit: bool
@@ -141,7 +156,7 @@ class Queries:
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
         def unit(driver: sqlite3.Connection) -> JobPage:
-            page = [rows.job_from(row) for row in listed.rows(driver, values)]
+            page = _read_all(listed.rows(driver, values))
             page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
             return JobPage(tuple(page), counted.rows(driver, values)[0][0])
 

@@ -1,17 +1,18 @@
-"""`python -m tests.benchmarks streaming`: see docs/BENCHMARKS.md."""
+"""`python -m tests.benchmarks streaming` and `http`: see docs/BENCHMARKS.md."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.benchmarks import streaming
+from tests.benchmarks import http, streaming
 
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Figures, by hand.")
     commands = parser.add_subparsers(required=True)
     streaming.add_arguments(commands.add_parser("streaming", help="what the serial link reaches and costs"))
+    http.add_arguments(commands.add_parser("http", help="what lists and waiting clients cost"))
     arguments = parser.parse_args(words)
     return int(arguments.run(arguments))
 

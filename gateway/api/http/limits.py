@@ -14,8 +14,8 @@ PAGE_DEFAULT: Final = 20
 PAGE_MAX: Final = 1000
 #: Rows built and written at a stretch in a streamed list: about a millisecond of the event loop.
 STREAM_ROWS: Final = 100
-#: Rows fetched at a time for a streamed list: bounds memory, about 1 MB.
-FETCH_ROWS: Final = 500
+#: Rows fetched at a time for a streamed list: 3 ms of the reading thread; bounds memory too.
+FETCH_ROWS: Final = 200
 #: Largest number accepted for a limit, an offset or an id: ids stay below 2**31 on every surface.
 INTEGER_MAX: Final = 2**31 - 1
 #: Characters of a name (job, file, member, key): what printers and slicers show is far shorter.
