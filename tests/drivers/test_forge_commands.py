@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from gateway.domain.adjustment import Adjustment
@@ -212,6 +214,30 @@ def test_orders_go_to_the_driver_of_the_printers_kind() -> None:
         routing.submit(Acknowledge(name, "o", "k"))
     assert [order.printer for order in streamer.orders] == ["mk3", "forge", "other:1"]
     assert [order.printer for order in forge.orders] == ["forge:58"]
+
+
+def test_every_order_is_answered_exactly_once() -> None:
+    """Whatever comes late, twice, or not at all."""
+    stand = ForgeStand()
+    stand.start(order_id="s1")
+    stand.cancel(order_id="c1")
+    for message in stand.messages[:2]:
+        message.came_to(Outcome.UNCLEAR)
+    stand.acks(JOB, "received", progress=0.0)
+    stand.acks(JOB, "received", progress=0.0)
+    stand.acks("c1", progress=0.0, error_code=400)
+    stand.acks("c1", "completed", progress=1.0)
+    stand.pause(order_id="p1")
+    stand.messages[-1].came_to(Outcome.DROPPED)
+    stand.acks("p1", "completed", progress=1.0)
+    stand.tell("home", "t1")
+    stand.stop("e1")
+    stand.acks("e1", "completed", progress=1.0)
+    stand.passes(4000, "ready")
+    stand.acks("t1", "completed", progress=1.0)
+    stand.driver.unregistered(58)
+    counted = Counter(answer.order_id for answer in stand.answers)
+    assert counted == dict.fromkeys(("s1", "c1", "p1", "t1", "e1"), 1)
 
 
 def test_an_order_for_a_printer_nobody_registered_is_refused() -> None:
