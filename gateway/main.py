@@ -193,7 +193,7 @@ async def _serve(config: Config) -> int:
             version=version("print-gateway"),
             service_uid=os.getuid(),
             rate_limit=_rate_limit(config.server.rate_limit, clock),
-            issuer=_issuer(config.auth, to_issuer),
+            issuer=issuer_of(config.auth, to_issuer),
         )
         runner = web.AppRunner(
             build_app(services, [FORGE, NATIVE, OAUTH, DISCOVERY], extra_routes=call_ins.hub.routes),
@@ -231,7 +231,8 @@ def _update(engine: Engine, job: Job) -> Mapping[str, Any]:
     return callback_body(job, engine.state.printers.get(number), engine.state.presence.get(number))
 
 
-def _issuer(auth: Auth, web: WebClient) -> Issuer | None:
+def issuer_of(auth: Auth, web: WebClient) -> Issuer | None:
+    """The configured issuer, asked over `web`."""
     async def fetch(url: str) -> bytes:
         answer = await web.get(url, seconds=ISSUER_SECONDS, most_bytes=ISSUER_BYTES)
         if answer.status != HTTPStatus.OK:

@@ -37,6 +37,8 @@ LEEWAY_SECONDS = 60
 TOKENS_KEPT = 2000
 #: Characters of an app's id that are shown with its jobs.
 APP_ID_CHARS = 64
+#: The id of an app that its tokens do not name. Never None: that would be the member itself.
+UNNAMED_APP = "issued-elsewhere"
 #: The claim by which members are found unless another is configured.
 EMAIL = "email"
 
@@ -117,7 +119,7 @@ class Issuer:
         if member is None:
             return None
         client = claims.get("azp", claims.get("client_id"))
-        app_id = client[:APP_ID_CHARS] if isinstance(client, str) else None
+        app_id = client[:APP_ID_CHARS] if isinstance(client, str) and client else UNNAMED_APP
         return principal_of(member, _scopes(claims), app_id)
 
     def _member(self, claims: Mapping[str, Any], members: Mapping[str, Member]) -> Member | None:

@@ -84,6 +84,14 @@ async def test_a_good_token_is_its_member_with_its_scopes() -> None:
     assert found == Principal(CARL.member_id, 1, frozenset({Scope.DATA_READ, Scope.DATA_WRITE}), "slicer")
 
 
+@pytest.mark.parametrize("azp", [None, "", 7])
+async def test_a_token_without_an_app_is_still_an_apps(azp: object) -> None:
+    """Without an id it would be taken for the member itself, who may do more."""
+    found = await Asking(Web(RSA))(signed(claims(azp=azp)))
+    assert found is not None
+    assert found.app_id
+
+
 @pytest.mark.parametrize(
     ("changes", "scopes"),
     [

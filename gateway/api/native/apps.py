@@ -14,6 +14,7 @@ from gateway.api.http.answers import reply
 from gateway.api.http.operations import ADMIN, READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.native import app_schemas
+from gateway.api.native.authority import refuse_apps
 from gateway.api.native.jobs import ROOT
 from gateway.api.native.shapes import instant
 from gateway.auth.keys import hash_of
@@ -62,7 +63,7 @@ async def create_app(call: Call[NoQuery, app_schemas.NewApp]) -> web.StreamRespo
 @operation("DELETE", "/apps/{app_id}", scopes=READ_WRITE, responses={204: None})
 async def revoke_app(call: Call[NoQuery, None]) -> web.StreamResponse:
     """The app and all its tokens stop working at once. Revoking it again changes nothing."""
-    _refuse_apps(call)
+    refuse_apps(call)
     app = call.services.engine.state.grants.apps.get(call.path("app_id"))
     if app is None or not _is_own(call, app.owner_id):
         how = "`print-gateway apps list` (GET /gateway/v1/apps) lists yours"
@@ -88,7 +89,7 @@ async def list_grants(call: Call[NoQuery, None]) -> web.StreamResponse:
 @operation("DELETE", "/grants/{app_id}", scopes=READ_WRITE, responses={204: None})
 async def withdraw_grant(call: Call[app_schemas.WithdrawalQuery, None]) -> web.StreamResponse:
     """An app may act for you no more; its tokens for you stop working at once."""
-    _refuse_apps(call)
+    refuse_apps(call)
     member_id = call.principal.member_id
     if call.query.member is not None:
         if not call.principal.is_admin:
@@ -115,13 +116,6 @@ async def set_password(call: Call[NoQuery, app_schemas.NewPassword]) -> web.Stre
     password = Password(member.member_id, encoded, set_at=services.clock.wall())
     await services.engine.execute(SetPassword(password))
     return web.Response(status=204)
-
-
-def _refuse_apps(call: AnyCall) -> None:
-    """Tokens of apps, of this authorization server or of another issuer, are not the member itself."""
-    app_id = call.principal.app_id
-    if not call.principal.is_admin and app_id is not None and app_id not in call.services.engine.state.keys:
-        raise Failure(403, "An app may not do this; use a key, or print-gateway on the printers' host.")
 
 
 def _is_own(call: AnyCall, member_id: str) -> bool:

@@ -8,6 +8,7 @@ from gateway.api.http.answers import encode, reply
 from gateway.api.http.operations import ADMIN, READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.native import schemas, shapes
+from gateway.api.native.authority import refuse_apps
 from gateway.api.native.jobs import ROOT
 from gateway.auth.keys import make_key
 from gateway.domain.commands import AddKey, AddMember, RevokeKey
@@ -86,6 +87,7 @@ async def create_key(call: Call[NoQuery, schemas.NewKey]) -> web.StreamResponse:
 @operation("DELETE", "/keys/{key_id}", scopes=READ_WRITE, responses={204: None})
 async def revoke_key(call: Call[NoQuery, None]) -> web.StreamResponse:
     """The key stops working at once. Revoking it again changes nothing."""
+    refuse_apps(call)
     key = call.services.engine.state.keys.get(call.path("key_id"))
     if key is None or not _is_own(call, key):
         how = "`print-gateway keys list` (GET /gateway/v1/keys) lists yours"
