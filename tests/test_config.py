@@ -244,11 +244,40 @@ def test_what_will_disappoint_is_said() -> None:
     def made(number: int) -> PrinterConfig:
         return PrinterConfig(name=f"p{number}", driver="marlin", port=f"/dev/p{number}", owner="ana")
 
-    assert "nothing to print on" in Config().warnings()[0]
+    assert "nothing to print on until a printer calls in" in Config().warnings()[0]
     auto = Config(printers=(made(1).model_copy(update={"plate_clear": "auto"}),))
     assert "no ejection macro yet" in auto.warnings()[0]
     everywhere = Config(server={"listen": "0.0.0.0:80"})  # type: ignore[arg-type]
     assert "without public_url" in everywhere.warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("server", "is_reachable"),
+    [
+        ({}, False),
+        ({"listen": "0.0.0.0:80"}, False),
+        ({"listen": "[::1]:8080"}, False),
+        ({"public_url": "http://localhost:8080"}, False),
+        ({"public_url": "http://127.1.2.3"}, False),
+        ({"listen": "192.0.2.7:8080"}, True),
+        ({"public_url": "http://printhost.local:8080"}, True),
+        ({"public_url": "https://[2001:db8::1]/"}, True),
+    ],
+)
+def test_an_address_that_other_machines_cannot_reach_is_known(
+    server: dict[str, str], is_reachable: bool
+) -> None:
+    why = Config(server=server).server.unreachable  # type: ignore[arg-type]
+    assert (why is None) == is_reachable
+    assert why is None or 'write public_url = "http://<this host>:' in why
+
+
+def test_lenient_is_asked_for_by_name(path: Path) -> None:
+    assert Config().forge.lenient_faye is False
+    path.write_text("[forge]\nlenient_faye = true\n")
+    assert load(path, EMPTY).forge.lenient_faye is True
+    (found,) = problems(path, '[forge]\nlenient_faye = "perhaps"')
+    assert found.startswith("[forge] lenient_faye:")
 
 
 def test_the_profiles_are_those_there_are() -> None:
