@@ -115,10 +115,10 @@ def choose_file(draft: Draft, asked: ChooseFile) -> Job:
 
 
 def file_fetched(draft: Draft, said: FileFetched) -> None:
-    """The file is there; if the job's printer cannot print it, the job says so and waits."""
+    """The file is there, where it came from forgotten; if its printer cannot print it, the job waits."""
     job = draft.jobs.get(said.work_id)
     if job is not None and _waits_for(job, said.printable_url):
-        _settle(draft, replace(job, **_of_file(said.file)), "file")
+        _settle(draft, replace(job, printable_url=None, **_of_file(said.file)), "file")
 
 
 def file_not_fetched(draft: Draft, said: FileNotFetched) -> None:

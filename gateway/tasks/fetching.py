@@ -41,7 +41,7 @@ REDIRECTS: Final = 5
 #: Tries of one file, and the waits between them in seconds: ten minutes together. Then somebody should look.
 TRIES: Final = 8
 BACKOFF: Final = Backoff(first=5.0, limit=600.0)
-#: Seconds between two looks at the jobs when nothing calls: only a lost event makes it count.
+#: Seconds that it sleeps at most when nothing is due.
 LOOK_EVERY: Final = 60.0
 _CALLING: Final = frozenset({"job-submitted", "job-changed", "job-moved"})
 
@@ -136,6 +136,8 @@ class Fetcher:
         self._ids = ids
         self._chance = chance
         self._wanted: dict[int, _Wanted] = {}  # by work_id
+        self._changed: set[int] = set()  # work_ids
+        self._must_scan = True  # at the start, and when events were lost
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -158,23 +160,31 @@ class Fetcher:
             while not closed:
                 heard = await events.take()
                 closed = heard.closed
-                if heard.overflowed or any(event.kind in _CALLING for event in heard.events):
+                self._must_scan = self._must_scan or heard.overflowed
+                for event in heard.events:
+                    if event.work_id is not None and event.kind in _CALLING:
+                        self._changed.add(event.work_id)
+                if self._changed or self._must_scan:
                     self._woken.set()
         finally:
             events.close()
 
     def _look(self) -> None:
         """Which files jobs want now. What none wants any more is not fetched on."""
-        jobs = {job.work_id: job for job in self._engine.state.jobs.values() if wants_file(job)}
-        for known in list(self._wanted.values()):
-            job = jobs.get(known.work_id)
-            if job is None or job.printable_url != known.url:
-                del self._wanted[known.work_id]
+        jobs = self._engine.state.jobs
+        if self._must_scan:
+            self._changed.update(self._wanted, jobs)
+        self._must_scan = False
+        while self._changed:
+            work_id = self._changed.pop()
+            job, known = jobs.get(work_id), self._wanted.get(work_id)
+            url = job.printable_url if job is not None and wants_file(job) else None
+            if known is not None and known.url != url:
+                del self._wanted[work_id]
                 if known.task is not None:
                     known.task.cancel()
-        for job in jobs.values():
-            if job.work_id not in self._wanted and job.printable_url is not None:
-                self._wanted[job.work_id] = _Wanted(job.work_id, job.printable_url, self._clock.monotonic())
+            if url is not None and work_id not in self._wanted:
+                self._wanted[work_id] = _Wanted(work_id, url, self._clock.monotonic())
 
     def _begin_due(self) -> float:
         """Begin what may begin; seconds until something else may."""
@@ -212,6 +222,7 @@ class Fetcher:
             await self._failed(one, "the gateway failed; its journal has the details", is_passing=True)
         finally:
             one.task = None
+            self._changed.add(one.work_id)
             self._woken.set()
 
     async def _try(self, one: _Wanted) -> None:

@@ -177,7 +177,7 @@ def test_a_fetched_file_queues_its_job(table: Table) -> None:
     job = submitted(table, file=None, printable_url=URL)
     table.give(FileFetched(job.work_id, URL, a_file()))
     assert (table.job().status, table.job().file_sha256) == (S.QUEUED, a_file().sha256)
-    assert table.job().printable_url == URL
+    assert table.job().printable_url is None  # apps are shown the gateway's own link from now on
 
 
 def test_a_fetched_file_that_the_printer_cannot_print_waits_with_the_reason(table: Table) -> None:
