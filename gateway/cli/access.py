@@ -1,4 +1,4 @@
-"""`print-gateway keys …` and `print-gateway members …`"""
+"""`print-gateway keys …`, `print-gateway members …`, `print-gateway organizations …`"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 keys = typer.Typer(no_args_is_help=True, help="Keys: what apps and people on other hosts show.")
 members = typer.Typer(no_args_is_help=True, help="Members: who owns printers and jobs.")
+organizations = typer.Typer(no_args_is_help=True, help="Organizations: members that share printers.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_SCOPES = ["data:read", "data:write"]
@@ -78,10 +79,11 @@ def add_member(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The configuration's `owner`.")],
     email: Annotated[str | None, typer.Option(help="Where to reach them.")] = None,
+    organization: Annotated[str | None, typer.Option(help="Its name; yours, if left out.")] = None,
     json: Json = False,
 ) -> None:
     """A new member; give them a key with `keys create`."""
-    member = call(context, lambda client: client.add_member(name, email))
+    member = call(context, lambda client: client.add_member(name, email, organization))
     if json:
         show.as_json(member)
     else:
@@ -96,6 +98,28 @@ def list_members(context: typer.Context, json: Json = False) -> None:
         show.as_json(found)
     else:
         show.table(("ID", "NAME", "EMAIL"), ((m.id, m.name, m.email) for m in found))
+
+
+@organizations.command("add")
+def add_organization(
+    context: typer.Context, name: Annotated[str, typer.Argument()], json: Json = False
+) -> None:
+    """A new organization; add its members with `members add --organization`."""
+    added = call(context, lambda client: client.add_organization(name))
+    if json:
+        show.as_json(added)
+    else:
+        print(f"organization {added.name} has the id {added.id}")
+
+
+@organizations.command("list")
+def list_organizations(context: typer.Context, json: Json = False) -> None:
+    """All organizations."""
+    found = call(context, lambda client: client.organizations())
+    if json:
+        show.as_json(found)
+    else:
+        show.table(("ID", "NAME"), ((o.id, o.name) for o in found))
 
 
 @members.command("password")

@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(printers.app, name="printers")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.members, name="members")
+app.add_typer(access.organizations, name="organizations")
 app.add_typer(access.keys, name="keys")
 app.add_typer(apps.app, name="apps")
 app.add_typer(database.app, name="db")

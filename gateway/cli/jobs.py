@@ -132,6 +132,25 @@ def cancel(context: typer.Context, job: Which, json: Json = False) -> None:
 
 
 @app.command()
+def start(
+    context: typer.Context,
+    job: Which,
+    printer: Annotated[str | None, typer.Option(help="Where; the job's own printer, if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Start a waiting job now, before older ones; says what is in its way if it cannot."""
+
+    async def work(client: GatewayClient) -> Job:
+        return await client.start((await _find(client, job)).id, printer)
+
+    found = call(context, work)
+    if json:
+        show.as_json(found)
+    else:
+        print(f'job {found.number} "{found.name}" is {show.standing(found)}')
+
+
+@app.command()
 def resolve(context: typer.Context, job: Which, outcome: Outcome, json: Json = False) -> None:
     """Say how a held job ended, after a look at the machine."""
 

@@ -11,7 +11,7 @@ from gateway.cli import show
 from gateway.cli.session import Exit, call, fail
 
 if TYPE_CHECKING:
-    from gateway.client.models import Answer, Printer
+    from gateway.client.models import Answer, Printer, PrinterCode, PrinterMember
     from gateway.client.native import GatewayClient
 
 #: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
@@ -53,7 +53,7 @@ def ready(context: typer.Context, name: Name, json: Json = False) -> None:
     if json:
         show.as_json(printer)
     else:
-        print(f"{printer.name}: plate clear")
+        print(f"{printer.shown_name}: plate clear")
 
 
 @app.command()
@@ -106,9 +106,9 @@ def _told(
         show.as_json(answer)
         raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
     if answer.state == "failed":
-        fail(f"{printer.name}: {answer.message or 'the printer did not do it'}")
+        fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
     pending = "accepted; the printer is busy and does it next"
-    print(f"{printer.name}: {answer.message or (done if answer.state == 'done' else pending)}")
+    print(f"{printer.shown_name}: {answer.message or (done if answer.state == 'done' else pending)}")
 
 
 async def _settled(client: GatewayClient, answer: Answer) -> Answer:
@@ -135,4 +135,64 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
     if json:
         show.as_json(answer)
     else:
-        print(f"{printer.name}: {answer.message or 'emergency stop sent'}")
+        print(f"{printer.shown_name}: {answer.message or 'emergency stop sent'}")
+
+
+@app.command()
+def members(context: typer.Context, name: Name, json: Json = False) -> None:
+    """Who may use a printer besides its organization: its owner, and whom the owner let."""
+
+    async def work(client: GatewayClient) -> tuple[PrinterMember, ...]:
+        return await client.printer_members((await client.printer(name)).id)
+
+    found = call(context, work)
+    if json:
+        show.as_json(found)
+        return
+    rows = (
+        (
+            m.member_id,
+            m.name,
+            "owner" if m.is_owner else "member",
+            _yes(m.is_printer_scoped),
+            _yes(m.is_job_scoped),
+        )
+        for m in found
+    )
+    show.table(("ID", "NAME", "AS", "PRINTER COMMANDS", "OWN JOBS"), rows)
+
+
+def _yes(it_is: bool) -> str:
+    return "yes" if it_is else "no"
+
+
+@app.command()
+def code(
+    context: typer.Context,
+    name: Name,
+    email: Annotated[str | None, typer.Option(help="Whom it is for.")] = None,
+    json: Json = False,
+) -> None:
+    """A code that makes whoever types it into an app a member of the printer, once."""
+
+    async def work(client: GatewayClient) -> tuple[Printer, PrinterCode]:
+        printer = await client.printer(name)
+        return printer, await client.printer_code(printer.id, email)
+
+    printer, made = call(context, work)
+    if json:
+        show.as_json(made)
+    else:
+        print(f"{printer.shown_name}: {made.code}, good once until {show.instant(made.expires_at)}")
+
+
+@app.command()
+def unregister(context: typer.Context, name: Name) -> None:
+    """Give up a printer that calls in; its screen shows the code for its next owner."""
+
+    async def work(client: GatewayClient) -> Printer:
+        printer = await client.printer(name)
+        await client.unregister(printer.id)
+        return printer
+
+    print(f"{call(context, work).shown_name} is not registered any more")

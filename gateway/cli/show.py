@@ -144,7 +144,7 @@ def printers(found: Sequence[Printer], *, screen: Console | None = None) -> None
     table(
         ("ID", "NAME", "STATUS", "PLATE", "JOB", "QUEUED", "OWNER", "LINK", "NOTE"),
         (
-            (p.id, p.name, p.status, p.plate, _short(p.current_job), p.queued or "", p.owner, p.link,
+            (p.id, p.shown_name, p.status, p.plate, _short(p.current_job), p.queued or "", p.owner, p.link,
              p.message or p.link_reason or _asks(p.prompt))
             for p in found
         ),
@@ -173,16 +173,22 @@ def one_printer(printer: Printer) -> None:
     degrees = ", ".join(f"{name} {value:.1f} °C" for name, value in printer.temperatures.items())
     fields(
         [
-            ("name", printer.name), ("id", printer.id), ("status", printer.status), ("plate", printer.plate),
-            ("plate clear", printer.plate_clear), ("link", printer.link), ("reason", printer.link_reason),
-            ("driver", printer.driver), ("port", printer.port), ("firmware", printer.firmware),
-            ("owner", printer.owner), ("message", printer.message), ("temperatures", degrees),
+            ("name", printer.shown_name), ("id", printer.id), ("status", printer.status),
+            ("plate", printer.plate), ("plate clear", printer.plate_clear),
+            ("link", printer.link), ("reason", printer.link_reason),
+            ("driver", printer.driver), ("type", printer.type_id), ("port", printer.port),
+            ("firmware", printer.firmware), ("owner", printer.owner), ("message", printer.message),
+            ("temperatures", degrees),
             ("position", f"{at} mm" if at else None),
             *(("alarm", f"{alarm.message} ({alarm.rule})") for alarm in printer.alarms),
             ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("queued", printer.queued),
-            ("enabled", "yes" if printer.enabled else "no (gone from the configuration)"),
+            ("enabled", "yes" if printer.enabled else _why_not(printer)),
         ]
     )  # fmt: skip
+
+
+def _why_not(printer: Printer) -> str:
+    return "no (not registered)" if printer.type_id else "no (gone from the configuration)"
 
 
 def one_job(job: Job) -> None:

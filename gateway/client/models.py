@@ -32,6 +32,8 @@ class Printer(_Model):
 
     id: int
     name: str
+    display_name: str | None = None
+    type_id: str | None = None
     driver: str
     owner: str | None = None
     owner_id: str | None = None
@@ -50,6 +52,11 @@ class Printer(_Model):
     prompt: Prompt | None = None
     current_job: str | None = None
     queued: int = 0
+
+    @property
+    def shown_name(self) -> str:
+        """What people call it."""
+        return self.display_name or self.name
 
 
 class JobFile(_Model):
@@ -159,6 +166,33 @@ class Member(_Model):
     id: str
     name: str
     email: str | None = None
+    organization_id: int | None = None
+
+
+class Organization(_Model):
+    """A group of members that share printers."""
+
+    id: int
+    name: str
+    public_id: str
+
+
+class PrinterMember(_Model):
+    """Somebody who may use a printer."""
+
+    member_id: str
+    name: str | None = None
+    is_owner: bool
+    is_printer_scoped: bool
+    is_job_scoped: bool
+
+
+class PrinterCode(_Model):
+    """Makes whoever types it in a member of a printer, once."""
+
+    code: str
+    email: str | None = None
+    expires_at: datetime
 
 
 class Key(_Model):

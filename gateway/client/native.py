@@ -26,7 +26,10 @@ from gateway.client.models import (
     JobPage,
     Key,
     Member,
+    Organization,
     Printer,
+    PrinterCode,
+    PrinterMember,
     RecoveryPlan,
     StoredFile,
 )
@@ -96,6 +99,20 @@ class GatewayClient:
         """Emergency stop."""
         return _one(Answer, await self._call("POST", f"/printers/{printer_id}/stop"))
 
+    async def printer_members(self, printer_id: int) -> tuple[PrinterMember, ...]:
+        """The owner and the members of a printer."""
+        return _many(PrinterMember, await self._call("GET", f"/printers/{printer_id}/members"), "members")
+
+    async def printer_code(self, printer_id: int, email: str | None = None) -> PrinterCode:
+        """A code for one more member."""
+        return _one(
+            PrinterCode, await self._call("POST", f"/printers/{printer_id}/codes", json={"email": email})
+        )
+
+    async def unregister(self, printer_id: int) -> None:
+        """Give up a printer that calls in."""
+        await self._call("DELETE", f"/printers/{printer_id}")
+
     # jobs
 
     async def upload(self, path: Path, name: str | None = None) -> StoredFile:
@@ -157,6 +174,11 @@ class GatewayClient:
         """`pause`, `resume` or `cancel` a job: accepted, not yet done."""
         return _one(Answer, await self._call("POST", f"/jobs/{_segment(job_id)}/{verb}"))
 
+    async def start(self, job_id: str, printer: str | None = None) -> Job:
+        """Start a waiting job now."""
+        wanted = {} if printer is None else {"printer": printer}
+        return _one(Job, await self._call("POST", f"/jobs/{_segment(job_id)}/start", json=wanted))
+
     async def resolve(self, job_id: str, outcome: str) -> None:
         """Say how a held job ended, after a look at the machine."""
         await self._call("POST", f"/jobs/{_segment(job_id)}/resolve", json={"outcome": outcome})
@@ -178,9 +200,22 @@ class GatewayClient:
         """All members."""
         return _many(Member, await self._call("GET", "/members"), "members")
 
-    async def add_member(self, name: str, email: str | None = None) -> Member:
-        """A new member."""
-        return _one(Member, await self._call("POST", "/members", json={"name": name, "email": email}))
+    async def add_member(
+        self, name: str, email: str | None = None, organization: str | None = None
+    ) -> Member:
+        """A new member, of one's own organization or of the one that is named."""
+        wanted = {"name": name, "email": email}
+        if organization is not None:
+            wanted["organization"] = organization
+        return _one(Member, await self._call("POST", "/members", json=wanted))
+
+    async def organizations(self) -> tuple[Organization, ...]:
+        """All organizations."""
+        return _many(Organization, await self._call("GET", "/organizations"), "organizations")
+
+    async def add_organization(self, name: str) -> Organization:
+        """A new organization."""
+        return _one(Organization, await self._call("POST", "/organizations", json={"name": name}))
 
     async def keys(self) -> tuple[Key, ...]:
         """All keys, without their tokens."""

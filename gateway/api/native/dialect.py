@@ -6,7 +6,7 @@ from gateway.api.http.app import render_problem
 from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import Dialect
 from gateway.api.http.problems import Problem
-from gateway.api.native import apps, events, files, jobs, members, printers
+from gateway.api.native import apps, events, files, jobs, members, printers, sharing
 
 NATIVE = Dialect(
     name="gateway",
@@ -19,9 +19,15 @@ NATIVE = Dialect(
         printers.adjust_printer,
         printers.answer_prompt,
         printers.stop_printer,
+        sharing.list_printer_members,
+        sharing.create_printer_code,
+        sharing.unregister_printer,
+        sharing.list_organizations,
+        sharing.create_organization,
         jobs.create_job,
         jobs.list_jobs,
         jobs.get_job,
+        jobs.start_job,
         jobs.pause_job,
         jobs.resume_job,
         jobs.cancel_job,

@@ -24,6 +24,7 @@ from gateway.domain.commands import (
     RecoverJob,
     ResolveJob,
     ResumeJob,
+    StartJob,
     SubmitJob,
 )
 from gateway.domain.file import StoredFile
@@ -188,6 +189,20 @@ _ACCEPTED: dict[str, Any] = {
 }
 
 
+@operation("POST", "/jobs/{job_id}/start", scopes=READ_WRITE, responses={200: schemas.Job})
+async def start_job(call: Call[NoQuery, schemas.JobStart]) -> web.StreamResponse:
+    """Start a waiting job now, before older ones; refused with what is in its way."""
+    job = await _commandable(call)
+    if call.body.printer is not None:
+        printer_id: int | None = _printer_for(call, call.body.printer).printer_id
+    else:
+        printer_id = job.printer_id
+    if printer_id is None:
+        raise Failure(422, "printer: this job has none yet; say which one shall print it.")
+    command = StartJob(job.job_id, call.principal.member_id, printer_id)
+    return reply(_shape(call, await call.services.engine.execute(command)))
+
+
 @operation("POST", "/jobs/{job_id}/pause", **_ACCEPTED)
 async def pause_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Pause a running print."""
@@ -226,7 +241,13 @@ async def _planned(call: AnyCall, job: Job, layer: int | None) -> RecoverySteps:
     return await loop.run_in_executor(None, plan, path, job.file_sha256, job.position or 0, layer, firmware)
 
 
-@operation("GET", "/jobs/{job_id}/recovery", scopes=READ, responses={200: schemas.RecoveryPlan})
+@operation(
+    "GET",
+    "/jobs/{job_id}/recovery",
+    scopes=READ,
+    responses={200: schemas.RecoveryPlan},
+    more_errors=frozenset({409, 422}),
+)
 async def plan_job_recovery(call: Call[schemas.RecoveryQuery, None]) -> web.StreamResponse:
     """What recovering a held print from its last finished layer would do. Nothing is done."""
     plan = await _planned(call, await _commandable(call), call.query.layer)

@@ -33,17 +33,28 @@ async def list_members(call: Call[NoQuery, None]) -> web.StreamResponse:
 
 @operation("POST", "/members", scopes=ADMIN, responses={201: schemas.Member})
 async def create_member(call: Call[NoQuery, schemas.NewMember]) -> web.StreamResponse:
-    """A new member of your organization."""
+    """A new member of your organization, or of the one that is named."""
     services = call.services
     member = Member(
         member_id=services.ids.member_id(),
         name=call.body.name,
-        organization_id=call.principal.organization_id,
+        organization_id=_organization_id(call, call.body.organization),
         email=call.body.email,
         created_at=services.clock.wall(),
     )
     added: Member = await services.engine.execute(AddMember(member))
     return reply(shapes.member(added), 201)
+
+
+def _organization_id(call: AnyCall, name: str | None) -> int:
+    if name is None:
+        return call.principal.organization_id
+    organizations = call.services.engine.state.organizations.values()
+    found = next((each for each in organizations if each.name == name), None)
+    if found is None:
+        how = "`print-gateway organizations add` (POST /gateway/v1/organizations) adds one"
+        raise Failure(422, f"organization: there is no {name[:40]!r}; {how}.")
+    return found.organization_id
 
 
 @operation("GET", "/keys", scopes=READ, responses={200: schemas.Keys})

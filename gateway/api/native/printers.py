@@ -18,14 +18,16 @@ from gateway.domain.printer import Printer
 
 
 def printer_by(call: AnyCall, name_or_id: str | int) -> Printer:
-    """The printer with that name, else with that id; 404 when the caller may use none such."""
+    """The printer with that name, that display name or that id; 404 when the caller may use none such."""
     printers = usable_printers(call)
     text = str(name_or_id)
-    named = (printer for printer in printers if printer.name == text and not isinstance(name_or_id, int))
+    is_name = not isinstance(name_or_id, int)
+    named = (printer for printer in printers if printer.name == text and is_name)
+    shown = (printer for printer in printers if printer.shown_name == text and is_name)
     numbered = (printer for printer in printers if str(printer.printer_id) == text)
-    found = next(named, None) or next(numbered, None)
+    found = next(named, None) or next(shown, None) or next(numbered, None)
     if found is None:
-        names = ", ".join(printer.name for printer in printers) or "none"
+        names = ", ".join(printer.shown_name for printer in printers) or "none"
         raise Failure(404, f"There is no printer {text[:40]!r} for you. Yours: {names}.")
     return found
 

@@ -14,7 +14,7 @@ from gateway.api.http.problems import EMAIL_PATTERN
 from gateway.api.http.reading import Name, QueryInt
 from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, Z_STEP_MM
 from gateway.domain.commands import TaskState
-from gateway.domain.job import AttemptResult, Reason, Verdict
+from gateway.domain.job import AttemptResult, JobStatus, Reason, Verdict
 from gateway.domain.member import Scope
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, PlateClear, PrinterStatus
@@ -23,7 +23,11 @@ from gateway.engine.ports import CallbackState
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[QueryInt, Field(ge=1, le=limits.PAGE_MAX)]
 Offset = Annotated[QueryInt, Field(ge=0, le=limits.INTEGER_MAX)]
+JobWord = Annotated[str, Field(json_schema_extra={"enum": sorted({*JobStatus, Verdict.SUCCESSFUL.value})})]
 Number = Annotated[int, Field(ge=0, le=limits.INTEGER_MAX)]
+
+
+Email = Annotated[str, Field(max_length=limits.NAME_CHARS, pattern=EMAIL_PATTERN)]
 
 
 class _Body(BaseModel):
@@ -38,6 +42,8 @@ class Printer(BaseModel):
 
     id: int
     name: str
+    display_name: str = Field(description="What people call it; `name` unless its owner gave another.")
+    type_id: UUID | None = Field(description="The kind of printer, where it has said so.")
     driver: str
     owner: str | None
     owner_id: str
@@ -78,6 +84,36 @@ class Printers(BaseModel):
     """All printers one may use."""
 
     printers: list[Printer]
+
+
+class PrinterMember(BaseModel):
+    """Somebody who may use a printer."""
+
+    member_id: str
+    name: str | None
+    is_owner: bool
+    is_printer_scoped: bool = Field(description="Commands to the printer itself: reset, calibrate, ...")
+    is_job_scoped: bool = Field(description="Pause, resume and cancel of own jobs.")
+
+
+class PrinterMembers(BaseModel):
+    """The owner first."""
+
+    members: list[PrinterMember]
+
+
+class NewPrinterCode(_Body):
+    """For whom the code is, if that shall be remembered."""
+
+    email: Email | None = None
+
+
+class PrinterCode(BaseModel):
+    """Good once."""
+
+    code: str
+    email: str | None
+    expires_at: datetime
 
 
 class Prompt(BaseModel):
@@ -212,7 +248,9 @@ class JobPage(BaseModel):
 class JobsQuery(_Body):
     """Which jobs."""
 
-    status: list[str] = Field(default_factory=list, description="One or more statuses; commas or repeated.")
+    status: list[JobWord] = Field(
+        default_factory=list, description="One or more statuses; commas or repeated."
+    )
     printer: str | None = Field(None, max_length=limits.NAME_CHARS, description="Name or id of a printer.")
     scope: Literal["mine", "all"] | None = Field(
         None, description="Whose jobs; left out: mine, on the host's own socket all."
@@ -229,6 +267,12 @@ class NewJob(_Body):
     name: Name | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     member: Name | None = Field(None, description="Whose job it is; administrators only.")
+
+
+class JobStart(_Body):
+    """Where a job shall start."""
+
+    printer: Name | Number | None = Field(None, description="Name or id; the job's own, if it is left out.")
 
 
 class Resolution(_Body):
@@ -341,7 +385,28 @@ class NewMember(_Body):
     """A member to be."""
 
     name: Name
-    email: Annotated[str, Field(max_length=limits.NAME_CHARS, pattern=EMAIL_PATTERN)] | None = None
+    email: Email | None = None
+    organization: Name | None = Field(None, description="Name of an organization; yours, if it is left out.")
+
+
+class Organization(BaseModel):
+    """A group of members that share printers."""
+
+    id: int
+    name: str
+    public_id: str
+
+
+class Organizations(BaseModel):
+    """All of them."""
+
+    organizations: list[Organization]
+
+
+class NewOrganization(_Body):
+    """An organization to be."""
+
+    name: Name
 
 
 class Key(BaseModel):

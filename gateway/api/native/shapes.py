@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.api.http.services import RecoverySteps
+from gateway.domain.call_in import PrinterRole
 from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job, JobStatus
-from gateway.domain.member import Key, Member
+from gateway.domain.member import Key, Member, Organization
 from gateway.domain.observations import Prompt
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
@@ -38,6 +39,8 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
     return {
         "id": row.printer_id,
         "name": row.name,
+        "display_name": row.shown_name,
+        "type_id": row.type_id.lower() if row.type_id else None,
         "driver": row.driver,
         "owner": owner.name if owner is not None else None,
         "owner_id": row.owner_id,
@@ -57,6 +60,34 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "current_job": current.job_id if current is not None else None,
         "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),
     }
+
+
+def printer_members(row: Printer, state: State) -> list[dict[str, Any]]:
+    """The owner, then the members in the order of their ids."""
+    roles = sorted((role for role in state.roles.values() if role.printer_id == row.printer_id), key=_whose)
+    everybody = [
+        PrinterRole(row.printer_id, row.owner_id, is_printer_scoped=True, is_job_scoped=True),
+        *roles,
+    ]
+    return [
+        {
+            "member_id": role.member_id,
+            "name": state.members[role.member_id].name if role.member_id in state.members else None,
+            "is_owner": role.member_id == row.owner_id,
+            "is_printer_scoped": role.is_printer_scoped,
+            "is_job_scoped": role.is_job_scoped,
+        }
+        for role in everybody
+    ]
+
+
+def _whose(role: PrinterRole) -> str:
+    return role.member_id
+
+
+def organization(row: Organization) -> dict[str, Any]:
+    """An organization."""
+    return {"id": row.organization_id, "name": row.name, "public_id": row.public_id}
 
 
 def _prompt(asked: Prompt | None) -> dict[str, Any] | None:
@@ -79,7 +110,7 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
         "member_id": row.member_id,
         "member": member.name if member is not None else None,
         "printer_id": row.printer_id,
-        "printer": on.name if on is not None else None,
+        "printer": on.shown_name if on is not None else None,
         "file": _file_of(row),
         "progress": row.progress,
         "position": row.position,
