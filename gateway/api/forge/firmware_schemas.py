@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from gateway.api.forge.schemas import JobObject
+from gateway.api.forge.schemas import JobObject, not_a_boolean
 from gateway.api.http import limits
 from gateway.api.http.answers import encode
 from gateway.api.http.reading import LooseObject, object_from_text
@@ -35,6 +35,10 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 
 def _empty_as_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _optional_number(value: Any) -> Any:
+    return not_a_boolean(_empty_as_none(value))
 
 
 def _number(value: Any) -> Any:
@@ -77,11 +81,11 @@ _Name = Annotated[str, Field(max_length=limits.NAME_CHARS)]
 _OptionalName = Annotated[_Name | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Name | None)]
 _Integer = Annotated[
     Annotated[int, Field(ge=-(2**31), lt=2**31)] | None,
-    BeforeValidator(_empty_as_none, json_schema_input_type=int | None),
+    BeforeValidator(_optional_number, json_schema_input_type=int | None),
 ]
 _Fraction = Annotated[
     Annotated[float, Field(ge=0, le=1)] | None,
-    BeforeValidator(_empty_as_none, json_schema_input_type=float | None),
+    BeforeValidator(_optional_number, json_schema_input_type=float | None),
 ]
 _Activity = Annotated[
     Activity | None, BeforeValidator(_empty_as_none, json_schema_input_type=Activity | None)

@@ -166,6 +166,7 @@ async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     f"{_PATH}/{{job_id}}/printable",
     scopes=READ_WRITE,
     responses={200: BYTES},
+    more_errors=frozenset({422}),
     response_headers={"Content-Disposition": "The file's name."},
 )
 async def get_printable(call: Call[NoQuery, None]) -> web.StreamResponse:

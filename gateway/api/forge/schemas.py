@@ -6,7 +6,7 @@ Output is built in `mapping`. Printers are in `schemas_printers`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -131,6 +131,13 @@ def empty_as_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+def not_a_boolean(value: Any) -> Any:
+    """For numbers: true is none, though Python thinks so."""
+    if isinstance(value, bool):
+        raise ValueError("a number is needed")
+    return value
+
+
 def _none_as_empty(value: Any) -> Any:
     return {} if value is None else value
 
@@ -166,12 +173,14 @@ OptionalWebUrl = Annotated[
     WebUrl | None, BeforeValidator(empty_as_none, json_schema_input_type=WebUrl | Literal[""] | None)
 ]
 #: Seconds between the updates of a running job; more often than each second no printer reports.
-Interval = Annotated[int, Field(ge=1, le=86_400)]
+_Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Interval = Annotated[_Seconds, BeforeValidator(not_a_boolean, json_schema_input_type=_Seconds)]
 OptionalInterval = Annotated[
     Interval | None, BeforeValidator(empty_as_none, json_schema_input_type=Interval | Literal[""] | None)
 ]
 JobId = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)]
-PrinterId = Annotated[int, Field(ge=0, le=limits.INTEGER_MAX)]
+_Number = Annotated[int, Field(ge=0, le=limits.INTEGER_MAX)]
+PrinterId = Annotated[_Number, BeforeValidator(not_a_boolean, json_schema_input_type=_Number)]
 
 
 class Printable(BaseModel):
@@ -220,11 +229,15 @@ class Callback(BaseModel):
     callback_interval: OptionalInterval = None
 
 
+#: Characters of a comment: it stands in the address, and has up to twelve bytes for each there.
+COMMENT_CHARS: Final = 500
+
+
 class JudgeQuery(BaseModel):
     """A verdict. Other parameters are ignored."""
 
     status: Literal["success", "successful", "failed", ""] = Field("", description="Empty: as it was.")
-    comment: str = Field("", max_length=limits.TEXT_CHARS, description="Empty: as it was.")
+    comment: str = Field("", max_length=COMMENT_CHARS, description="Empty: as it was.")
 
 
 class CustomData(RootModel[Any]):

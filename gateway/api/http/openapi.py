@@ -108,7 +108,9 @@ def _upload(operation: Operation) -> Schema:
         "public": {"type": "string"},
         "member": {"type": "string"},
     }
-    content: Schema = {MULTIPART: {"schema": {"type": "object", "properties": fields, "required": ["file"]}}}
+    form: Schema = {"type": "object", "properties": fields, "required": ["file"]}
+    form["propertyNames"] = {"pattern": "^[A-Za-z0-9_.-]{1,100}$"}  # others do not survive a part's header
+    content: Schema = {MULTIPART: {"schema": form}}
     for media in operation.accepts[1:]:
         content[media] = {"schema": {}}
     return {"required": True, "content": content}
@@ -135,7 +137,13 @@ def _query_parameters(operation: Operation) -> Iterable[Schema]:
             parameter |= {"style": "form", "explode": True}
         if "description" in known:
             parameter["description"] = known.pop("description")
-        yield {**parameter, "schema": known}
+        yield {**parameter, "schema": _with_bounds(known)}
+
+
+def _with_bounds(schema: Schema) -> Schema:
+    """Bounds of a type behind a validator, which pydantic leaves under its own names."""
+    names = {"ge": "minimum", "le": "maximum"}
+    return {names.get(name, name): value for name, value in schema.items()}
 
 
 def _headers(operation: Operation) -> Iterable[Schema]:
@@ -180,6 +188,7 @@ def _errors(operation: Operation, dialect: Dialect, models: _Models) -> Mapping[
         codes |= {422} if not operation.reads_query else set()
     else:
         codes |= {409, 413, 415, 422}
+    codes |= operation.more_errors
     door_codes = operation.door.error_codes if operation.door is not None else frozenset()
     schema = models[(dialect.error_model, "serialization")]
     content = {dialect.error_media: {"schema": schema}}

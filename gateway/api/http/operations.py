@@ -123,6 +123,7 @@ class Operation:
     is_conditional: bool = False  # answers If-None-Match
     is_idempotent_by_key: bool = False  # knows Idempotency-Key
     door: Door | None = None  # who asks, where it is no member; then scopes are None
+    more_errors: frozenset[int] = frozenset()  # besides those that any operation of its method has
     response_headers: Mapping[str, str] = field(default_factory=dict)  # name -> description
     examples: Mapping[str, Any] = field(default_factory=dict)  # of the body
 

@@ -76,9 +76,18 @@ async def read_body(request: web.Request, operation: Operation, dialect: Dialect
     try:
         if media == FORM or dialect.is_lenient:
             return operation.body.model_validate(value)
-        return operation.body.model_validate_json(to_json(value), strict=True)
+        return operation.body.model_validate_json(to_json(_whole(value)), strict=True)
     except ValidationError as error:
         raise from_validation(error, 422, "body") from None
+
+
+def _whole(value: Any) -> Any:
+    """30.0 as 30: in JSON both are the same integer (JSON Schema 2020-12, 6.1.1)."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def _media_type(request: web.Request, operation: Operation, dialect: Dialect, raw: bytes) -> str:
