@@ -23,7 +23,7 @@ SMALL = DEMO_FILES / "cable-clip-small.gcode"  # about 800 lines
 PATIENCE = 60.0  # seconds for anything on a busy machine with two cores
 
 
-class _UnixConnection(HTTPConnection):
+class UnixConnection(HTTPConnection):
     """HTTP over a Unix socket."""
 
     path = ""
@@ -128,7 +128,7 @@ class House:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request to the native API through the Unix socket; None while nobody listens or knows."""
-        connection = _UnixConnection("localhost", timeout=PATIENCE)
+        connection = UnixConnection("localhost", timeout=PATIENCE)
         connection.path = f"{self.folder}/api.sock"
         method = "GET" if body is None else "POST"
         headers = {} if body is None else {"Content-Type": "application/json"}
