@@ -1,4 +1,4 @@
-"""kill -9 between a change and its delivery, with real processes and a real receiver: told after the restart."""
+"""kill -9 between a change and its delivery: real processes, a real receiver, told after the restart."""
 
 from __future__ import annotations
 
