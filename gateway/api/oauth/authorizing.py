@@ -184,8 +184,8 @@ def _cannot_redirect(reason: str) -> web.Response:
     html = pages.trouble(
         "This app cannot be let in like this",
         f"The app sent you here with a request that this gateway cannot take: {reason.rstrip('.')}.",
-        "It was not sent back: its address is not known to be its own.",
-        "If you are its developer: compare client_id and redirect_uri with what `print-gateway apps list` "
+        "You were not sent back to it: the address it gave is not known to be its own.",
+        "If you are its developer: compare client_id and redirect_uri with what print-gateway apps list "
         "shows; the address must be the same to the letter.",
     )
     return pages.answer(html, status=400)

@@ -55,6 +55,7 @@ class Form:
 
 def sign_in(asked: Asked, form: Form, *, trouble: str | None = None, login: str = "") -> str:
     """Who are you?"""
+    at_name, at_password = ("", " autofocus") if login else (" autofocus", "")
     return _page(
         "Sign in",
         f"<h1>Sign in to let <b>{_name(asked)}</b> use this print gateway</h1>",
@@ -62,9 +63,10 @@ def sign_in(asked: Asked, form: Form, *, trouble: str | None = None, login: str 
         form.html(
             '<label for="login">Member name or e-mail address</label>'
             f'<input id="login" name="login" value="{escape(login)}" autocomplete="username" '
-            'autocapitalize="none" spellcheck="false" autofocus>'
+            f'autocapitalize="none" spellcheck="false"{at_name}>'
             '<label for="password">Password</label>'
-            '<input id="password" name="password" type="password" autocomplete="current-password">'
+            '<input id="password" name="password" type="password" autocomplete="current-password"'
+            f"{at_password}>"
             '<button name="decision" value="sign-in">Sign in</button>'
             '<button name="decision" value="deny">Cancel</button>'
         ),
