@@ -122,7 +122,7 @@ def _tell_change(draft: Draft, printer: Printer, before: Presence, after: Presen
             member_id=printer.owner_id,
             printer_id=printer.printer_id,
             work_id=None,
-            printer=printer.name,
+            printer=printer.shown_name,
             link=after.link.value,
             activity=after.activity.value if after.activity else None,
             message=after.link_reason if after.link is not LinkState.UP else after.message,

@@ -429,7 +429,7 @@ def set_plate(draft: Draft, printer: Printer, plate: Plate, by: str) -> Printer:
             member_id=printer.owner_id,
             printer_id=printer.printer_id,
             work_id=None,
-            printer=printer.name,
+            printer=printer.shown_name,
             plate=plate.value,
             by=by,
         )

@@ -89,7 +89,7 @@ def _tell_configured(draft: Draft, printer: Printer) -> None:
             member_id=printer.owner_id,
             printer_id=printer.printer_id,
             work_id=None,
-            printer=printer.name,
+            printer=printer.shown_name,
             enabled=printer.enabled,
         )
     )
