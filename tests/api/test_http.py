@@ -29,7 +29,7 @@ async def test_document_is_openapi_3_1(host: Host) -> None:
     document = await response.json()
     validate(document)
     assert document["openapi"] == "3.1.0"
-    assert {tag["name"] for tag in document["tags"]} == {"forge", "gateway"}
+    assert {"forge", "gateway"} <= {tag["name"] for tag in document["tags"]}
     again = await host.client.get("/openapi.json", headers={"If-None-Match": response.headers["ETag"]})
     assert again.status == 304
 
