@@ -42,6 +42,10 @@ class CallIns:
             job = next((job for job in state().jobs.values() if job.job_id == order.job_id), None)
             return None if job is None else printable_link(job)
 
+        def firmware_of(printer_id: int) -> str | None:
+            call_in = state().call_ins.get(printer_id)
+            return None if call_in is None else call_in.firmware
+
         self._state = state
         self.hub = BayeuxHub(
             may_subscribe=lambda channel, token: may_subscribe(state(), channel, token),
@@ -51,7 +55,12 @@ class CallIns:
             lenient=lenient,
         )
         self.driver = ForgeDriver(
-            self.hub, observe, printable_link=link, monotonic=clock.monotonic, new_id=ids.uuid
+            self.hub,
+            observe,
+            printable_link=link,
+            monotonic=clock.monotonic,
+            new_id=ids.uuid,
+            firmware_of=firmware_of,
         )
 
     def drivers(self, streamer: TakesOrders) -> Routing:

@@ -235,6 +235,7 @@ async def test_an_app_reads_what_the_printer_has_just_said(host: Host, ember: Fi
     assert said["printer_availability"] == "online"
     assert said["last_reported_state"]["printer_status"] == "ready"
     assert "job_id" not in said["last_reported_state"]
+    assert (await app(host, f"/printers/{ember.printer_id}"))["firmware"] == "1.1.1.1"
     await ember.status("error", error_code=7, error_message="the tray is empty")
     state = (await app(host, f"/printers/status/{ember.printer_id}"))["last_reported_state"]
     assert (state["error_code"], state["error_message"]) == (7, "the tray is empty")

@@ -96,6 +96,7 @@ class Course:
         self.driver = ForgeDriver(
             self, self.observed.append, printable_link=lambda order: "http://x/y",
             monotonic=self.table.clock.monotonic, new_id=self.table.ids.uuid,
+            firmware_of=lambda printer_id: None,
         )  # fmt: skip
         prints = [open_print(job) for job in left.jobs.values()]
         self.driver.begin([EMBER], [found for found in prints if found is not None])

@@ -337,6 +337,7 @@ def test_the_last_status_post_is_kept_with_the_documented_keys() -> None:
         "job_status": "printing", "job_progress": 0.5, "data": {"temperature": 28.6875, "x": "y"},
     }  # fmt: skip
     assert stand.seen.temperatures == {"T": 28.6875}
+    assert stand.seen.firmware == "1.1.58"
 
 
 def test_strangers_are_bounded_and_not_reported() -> None:

@@ -132,6 +132,41 @@ async def test_a_print_started_at_the_machine_is_its_owners_and_can_be_commanded
         assert town.printer.ledger.starts() == [name]
 
 
+async def test_a_loaded_print_waits_for_its_button_for_as_long_as_nobody_presses_it(tmp_path: Path) -> None:
+    """Ember says `ready` meanwhile: nothing else may be sent to it, and nobody is asked to look."""
+    async with town_of(tmp_path, "ember-button") as town:
+        await town.register()
+        job = await town.submit()
+        await town.until_status(job.job_id, "received")
+        await asyncio.sleep(300)
+        waiting = await town.job(job.job_id)
+        assert (waiting.status, waiting.is_held) == (JobStatus.RECEIVED, False)
+        town.printer.panel.press()
+        await town.until_status(job.job_id, "completed")
+        assert town.printer.ledger.starts() == [job.job_id]
+
+
+async def test_an_open_door_is_maintenance_and_the_print_goes_on_behind_it(tmp_path: Path) -> None:
+    async with town_of(tmp_path, "ember") as town:
+        await town.register()
+        job = await printing(town)
+        town.printer.panel.open_door()
+        await town.until(lambda: town.presence.status(town.clock.monotonic()) is PrinterStatus.MAINTENANCE)
+        assert (await town.job(job.job_id)).status is JobStatus.PRINTING
+        town.printer.panel.close_door()
+        await town.until_status(job.job_id, "completed")
+
+
+async def test_a_machine_that_breaks_down_fails_its_job_with_its_own_words(tmp_path: Path) -> None:
+    async with town_of(tmp_path, "ember") as town:
+        await town.register()
+        job = await printing(town)
+        town.printer.panel.break_down(4012, "the tray is empty")
+        done = await town.until_status(job.job_id, *ENDS)
+        assert (done.status, done.error_code) == (JobStatus.FAILED, 4012)
+        assert "the tray is empty" in (done.message or "")
+
+
 async def test_a_command_to_the_printer_and_its_answer(tmp_path: Path) -> None:
     async with town_of(tmp_path, "ember") as town:
         await town.register()

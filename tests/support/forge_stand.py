@@ -63,6 +63,7 @@ class ForgeStand:
             self.heard.append,
             printable_link=lambda order: f"http://gateway/{order.job_id}/part.tar.gz?signature=s",
             monotonic=lambda: self.now,
+            firmware_of=lambda number: f"1.1.{number}",
             new_id=lambda: f"00000000-0000-4000-8000-{next(numbers):012d}",
         )
         self.driver.begin([printer_id], left)

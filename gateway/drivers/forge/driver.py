@@ -11,13 +11,19 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from gateway.domain.call_in import UNREGISTERED_KEPT, CodeKind, StatusPost, TaskPost
 from gateway.domain.job import Job, JobStatus
-from gateway.domain.observations import Observation, OrderAnswered, OrderResult, PrintPhase
+from gateway.domain.observations import (
+    Observation,
+    OrderAnswered,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+)
 from gateway.domain.orders import Acknowledge, Order
 from gateway.drivers.forge.caller import PROOF_SECONDS, Caller, ToPrinter
 from gateway.drivers.forge.names import (
@@ -93,7 +99,10 @@ class ForgeDriver:
         printable_link: PrintableLink,
         monotonic: Callable[[], float],
         new_id: Callable[[], str],
+        firmware_of: Callable[[int], str | None],
     ) -> None:
+        """`firmware_of`: the version that a printer named when it called."""
+        self._firmware_of = firmware_of
         self._publisher = publisher
         self._sink = sink
         self._link = printable_link
@@ -235,10 +244,13 @@ class ForgeDriver:
 
     def _flush(self, caller: Caller) -> None:
         for output in caller.take():
-            if isinstance(output, ToPrinter):
-                self._publish(caller, output)
-            else:
-                self._sink(output)
+            match output:
+                case ToPrinter():
+                    self._publish(caller, output)
+                case PrinterObserved():
+                    self._sink(replace(output, firmware=self._firmware_of(caller.printer_id)))
+                case _:
+                    self._sink(output)
         self._sooner.set()
 
     def _publish(self, caller: Caller, message: ToPrinter) -> None:
