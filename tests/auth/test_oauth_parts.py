@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.auth import passwords
@@ -23,6 +23,7 @@ from tests.support.stand import ANA, BEN, START
 CHEAP = Cost(n=2, r=1, p=1)
 
 
+@settings(max_examples=25)
 @given(st.text(min_size=0, max_size=40), st.text(max_size=40))
 def test_a_password_is_known_again_and_no_other_is(password: str, other: str) -> None:
     encoded = encode_password(password, CHEAP)
@@ -104,6 +105,7 @@ def test_names_before_addresses_and_only_addresses_of_one() -> None:
     assert member_called("both@example.org", members) == twin
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=120))
 def test_no_text_is_a_session(cookie: str) -> None:
     assert Sessions().read(cookie, 0.0) is None
