@@ -32,6 +32,7 @@ from sqlalchemy.pool import NullPool
 
 from gateway.engine.ports import StoreUnavailable
 from gateway.store.columns import to_json
+from gateway.store.reading import Reads
 from gateway.store.trouble import RowRefused, explained, explained_os
 
 T = TypeVar("T")
@@ -152,6 +153,7 @@ class Database:
             raise explained(error, self._path) from error
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        self._plain_reads = Reads(self._read_threads, READERS, self._read_plain)
 
     async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run a unit in a writing transaction and give its answer once it is committed.
@@ -169,7 +171,7 @@ class Database:
 
     async def read_plain(self, unit: Callable[[sqlite3.Connection], T]) -> T:
         """As `read`, on the driver's own connection: for what runs often."""
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read_plain, unit)
+        return await self._plain_reads.run(unit)
 
     def close(self) -> None:
         """Wait for the units under way and close. Idempotent."""
