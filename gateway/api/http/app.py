@@ -143,7 +143,7 @@ async def _admit(
 
 def _who_are_you(request: web.Request) -> str:
     if "Authorization" in request.headers:
-        return "This key is not known here, or was revoked. Send a valid one as `Authorization: Bearer KEY`."
+        return "This key is not known here, or was revoked or has expired. Send `Authorization: Bearer KEY`."
     return "A key is needed: send it as `Authorization: Bearer KEY`."
 
 
