@@ -34,7 +34,8 @@ _PAGE_BYTES: Final = 12_600
 KEYS: Final = (
     "floor_per_s", "pages_per_s", "pages_p50_ms", "pages_p99_ms", "pages_cpu_us", "pages_x_floor",
     "first_page_per_s", "first_page_p99_ms", "deep_x_first", "deep_filtered_x_first", "all_jobs",
-    "all_seconds", "all_held_ms", "all_others_wait_ms", "all_peak_mb", "all_filtered_held_ms", "polls_percent",
+    "all_seconds", "all_held_ms", "all_others_wait_ms", "all_peak_mb", "all_filtered_held_ms",
+    "polls_percent",
 )  # fmt: skip
 
 
@@ -199,9 +200,8 @@ class Measurement:
     def _polls(self) -> dict[str, Any]:
         with gateway(self._folder) as server:
             made = asyncio.run(long_polls.measure(server.port, server.pid))
-        print(
-            f"\n{made.clients} open long-polls: {made.percent:.2f} % of a core; none: {made.idle_percent:.2f} %"
-        )
+        shares = f"{made.percent:.2f} % of a core ({made.idle_percent:.2f} % idle)"
+        print(f"\n{made.clients} open long-polls: {shares}")
         return {"polls_percent": made.percent, "polls": made.shown()}
 
 
