@@ -63,9 +63,10 @@ class _Verified:
 class Issuer:
     """The one that is configured."""
 
-    def __init__(self, trust: Trust, fetch: Fetch) -> None:
+    def __init__(self, trust: Trust, fetch: Fetch, *, tokens: int = TOKENS_KEPT) -> None:
         self._trust = trust
         self._keys = IssuerKeys(trust.issuer, fetch)
+        self._tokens = tokens
         self._good: OrderedDict[bytes, _Verified] = OrderedDict()
 
     async def principal(
@@ -85,7 +86,7 @@ class Issuer:
             if known is None:
                 return None
             self._good[digest] = known
-            while len(self._good) > TOKENS_KEPT:
+            while len(self._good) > self._tokens:
                 self._good.popitem(last=False)
         return self._principal(known.claims, members)
 

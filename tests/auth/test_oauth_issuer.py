@@ -275,10 +275,10 @@ async def test_keys_are_used_on_through_an_outage_but_not_for_ever() -> None:
     assert await asking(signed(fresh | {"jti": "2"})) is None
 
 
-async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert TOKENS_KEPT <= 10_000
-    monkeypatch.setattr("gateway.auth.issuer.TOKENS_KEPT", 3)
+async def test_what_is_remembered_is_bounded() -> None:
     asking = Asking(Web(EC))
+    asking.issuer = Issuer(Trust(ISSUER, "print-gateway"), Web(EC).fetch, tokens=3)
     for number in range(6):
         assert await asking(signed(claims(jti=str(number)), EC, "ES256", "ec")) is not None
     assert len(asking.issuer._good) == 3
+    assert TOKENS_KEPT <= 10_000
