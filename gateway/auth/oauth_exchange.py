@@ -6,6 +6,7 @@ credentials (4.4), implicit (4.2) for apps that were registered for it, revocati
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,9 @@ from gateway.auth.tokens import ACCESS_PREFIX, REFRESH_PREFIX, make_secret
 from gateway.domain.grant import ACCESS_LIFETIME, App
 from gateway.domain.grant_commands import GrantCommand
 from gateway.domain.member import Scope
+
+# What it says for debugging holds codes and refresh tokens: never to be seen, whatever is logged otherwise.
+logging.getLogger("oauthlib").setLevel(logging.INFO)
 
 #: Names and values as they came, in order; repeated ones are still there.
 Pairs = Sequence[tuple[str, str]]
