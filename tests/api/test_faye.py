@@ -187,6 +187,25 @@ async def test_an_exchange_that_is_canceled_leaves_the_message_for_the_next(is_h
     exchanges.close()
 
 
+async def test_a_printer_that_shook_hands_anew_hears_a_command_once(faye: Faye) -> None:
+    before = await faye.poll(await faye.listener())
+    newest = await faye.poll(await faye.listener())
+    faye.publish()
+    assert numbers(await newest) == [1]
+    assert faye.outcomes == [Outcome.DELIVERED]
+    assert not before.done()
+    faye.hub.close()
+    assert numbers(await before) == []
+
+
+async def test_a_command_that_was_taken_back_is_told_to_be_dropped(faye: Faye) -> None:
+    client = await faye.listener()
+    take_back = faye.hub.publish(COMMAND, {"n": 1}, faye.outcomes.append)
+    take_back()
+    await until(lambda: faye.outcomes == [Outcome.DROPPED])
+    assert numbers(await faye.ask(connect(client, advice={"timeout": 0}))) == []
+
+
 async def test_a_client_that_vanished_is_dropped_and_its_publisher_told(faye: Faye) -> None:
     await faye.listener()
     faye.publish()

@@ -16,8 +16,14 @@ from gateway.protocol.bayeux.meta import MaySubscribe
 log = logging.getLogger(__name__)
 
 _PRINTERS_OWN: Final = re.compile(r"/printers/[0-9]{1,10}/(?:command|users)", re.ASCII)
+_COMMANDS: Final = re.compile(r"/printers/[0-9]{1,10}/command", re.ASCII)
 #: Seconds between two lines in the log about refusals: a client that is refused asks again and again.
 LOG_EVERY: Final = 60.0
+
+
+def is_for_one(channel: str) -> bool:
+    """Whether one session alone may get what is published: a second copy of a command moves a machine."""
+    return _COMMANDS.fullmatch(channel) is not None
 
 
 class Access:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from gateway.protocol.bayeux.messages import parse
-from gateway.protocol.bayeux.outcome import OnOutcome
+from gateway.protocol.bayeux.outcome import OnOutcome, TakeBack
 from gateway.protocol.bayeux.publication import Event, Told
 from gateway.protocol.bayeux.server import BayeuxServer
 from gateway.protocol.bayeux.session import Line, Parcel, Written
@@ -91,9 +92,14 @@ class Exchanges:
         self._server.settle(parcel, written)
         self._stir()
 
-    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> None:
+    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> TakeBack:
         """`ChannelPublisher.publish`."""
-        self._server.publish(channel, payload, on_outcome)
+        take_back = self._server.publish(channel, payload, on_outcome)
+        self._stir()
+        return partial(self._take_back, take_back)
+
+    def _take_back(self, take_back: TakeBack) -> None:
+        take_back()
         self._stir()
 
     def has_listener(self, channel: str) -> bool:

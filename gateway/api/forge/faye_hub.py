@@ -8,12 +8,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.api.forge.faye import Endpoint
-from gateway.api.forge.faye_access import Access
+from gateway.api.forge.faye_access import Access, is_for_one
 from gateway.api.forge.faye_exchange import Exchanges
 from gateway.engine.ports import Clock, IdSource
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.meta import MaySubscribe
-from gateway.protocol.bayeux.outcome import OnOutcome
+from gateway.protocol.bayeux.outcome import OnOutcome, TakeBack
 from gateway.protocol.bayeux.server import BayeuxServer
 
 #: Hex digits of a client id: 160 bits, as Faye's. Who has it is the client.
@@ -40,14 +40,17 @@ class BayeuxHub:
     ) -> None:
         access = Access(may_subscribe, clock.monotonic, lenient=lenient)
         server = BayeuxServer(
-            may_subscribe=access.may_subscribe, new_id=lambda: ids.hex(CLIENT_ID_DIGITS), bounds=bounds
+            may_subscribe=access.may_subscribe,
+            new_id=lambda: ids.hex(CLIENT_ID_DIGITS),
+            bounds=bounds,
+            is_for_one=is_for_one,
         )
         self._exchanges = Exchanges(server, clock.monotonic, on_listening)
         self.routes: Sequence[web.RouteDef] = Endpoint(self._exchanges).routes
 
-    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> None:
+    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> TakeBack:
         """`ChannelPublisher.publish`."""
-        self._exchanges.publish(channel, payload, on_outcome)
+        return self._exchanges.publish(channel, payload, on_outcome)
 
     def has_listener(self, channel: str) -> bool:
         """`ChannelPublisher.has_listener`."""

@@ -27,7 +27,8 @@ class Outcome(StrEnum):
 
     #: Handed to a connection that took it. Whether the client read it, only its own answer tells.
     DELIVERED = "delivered"
-    #: Never written: the queue was full, or the subscriber did not come back for it in time.
+    #: Never written: the queue was full, the subscriber did not come back for it in time or another one took
+    #: its place, or it was taken back.
     DROPPED = "dropped"
     #: Nobody subscribed (or whoever did may no longer): never written.
     NOBODY = "nobody"
@@ -41,17 +42,19 @@ class Outcome(StrEnum):
 
 
 OnOutcome = Callable[[Outcome], None]
+#: Takes back what was not written yet. The outcome, told later as ever, says whether that was all of it.
+TakeBack = Callable[[], None]
 
 
 class ChannelPublisher(Protocol):
     """Publishing to the clients of a Bayeux server."""
 
-    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> None:
-        """Queue `payload` for every subscriber of `channel`; `on_outcome` is called once, later.
+    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> TakeBack:
+        """Queue `payload` for every subscriber of `channel`, or for its one listener (`server`, for one).
 
-        Later is the next turn of the event loop for a client that waits, else when it comes back or
-        `Bounds.grace` seconds are over. Nothing is ever written twice. Raises ValueError when `channel` is no
-        channel or `payload` no JSON.
+        `on_outcome` is called once, later: in the next turn of the event loop for a client that waits, else
+        when it comes back, when `Bounds.grace` seconds are over, or when the message was taken back. Nothing
+        is ever written twice. Raises ValueError when `channel` is no channel or `payload` no JSON.
         """
 
     def has_listener(self, channel: str) -> bool:

@@ -27,11 +27,16 @@ Event = Told | Listening
 
 
 class Publication:
-    """A message for `copies` subscribers, as the text that is written."""
+    """A message for `copies` subscribers, as the text that is written.
 
-    def __init__(self, text: str, copies: int, on_outcome: OnOutcome) -> None:
+    `for_one` is the channel of a message that only the channel's one listener may get; None for any other.
+    """
+
+    def __init__(self, text: str, copies: int, on_outcome: OnOutcome, for_one: str | None = None) -> None:
         self.text = text
         self.size = len(text)  # bytes: the text is ASCII
+        self.for_one = for_one
+        self.is_taken_back = False  # no copy that waits, or comes back unwritten, is written any more
         self._open = copies
         self._on_outcome = on_outcome
         self._is_told = False

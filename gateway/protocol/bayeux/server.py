@@ -1,7 +1,7 @@
 """The server's protocol core: called per request, per publication, per second; parcels and events come out.
 
     receive(batch)  ->  Parcel to write now, or None: the client's connect is held open
-    publish(...)        queues for every subscriber
+    publish(...)        queues for every subscriber, or for one; returns how to take it back
     tick(now)           ends what took too long
     collect(now)    ->  Parcels of connects that are to be answered now
     settle(parcel)      how the writing went: decides the outcome of what was published
@@ -10,12 +10,17 @@
 Messages reach a client only with the answer to its connect, over every transport alike. A message is taken
 out of the queue for exactly one write; only a write of which not one byte went out puts it back. So nothing
 is sent twice, and what never left the queue is proof of not sent.
+
+Some channels are *for one*: each is a single machine's, which may have left sessions behind when it shook
+hands anew. Only the newest subscription gets what is published there, one with a token before any without;
+what waits for the others is dropped. An older one that lives on is heard again when the newest is gone.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from zlib import crc32
 
@@ -23,7 +28,7 @@ from gateway.protocol.bayeux import channels
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.messages import Malformed, Request
 from gateway.protocol.bayeux.meta import Batch, MaySubscribe, Meta
-from gateway.protocol.bayeux.outcome import OnOutcome, Outcome
+from gateway.protocol.bayeux.outcome import OnOutcome, Outcome, TakeBack
 from gateway.protocol.bayeux.publication import Event, Publication, Told
 from gateway.protocol.bayeux.session import Line, Parcel, Poll, Session, Written
 from gateway.protocol.bayeux.sessions import Sessions
@@ -35,10 +40,16 @@ class BayeuxServer:
     """All state of the server. `now` is in monotonic seconds; `new_id` makes unguessable client ids."""
 
     def __init__(
-        self, *, may_subscribe: MaySubscribe, new_id: Callable[[], str], bounds: Bounds | None = None
+        self,
+        *,
+        may_subscribe: MaySubscribe,
+        new_id: Callable[[], str],
+        bounds: Bounds | None = None,
+        is_for_one: Callable[[str], bool] = lambda channel: False,
     ) -> None:
         self.bounds = bounds or Bounds()
         self._may_subscribe = may_subscribe
+        self._is_for_one = is_for_one
         self._events: list[Event] = []
         self._sessions = Sessions(self.bounds, self._events)
         self._meta = Meta(self._sessions, self.bounds, may_subscribe, new_id, self._release)
@@ -86,8 +97,8 @@ class BayeuxServer:
     def _share(self, session: Session) -> float:
         return 1 - self.bounds.spread * (crc32(session.client_id.encode()) % _SPREAD_STEPS) / _SPREAD_STEPS
 
-    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> None:
-        """Queue for every subscriber that may still hear `channel`.
+    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> TakeBack:
+        """Queue for every subscriber that may still hear `channel`, or for the one.
 
         Raises ValueError when `channel` is no channel or `payload` no JSON; then nothing was queued.
         """
@@ -97,13 +108,21 @@ class BayeuxServer:
         hearers = self._hearers(channel)
         if not hearers:
             self._events.append(Told(on_outcome, Outcome.NOBODY))
-            return
-        publication = Publication(text, len(hearers), on_outcome)
+            return lambda: None
+        for_one = channel if self._is_for_one(channel) else None
+        publication = Publication(text, len(hearers), on_outcome, for_one)
         for session in hearers:
             if not self._sessions.queue(session, publication):
                 self._events += publication.settle(Outcome.DROPPED)
             elif session.poll:
                 self._due[session.client_id] = session
+        return partial(self._take_back, publication, hearers)
+
+    def _take_back(self, publication: Publication, hearers: Sequence[Session]) -> None:
+        publication.is_taken_back = True
+        for session in hearers:
+            if publication in session.queue:
+                self._sessions.drop(session, publication)
 
     def _hearers(self, channel: str) -> list[Session]:
         """Each once. Whose right ended since it subscribed is unsubscribed."""
@@ -113,6 +132,9 @@ class BayeuxServer:
                 found[session.client_id] = session
             else:
                 self._sessions.unsubscribe(session, subscription)
+        if self._is_for_one(channel):
+            one = self._sessions.one_listener(channel)
+            return [] if one is None else [one]
         return list(found.values())
 
     def has_listener(self, channel: str) -> bool:
@@ -151,12 +173,16 @@ class BayeuxServer:
             self._events += publication.settle(fate)
 
     def _give_back(self, session: Session, publication: Publication) -> None:
-        if session.is_over:
+        if session.is_over or publication.is_taken_back or self._is_superseded(session, publication):
             self._events += publication.settle(Outcome.DROPPED)
             return
         self._sessions.put_back(session, publication)
         if session.poll:
             self._due[session.client_id] = session
+
+    def _is_superseded(self, session: Session, publication: Publication) -> bool:
+        channel = publication.for_one
+        return channel is not None and self._sessions.one_listener(channel) is not session
 
     def lose(self, line: Line, now: float) -> None:
         """A line is gone, and no poll on it can be answered. Its clients may come back on another."""

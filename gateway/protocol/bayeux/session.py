@@ -78,6 +78,11 @@ class Session:
         self.queue.appendleft(publication)
         self.queue_bytes += publication.size
 
+    def remove(self, publication: Publication) -> None:
+        """Let a message that waits here wait no longer."""
+        self.queue.remove(publication)
+        self.queue_bytes -= publication.size
+
     def take(self) -> list[Publication]:
         """Everything that waits, oldest first."""
         taken = list(self.queue)

@@ -81,12 +81,41 @@ class Sessions:
         listeners = self._listeners.setdefault(channel, {})
         if not listeners:
             self._events.append(Listening(channel, True))
-        listeners[session.client_id] = session
+        listeners.pop(session.client_id, None)
+        listeners[session.client_id] = session  # the newest subscription stands last
+        self._supersede(channel)
+
+    def one_listener(self, channel: str) -> Session | None:
+        """Who hears a channel that is for one: the newest subscription by name; a token beats none."""
+        best = None
+        for session in self._listeners.get(channel, {}).values():
+            has_token = session.subscriptions[channel] is not None
+            if best is None or has_token or best.subscriptions[channel] is None:
+                best = session
+        return best
+
+    def _supersede(self, channel: str) -> None:
+        """What waits for somebody who is the one listener no longer is never written."""
+        one = self.one_listener(channel)
+        for session in self._listeners.get(channel, {}).values():
+            if session is not one:
+                self._drop_for_one(session, channel)
+
+    def _drop_for_one(self, session: Session, channel: str) -> None:
+        for publication in [waiting for waiting in session.queue if waiting.for_one == channel]:
+            self.drop(session, publication)
+
+    def drop(self, session: Session, publication: Publication) -> None:
+        """A message that waits for a client is never written."""
+        session.remove(publication)
+        self._queued_bytes -= publication.size
+        self._events += publication.settle(Outcome.DROPPED)
 
     def unsubscribe(self, session: Session, channel: str) -> None:
         """It hears `channel` no longer; nothing happens when it never did."""
         if channel not in session.subscriptions:
             return
+        self._drop_for_one(session, channel)
         del session.subscriptions[channel]
         listeners = self._listeners[channel]
         del listeners[session.client_id]

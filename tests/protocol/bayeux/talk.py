@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.messages import parse
-from gateway.protocol.bayeux.outcome import Outcome
+from gateway.protocol.bayeux.outcome import Outcome, TakeBack
 from gateway.protocol.bayeux.publication import Told
 from gateway.protocol.bayeux.server import BayeuxServer
 from gateway.protocol.bayeux.session import Line, Parcel, Written
@@ -17,13 +17,17 @@ HANDSHAKE = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectio
 
 
 class Talk:
-    """The server with counted client ids (`c1`, `c2`, ...). `/secret` and below need the token `key`."""
+    """The server with counted client ids (`c1`, `c2`, ...). `/secret` and below need the token `key`.
+
+    `/one` and below are for one listener; a token is not needed there, but may be shown.
+    """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         numbers = count(1)
         self.server = BayeuxServer(
-            may_subscribe=self._may_subscribe, new_id=lambda: f"c{next(numbers)}", bounds=bounds
-        )
+            may_subscribe=self._may_subscribe, new_id=lambda: f"c{next(numbers)}", bounds=bounds,
+            is_for_one=lambda channel: channel.startswith("/one"),
+        )  # fmt: skip
         self.now = 0.0
         self.is_revoked = False
         self.written = Written.YES  # how everything that is written turns out
@@ -64,9 +68,10 @@ class Talk:
         message = {"channel": "/meta/connect", "clientId": client, "connectionType": "long-polling", **advice}
         return self.ask(message, line=line)
 
-    def publish(self, channel: str, data: Any) -> None:
-        self.server.publish(channel, data, self.outcomes.append)
+    def publish(self, channel: str, data: Any) -> TakeBack:
+        take_back = self.server.publish(channel, data, self.outcomes.append)
         self.collect()
+        return take_back
 
     def wait(self, until: float) -> None:
         """Second by second, as the timer does."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.messages import NotABatch, parse
-from gateway.protocol.bayeux.outcome import Outcome
+from gateway.protocol.bayeux.outcome import Outcome, TakeBack
 from gateway.protocol.bayeux.publication import Told
 from gateway.protocol.bayeux.server import BayeuxServer
 from gateway.protocol.bayeux.session import Line, Parcel, Written
@@ -70,7 +70,10 @@ step = st.one_of(
     st.tuples(st.just("revoke")),
     st.tuples(st.just("turn_out"), st.sampled_from([*Written, None])),
     st.tuples(st.just("finish")),
+    st.tuples(st.just("take_back")),
 )
+#: A channel that is for one listener.
+FOR_ONE = "/a/b"
 
 
 class Watched:
@@ -88,7 +91,13 @@ class Watched:
         self.reached: dict[Written, set[int]] = {written: set() for written in Written}
         self.told: dict[int, list[Outcome]] = {}
         self.heard: set[str] = set()
-        self.server = BayeuxServer(may_subscribe=self._may_subscribe, new_id=self._new_id, bounds=BOUNDS)
+        self.taken_back: set[int] = set()
+        self.too_late: list[int] = []  # written after it was taken back
+        self.takes_back: list[TakeBack] = []
+        self.server = BayeuxServer(
+            may_subscribe=self._may_subscribe, new_id=self._new_id, bounds=BOUNDS,
+            is_for_one=lambda channel: channel == FOR_ONE,
+        )  # fmt: skip
 
     def _may_subscribe(self, channel: str, token: str | None) -> bool:
         return channel != "/secret/x" or (token == "key" and not self.is_revoked)
@@ -122,7 +131,15 @@ class Watched:
     def publish(self, channel: str) -> None:
         number = self.published = self.published + 1
         self.told[number] = []
-        self.server.publish(channel, {"n": number}, self.told[number].append)
+        self.takes_back.append(self.server.publish(channel, {"n": number}, self.told[number].append))
+
+    def take_back(self) -> None:
+        """The newest message, as far as it is not with a transport already."""
+        if self.takes_back:
+            self.takes_back[-1]()
+            under_way = [message for parcel in self.under_way for message in json.loads(parcel.text)]
+            if not any(message.get("data") == {"n": self.published} for message in under_way):
+                self.taken_back.add(self.published)
 
     def wait(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -154,10 +171,14 @@ class Watched:
             return
         for message in json.loads(parcel.text):
             if "data" in message:
-                self.reached[self.writing].add(message["data"]["n"])
+                number = message["data"]["n"]
+                self.reached[self.writing].add(number)
+                if number in self.taken_back:
+                    self.too_late.append(number)
         if self.writing is not Written.NO:
             for session, publication in parcel.deliveries:
-                self.written[session.client_id, publication.text] += 1
+                whose = "anybody's" if publication.for_one else session.client_id
+                self.written[whose, publication.text] += 1
         self.server.settle(parcel, self.writing)
 
     def collect(self) -> None:
@@ -176,6 +197,7 @@ class Watched:
         assert len(self.server) <= BOUNDS.sessions
         assert self.server.queued_bytes <= 2 * BOUNDS.queued_bytes  # what was put back comes on top
         assert all(times == 1 for times in self.written.values())
+        assert self.too_late == []
         assert all(self.server.has_listener(channel) for channel in self.heard if "*" not in channel)
 
 
