@@ -320,8 +320,10 @@ async def a_night(folder: Path, seed: int) -> ForgeTown:
         "post-lost": 0.03, "post-late": 0.05, "post-doubled": 0.05, "posts-swapped": 0.03,
         "answer-lost": 0.03, "poll-cut": 0.1, "power-cycle": 0.01,
     }  # fmt: skip
-    async with town_of(folder, personality, faults=NetworkFaults((), rates, seed), seed=seed) as town:
+    faults = NetworkFaults(seed=seed)
+    async with town_of(folder, personality, faults=faults, seed=seed) as town:
         await town.register()
+        faults.rates = rates
         chance = Random(seed)
         for _ in range(3):
             await town.submit()
