@@ -54,9 +54,11 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """What a good token says."""
+    """What a good token came to."""
 
-    claims: Mapping[str, Any]
+    member_id: str
+    scopes: frozenset[Scope]
+    app_id: str
     expires_at: float  # seconds since 1970
 
 
@@ -82,15 +84,18 @@ class Issuer:
             del self._good[digest]
             known = None
         if known is None:
-            known = await self._verify(token, wall, monotonic)
+            known = await self._verify(token, members, wall, monotonic)
             if known is None:
                 return None
             self._good[digest] = known
             while len(self._good) > self._tokens:
                 self._good.popitem(last=False)
-        return self._principal(known.claims, members)
+        member = members.get(known.member_id)
+        return None if member is None else principal_of(member, known.scopes, known.app_id)
 
-    async def _verify(self, token: str, wall: datetime, monotonic: float) -> _Verified | None:
+    async def _verify(
+        self, token: str, members: Mapping[str, Member], wall: datetime, monotonic: float
+    ) -> _Verified | None:
         header = _header(token)
         if header is None or header.get("alg") not in ALGORITHMS:
             return None
@@ -99,12 +104,16 @@ class Issuer:
         if key is None:
             return None
         try:
-            return self._checked(token, key, wall)
+            claims = self._checked(token, key, wall)
         except (JoseError, ValueError, TypeError) as error:
             log.info("a token of the issuer is refused: %s", error)
             return None
+        member = self._member(claims, members)
+        if member is None:
+            return None
+        return _Verified(member.member_id, _scopes(claims), _app_id(claims), float(claims["exp"]))
 
-    def _checked(self, token: str, key: PublicKey, wall: datetime) -> _Verified:
+    def _checked(self, token: str, key: PublicKey, wall: datetime) -> Mapping[str, Any]:
         claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
         jwt.JWTClaimsRegistry(
             now=int(wall.timestamp()),
@@ -113,15 +122,7 @@ class Issuer:
             aud={"essential": True, "value": self._trust.audience},
             exp={"essential": True},
         ).validate(claims)
-        return _Verified(claims, float(claims["exp"]))
-
-    def _principal(self, claims: Mapping[str, Any], members: Mapping[str, Member]) -> Principal | None:
-        member = self._member(claims, members)
-        if member is None:
-            return None
-        client = claims.get("azp", claims.get("client_id"))
-        app_id = client[:APP_ID_CHARS] if isinstance(client, str) and client else UNNAMED_APP
-        return principal_of(member, _scopes(claims), app_id)
+        return claims
 
     def _member(self, claims: Mapping[str, Any], members: Mapping[str, Member]) -> Member | None:
         """An address that nobody verified could be anybody's: it finds no one."""
@@ -148,6 +149,12 @@ def _header(token: str) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _app_id(claims: Mapping[str, Any]) -> str:
+    """Which app the token was issued to (RFC 9068 2.2)."""
+    client = claims.get("azp", claims.get("client_id"))
+    return client[:APP_ID_CHARS] if isinstance(client, str) and client else UNNAMED_APP
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
