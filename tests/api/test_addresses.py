@@ -20,11 +20,16 @@ from tests.support.stand import BEN
 PARTS = {
     "printer_id": "1", "printer": "mk3", "job_id": a_job().job_id, "task_id": a_job().job_id,
     "file_id": a_job().job_id, "key_id": "none", "app_id": "none", "member": "none",
+    "permit": "1-x", "file_name": "part.gcode", "type_id": "none", "material_id": "none", "profile_id": "none",
 }  # fmt: skip
 ADDRESSES = sorted(
     {(dialect.name, root + operation.path.format(**PARTS))
      for dialect in (FORGE, NATIVE) for operation in dialect.operations for root in dialect.roots}
 )  # fmt: skip
+SPELLINGS = {
+    root + spelling.format(**PARTS)
+    for operation in FORGE.operations for spelling in operation.aliases for root in FORGE.roots
+}  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 OF_NAME = {"forge": FORGE, "gateway": NATIVE}
 
@@ -68,9 +73,14 @@ async def test_every_address_with_every_method(host: Host) -> None:
 
 @pytest.mark.parametrize("change", ["{}/", "{}/x", "{}%2f", "{}.json", "{};a=b", "{}%00", "{}%20", "{}x"])
 async def test_addresses_beside_the_right_ones(host: Host, change: str) -> None:
-    """No second spelling of an address: 404, or the refusal of a name that nothing has."""
+    """No second spelling of an address: 404, or the refusal of a name that nothing has.
+
+    But those that are declared: the SDK wrote a slash behind the addresses of the printer database.
+    """
     headers = await host.bearer(BEN)
     for name, address in ADDRESSES:
+        if change.format(address) in SPELLINGS:
+            continue
         async with host.client.get(change.format(address), headers=headers) as response:
             assert response.status in ((401, 404, 405) if name == "forge" else (404, 405)), address
             assert is_in_words(name, await response.json(), response.status), address
