@@ -20,7 +20,8 @@ from tests.support.stand import BEN
 PARTS = {
     "printer_id": "1", "printer": "mk3", "job_id": a_job().job_id, "task_id": a_job().job_id,
     "file_id": a_job().job_id, "key_id": "none", "app_id": "none", "member": "none",
-    "permit": "1-x", "file_name": "part.gcode", "type_id": "none", "material_id": "none", "profile_id": "none",
+    "permit": "1-x", "file_name": "part.gcode", "type_id": "none", "material_id": "none",
+    "profile_id": "none",
 }  # fmt: skip
 ADDRESSES = sorted(
     {(dialect.name, root + operation.path.format(**PARTS))
