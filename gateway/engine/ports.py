@@ -124,9 +124,12 @@ class Drivers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of jobs, ascending by creation, and how many there are in all."""
+    """A page of jobs, ascending by creation, and how many there are in all.
 
-    jobs: tuple[Job, ...]
+    A long page is made into jobs where it is looked at: take it in slices.
+    """
+
+    jobs: Sequence[Job]
     total: int
 
 

@@ -11,11 +11,11 @@ Nothing here counts or skips rows where it can help it:
 from __future__ import annotations
 
 import sqlite3
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, overload
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
@@ -30,10 +30,6 @@ from gateway.store.schema import attempt, event, file, job, job_total, printer_c
 
 #: Statements of lists kept ready, 5 KB each: apps ask for a handful of combinations of statuses.
 _LISTS_READY: Final = 128
-#: Rows made into jobs at a stretch, a millisecond of the interpreter, and the seconds that the reading thread
-#: then leaves to the event loop: waiting for its lock, each of the loop's turns would take 5 ms and more.
-_STRETCH: Final = 100
-_BREATH: Final = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +102,32 @@ def total_statement(wanted: JobFilter) -> Select[Any]:
     return counted.where(job.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else counted
 
 
-_by_creation = attrgetter("work_id")
+#: Rows that are made into jobs at once, two milliseconds.
+_LONG: Final = 250
+_by_creation = itemgetter(rows.WORK_ID_AT)
 
 
-def _read_all(found: list[tuple[Any, ...]]) -> list[Job]:
-    """The jobs of these rows; of many, the interpreter is left to the event loop now and then."""
-    page: list[Job] = []
-    for start in range(0, len(found), _STRETCH):
-        if start:
-            time.sleep(_BREATH)
-        page += map(rows.job_from, found[start : start + _STRETCH])
-    return page
+class _Page(Sequence[Job]):
+    """Rows that become jobs where they are looked at.
+
+    A hundred thousand jobs at once would be half a million objects for the garbage collector to walk through,
+    50 ms at a time; rows of plain values are none to it.
+    """
+
+    def __init__(self, found: list[tuple[Any, ...]]) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, at: int) -> Job: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Job]: ...
+    def __getitem__(self, at: int | slice) -> Job | Sequence[Job]:
+        if isinstance(at, slice):
+            return tuple(map(rows.job_from, self._found[at]))
+        return rows.job_from(self._found[at])
 
 
 @lru_cache(maxsize=_LISTS_READY)
@@ -148,7 +159,7 @@ class Queries:
     ) -> JobPage:
         """Jobs that match all that is given, ascending by creation; page and total from one snapshot.
 
-        `limit=None` reads all of them into memory; who may ask for that is for the caller to say.
+        `limit=None` reads all their rows into memory; who may ask for that is for the caller to say.
         """
         wanted = JobFilter(member_id, printer_id, organization_id, statuses)
 
@@ -156,9 +167,10 @@ class Queries:
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
         def unit(driver: sqlite3.Connection) -> JobPage:
-            page = _read_all(listed.rows(driver, values))
+            page = listed.rows(driver, values)
             page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
-            return JobPage(tuple(page), counted.rows(driver, values)[0][0])
+            jobs = _Page(page) if len(page) > _LONG else tuple(map(rows.job_from, page))
+            return JobPage(jobs, counted.rows(driver, values)[0][0])
 
         return await self._database.read_plain(unit)
 

@@ -75,6 +75,8 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "reported": json.loads,
 }
 _JOB_FIELDS = tuple(given.name for given in fields(Job))
+#: Where a row of `SELECT_JOBS` has the work row's id.
+WORK_ID_AT = _JOB_FIELDS.index("work_id")
 _PUT = tuple(getattr(Job, name).__set__ for name in _JOB_FIELDS)
 _CONVERTED = tuple((_JOB_FIELDS.index(name), read) for name, read in _READING.items())
 

@@ -161,3 +161,16 @@ async def test_what_is_read_cannot_be_changed_by_its_reader(
     first = await queries.job(job.job_id)
     assert first is not None
     assert replace(first, settings={}) != await queries.job(job.job_id)
+
+
+async def test_a_long_page_becomes_jobs_where_it_is_looked_at(
+    journal: Journal, queries: Queries, state: State, ids: Ids
+) -> None:
+    made = draft(state, ids)
+    jobs = [new_job(made) for _ in range(700)]
+    await journal.commit(made)
+    page = await queries.jobs(limit=None)
+    assert (len(page.jobs), page.total) == (700, 700)
+    assert page.jobs[698:703] == tuple(jobs[698:])
+    assert page.jobs[-1] == jobs[-1]
+    assert list(page.jobs) == jobs

@@ -139,9 +139,10 @@ async def _stream_jobs(call: AnyCall, asked: _List) -> web.StreamResponse:
 async def _pieces(call: AnyCall, asked: _List, found: StoredPage, count: int) -> AsyncIterator[bytes]:
     written = 0
     while found.jobs and written < count:
-        jobs = found.jobs[: count - written]
-        for start in range(0, len(jobs), limits.STREAM_ROWS):
-            rows = job_objects(call.services, jobs[start : start + limits.STREAM_ROWS])
+        there = min(len(found.jobs), count - written)
+        for start in range(0, there, limits.STREAM_ROWS):
+            end = min(start + limits.STREAM_ROWS, there)
+            rows = job_objects(call.services, found.jobs[start:end])
             yield (b"," if written else b"") + encode(rows)[1:-1]
             written += len(rows)
         if written < count:
