@@ -20,7 +20,7 @@ from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, Presence
 from gateway.domain.state import State
 from gateway.drivers.forge.driver import ForgeDriver, open_print
-from gateway.protocol.bayeux.outcome import OnOutcome, Outcome
+from gateway.protocol.bayeux.outcome import OnOutcome, Outcome, TakeBack
 from tests.support.stand import ANA, Table, a_submission, house, printer
 
 EMBER = 58
@@ -65,6 +65,7 @@ class Course:
         self.table = Table(house(row, presence=Presence()))
         self.machine = TinyPrinter()
         self.on_the_way: list[tuple[str, OnOutcome]] = []  # print_data in the hub
+        self.taken_back: list[tuple[str, OnOutcome]] = []
         self.ordered = 0
         self.observed: list[Observation] = []
         self.start_gateway()
@@ -73,10 +74,13 @@ class Course:
 
     # protocol.bayeux.outcome.ChannelPublisher
 
-    def publish(self, channel: str, payload: object, on_outcome: OnOutcome) -> None:
+    def publish(self, channel: str, payload: object, on_outcome: OnOutcome) -> TakeBack:
         assert isinstance(payload, dict)
-        if payload["command"] == "print_data":
-            self.on_the_way.append((payload["job_id"], on_outcome))
+        if payload["command"] != "print_data":
+            return lambda: None
+        message = payload["job_id"], on_outcome
+        self.on_the_way.append(message)
+        return lambda: self.taken_back.append(message)
 
     def has_listener(self, channel: str) -> bool:
         return True
@@ -122,6 +126,7 @@ class Course:
         self.table.clock.advance(chance.choice([1.0, 15.0, 15.0, 40.0]))
         self.machine.step()
         self.driver.wake()
+        self._take_back_messages()
         self._deliver_messages()
         self._deliver_posts()
         if chance.random() < 0.1:
@@ -129,6 +134,13 @@ class Course:
             self.start_gateway()
         self.decide()
         self._people()
+
+    def _take_back_messages(self) -> None:
+        for message in self.taken_back:
+            if message in self.on_the_way:
+                self.on_the_way.remove(message)
+                message[1](Outcome.DROPPED)
+        self.taken_back.clear()
 
     def _deliver_messages(self) -> None:
         for job_id, on_outcome in self.on_the_way[:]:

@@ -154,6 +154,7 @@ def test_ready_after_an_acknowledged_cancel_is_canceled() -> None:
 def test_a_cancel_of_a_start_on_its_way_is_sent() -> None:
     stand = ForgeStand()
     stand.start()
+    stand.messages[-1].came_to(Outcome.DELIVERED)
     stand.cancel()
     assert stand.commands == ["print_data", "cancel"]
     stand.acks("c1", progress=0.0, error_code=400, error_message="no running print job")

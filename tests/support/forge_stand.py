@@ -28,7 +28,7 @@ from gateway.domain.orders import (
     Tell,
 )
 from gateway.drivers.forge.driver import ForgeDriver, OpenPrint
-from gateway.protocol.bayeux.outcome import OnOutcome, Outcome
+from gateway.protocol.bayeux.outcome import OnOutcome, Outcome, TakeBack
 
 EMBER = 58
 NAME = "forge:58"
@@ -44,9 +44,15 @@ class Published:
     channel: str
     payload: Mapping[str, Any]
     on_outcome: OnOutcome
+    outcome: Outcome | None = None
+    is_taken_back: bool = False
 
     def came_to(self, outcome: Outcome) -> None:
+        self.outcome = outcome
         self.on_outcome(outcome)
+
+    def take_back(self) -> None:
+        self.is_taken_back = True
 
 
 class ForgeStand:
@@ -73,8 +79,9 @@ class ForgeStand:
 
     # protocol.bayeux.outcome.ChannelPublisher
 
-    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> None:
+    def publish(self, channel: str, payload: Mapping[str, Any], on_outcome: OnOutcome) -> TakeBack:
         self.messages.append(Published(channel, payload, on_outcome))
+        return self.messages[-1].take_back
 
     def has_listener(self, channel: str) -> bool:
         return True
@@ -116,6 +123,12 @@ class ForgeStand:
                 job_id=job_id, settings={"Settings": {}},
             )
         )  # fmt: skip
+
+    def turn(self) -> None:
+        """The next turn of the loop: what was taken back, and had not left, is told to be dropped."""
+        for message in list(self.messages):
+            if message.is_taken_back and message.outcome is None:
+                message.came_to(Outcome.DROPPED)
 
     def printing(self) -> None:
         """A job is sent, taken, and printed."""

@@ -5,6 +5,7 @@ state received                on its way: DONE_SECONDS from now instead of ACK_S
 state failed, or an error     refused, with the printer's words
 state completed, or none      done (one client acknowledges once, without a state)
 none in time                  unclear: it "did not answer"
+not even fetched in time      taken back, and refused: nobody finds an old command in the queue
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from gateway.drivers.forge.words import failure_text, is_refusal
 ACK_SECONDS: Final = 60.0
 #: Seconds for the last one, once it was received: a firmware upgrade, a calibration.
 DONE_SECONDS: Final = 3600.0
+#: Seconds for a message that was taken back: the next turn of the loop, unless it is just being written.
+RECALL_SECONDS: Final = 10.0
 #: Commands a printer may have unanswered: people press a button again, nobody presses it a hundred times.
 ASKED_MAX: Final = 64
 
@@ -35,9 +38,12 @@ class Asked:
     deadline: float  # monotonic seconds
     ends_print: str | None = None  # ident of the print that it cancels
     is_received: bool = False
+    is_waiting: bool = True  # nobody knows yet what became of its message
+    is_recalled: bool = False
 
     def sent(self, now: float) -> None:
         """It has left: the time to answer begins."""
+        self.is_waiting = False
         if not self.is_received:
             self.deadline = now + ACK_SECONDS
 

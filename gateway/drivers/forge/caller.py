@@ -5,7 +5,10 @@
     outcome, wake                                                  what became of a message; time
     orders.take_order                                              what it shall do (a module of its own)
 
-Each may leave something in `take`: answers and snapshots for the engine, messages for the printer's channel.
+Each may leave something in `take`: answers and snapshots for the engine, messages for the printer's channel,
+and what is to be taken back of these. A message that the printer did not fetch in time is taken back: what
+it would be told minutes later, nobody expects any more.
+
 Nothing of an unregistered printer is reported; what it says is heard all the same, and counts from the
 registration on.
 
@@ -31,7 +34,7 @@ from gateway.domain.observations import (
     PrintPhase,
 )
 from gateway.domain.printer import OFFLINE_AFTER
-from gateway.drivers.forge.asked import Asked, answer_fields
+from gateway.drivers.forge.asked import ACK_SECONDS, ASKED_MAX, RECALL_SECONDS, Asked, answer_fields
 from gateway.drivers.forge.names import ident_of, is_local_id
 from gateway.drivers.forge.prints import Print, Prints
 from gateway.drivers.forge.words import (
@@ -51,6 +54,8 @@ SILENT: Final = f"it has not called for {OFFLINE_AFTER:g} s: is it switched on, 
 NO_PROOF: Final = f"nothing proves within {PROOF_SECONDS:g} s that the start arrived"
 NOT_REACHED: Final = "it did not come for the message: it is not listening at /faye at the moment"
 GIVEN_UP: Final = "the printer was unregistered before it answered"
+CALLED_OFF: Final = "canceled before its start left the gateway: nothing moved"
+OVER: Final = "this print is over already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,14 @@ class ToPrinter:
     payload: Mapping[str, Any]
 
 
-Output = PrinterObserved | OrderAnswered | OrderProgressed | ToPrinter
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Take a message back, as far as it has not left. Its outcome comes as ever."""
+
+    order_id: str
+
+
+Output = PrinterObserved | OrderAnswered | OrderProgressed | ToPrinter | Recall
 
 
 class Caller:
@@ -119,8 +131,8 @@ class Caller:
         known = self.prints.by_ident(ident_of(wire_id))
         if known is None:
             return False
-        self._prove(known)
         self.prints.end(known, PrintPhase.CANCELED)
+        self._prove(known, now)
         self.observe(now)
         return True
 
@@ -134,20 +146,39 @@ class Caller:
         if ending is not None and result is OrderResult.ACCEPTED:
             ending.is_cancel_done = True
             ending.phase = ending.phase or PrintPhase.STARTING  # it had it
-            self._prove(ending)
+            self._prove(ending, now)
         self._close(asked, result, message)
 
     def _hear(self, word: Word, now: float) -> None:
         named = self.prints.hear(word, now)
         if named is not None and named.phase is not None:
-            self._prove(named)
+            self._prove(named, now)
 
-    def _prove(self, known: Print) -> None:
+    def _prove(self, known: Print, now: float) -> None:
         """The printer has it: its start is answered, if it was not before."""
-        known.deadline = None
+        self._recall(known)
+        self._settle(known, OrderResult.ACCEPTED, None)
+        self._pass_on_cancels(known, now)
+
+    def _settle(self, known: Print, result: OrderResult, message: str | None) -> None:
+        """Nothing more is waited for: the answer to its starts."""
+        known.deadline = known.message_id = None
         for order_id in known.orders:
-            self.answer(order_id, OrderResult.ACCEPTED)
+            self.answer(order_id, result, message)
         known.orders.clear()
+
+    def _recall(self, known: Print) -> None:
+        if known.message_id is not None and not known.is_recalled:
+            known.is_recalled = True
+            self._out.append(Recall(known.message_id))
+
+    def _pass_on_cancels(self, known: Print, now: float) -> None:
+        cancels, known.cancels = known.cancels, []
+        for order_id in cancels:
+            if self.prints.by_ident(known.ident) is known:
+                self.ask(Asked(order_id, "cancel", now + ACK_SECONDS, known.ident), known.named)
+            else:
+                self.answer(order_id, OrderResult.REFUSED, OVER)
 
     # -- how it stands with the gateway -------------------------------------------------------------------
 
@@ -161,12 +192,14 @@ class Caller:
         self.is_registered = True
         self.observe(now)
 
-    def unregistered(self) -> None:
+    def unregistered(self, now: float) -> None:
         """Nobody does; who waits for an answer gets the last one."""
-        for asked in list(self.asked.values()):
-            self._close(asked, OrderResult.UNCLEAR, GIVEN_UP)
         for known in self.prints.unproven():
-            self._doubt(known, GIVEN_UP)
+            self._doubt(known, GIVEN_UP, now)
+        for asked in list(self.asked.values()):
+            if asked.is_waiting:
+                self._out.append(Recall(asked.order_id))
+            self._close(asked, OrderResult.UNCLEAR, GIVEN_UP)
         self.is_registered = False
 
     # -- messages and time --------------------------------------------------------------------------------
@@ -174,6 +207,32 @@ class Caller:
     def tell(self, order_id: str, payload: Mapping[str, Any]) -> None:
         """Leave a message for its command channel."""
         self._out.append(ToPrinter(order_id, payload))
+
+    def ask(self, asked: Asked, parameters: Mapping[str, Any]) -> None:
+        """Tell the printer a command, once, or answer why not."""
+        if asked.order_id in self.asked:
+            return  # its first message is on its way
+        refusal = None
+        if not self.is_listening:
+            refusal = NOT_LISTENING
+        elif len(self.asked) >= ASKED_MAX:
+            refusal = f"{ASKED_MAX} commands wait for its answer already; it does not answer"
+        if refusal is not None:
+            self.answer(asked.order_id, OrderResult.REFUSED, refusal)
+            return
+        self.asked[asked.order_id] = asked
+        self.tell(asked.order_id, {**parameters, "command": asked.command, "task_id": asked.order_id})
+
+    def call_off(self, known: Print, order_id: str | None, now: float) -> bool:
+        """Take a start back that may not have left; `order_id` is told how that went. False: it has left."""
+        if known.message_id is None:
+            return False
+        self._recall(known)
+        known.is_called_off = True
+        known.deadline = now + RECALL_SECONDS
+        if order_id is not None and order_id not in known.cancels:
+            known.cancels.append(order_id)
+        return True
 
     def outcome(self, order_id: str, is_never_sent: bool, now: float) -> None:
         """What became of a message. Never sent: nothing happened, unless the printer has proved otherwise."""
@@ -183,17 +242,26 @@ class Caller:
         elif asked is not None:
             asked.sent(now)
         for known in self.prints.unproven():
-            if order_id in known.orders:
+            if order_id == known.message_id:
                 self._start_outcome(known, is_never_sent, now)
 
     def _start_outcome(self, known: Print, is_never_sent: bool, now: float) -> None:
+        known.message_id = None
         if not is_never_sent:
             known.deadline = now + PROOF_SECONDS
-            return
-        self.prints.drop(known)
-        for order_id in known.orders:
-            self.answer(order_id, OrderResult.REFUSED, NOT_REACHED)
-        self.observe(now)
+            self._pass_on_cancels(known, now)
+        elif known.is_called_off:
+            known.message = CALLED_OFF
+            self.prints.end(known, PrintPhase.CANCELED)
+            self.observe(now)  # first: a refused start alone would be tried again
+            self._settle(known, OrderResult.REFUSED, CALLED_OFF)
+            for cancel_id in known.cancels:
+                self.answer(cancel_id, OrderResult.ACCEPTED)
+            known.cancels.clear()
+        else:
+            self.prints.drop(known)
+            self._settle(known, OrderResult.REFUSED, NOT_REACHED)
+            self.observe(now)
 
     def next_deadline(self) -> float:
         """When `wake` has something to do; infinite: never."""
@@ -205,25 +273,33 @@ class Caller:
     def wake(self, now: float) -> None:
         """Time has passed."""
         for asked in [asked for asked in self.asked.values() if asked.deadline <= now]:
-            self._close(asked, OrderResult.UNCLEAR, asked.overdue())
+            if asked.is_waiting and not asked.is_recalled:
+                asked.is_recalled, asked.deadline = True, now + RECALL_SECONDS
+                self._out.append(Recall(asked.order_id))
+            else:
+                self._close(asked, OrderResult.UNCLEAR, asked.overdue())
         for known in self.prints.unproven():
-            if known.deadline is not None and known.deadline <= now:
-                self._doubt(known, NO_PROOF)
+            if known.deadline is None or known.deadline > now:
+                continue
+            if known.message_id is not None and not known.is_recalled:
+                known.deadline = now + RECALL_SECONDS
+                self._recall(known)
+            else:
+                self._doubt(known, NO_PROOF, now)
         if self._was_online and self._offline_at <= now:
             self.observe(now)
 
-    def _doubt(self, known: Print, why: str) -> None:
+    def _doubt(self, known: Print, why: str, now: float) -> None:
         """It stays known: a late word about it is believed."""
-        known.deadline = None
-        for order_id in known.orders:
-            self.answer(order_id, OrderResult.UNCLEAR, why)
-        known.orders.clear()
+        self._recall(known)
+        self._settle(known, OrderResult.UNCLEAR, why)
+        self._pass_on_cancels(known, now)
 
     def give_up(self, key: str, now: float) -> None:
         """The engine needs no more of this print: its end is committed, or a person said how it ended."""
         known = self.prints.by_key(key)
         if known is not None:
-            self._doubt(known, "a person has said how this print ended")
+            self._doubt(known, "a person has said how this print ended", now)
         self.prints.forget(key)
         self.observe(now)
 

@@ -25,7 +25,7 @@ from gateway.domain.observations import (
     PrintPhase,
 )
 from gateway.domain.orders import Acknowledge, Order
-from gateway.drivers.forge.caller import PROOF_SECONDS, Caller, ToPrinter
+from gateway.drivers.forge.caller import PROOF_SECONDS, Caller, Recall, ToPrinter
 from gateway.drivers.forge.names import (
     command_channel,
     ident_of,
@@ -36,7 +36,7 @@ from gateway.drivers.forge.names import (
 )
 from gateway.drivers.forge.orders import PrintableLink, take_order
 from gateway.drivers.forge.prints import Print
-from gateway.protocol.bayeux.outcome import ChannelPublisher, Outcome
+from gateway.protocol.bayeux.outcome import ChannelPublisher, Outcome, TakeBack
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ class ForgeDriver:
         self._new_id = new_id
         self._callers: dict[int, Caller] = {}  # registered
         self._strangers: OrderedDict[int, Caller] = OrderedDict()  # not registered, the last to call last
+        self._under_way: dict[tuple[int, str], TakeBack] = {}  # by printer and order
         self._sooner = asyncio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -208,6 +209,7 @@ class ForgeDriver:
         caller = self._caller(printer_id)
         self._strangers.pop(printer_id, None)
         self._callers[printer_id] = caller
+        caller.is_listening = self._publisher.has_listener(command_channel(printer_id))
         caller.registered(self._monotonic())
         self._flush(caller)
 
@@ -216,7 +218,7 @@ class ForgeDriver:
         caller = self._callers.pop(printer_id, None)
         if caller is None:
             return
-        caller.unregistered()
+        caller.unregistered(self._monotonic())
         self._flush(caller)
         self._keep_stranger(caller)
 
@@ -247,6 +249,8 @@ class ForgeDriver:
             match output:
                 case ToPrinter():
                     self._publish(caller, output)
+                case Recall():
+                    self._under_way.get((caller.printer_id, output.order_id), _nothing)()
                 case PrinterObserved():
                     self._sink(replace(output, firmware=self._firmware_of(caller.printer_id)))
                 case _:
@@ -256,14 +260,20 @@ class ForgeDriver:
     def _publish(self, caller: Caller, message: ToPrinter) -> None:
         told = partial(self._told, caller, message.order_id)
         try:
-            self._publisher.publish(command_channel(caller.printer_id), message.payload, told)
+            take_back = self._publisher.publish(command_channel(caller.printer_id), message.payload, told)
+            self._under_way[caller.printer_id, message.order_id] = take_back
         except ValueError as error:
             log.warning("%s: a message cannot be written: %s", caller.name, error)
             told(Outcome.NOBODY)
 
     def _told(self, caller: Caller, order_id: str, outcome: Outcome) -> None:
+        self._under_way.pop((caller.printer_id, order_id), None)
         caller.outcome(order_id, outcome.is_never_sent, self._monotonic())
         self._flush(caller)
+
+
+def _nothing() -> None:
+    """Its outcome is told already: nothing is left to be taken back."""
 
 
 def _left_print(left: OpenPrint, now: float) -> Print:

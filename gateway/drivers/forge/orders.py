@@ -2,6 +2,7 @@
 
 StartPrint                 print_data    once, if it can take it; its proof comes with its posts
 Pause, Resume, Cancel      the same      refused, and nothing is sent, for another print than `expect`
+Cancel, start not fetched  nothing       the start is taken back; if it had left after all, as above
 Tell                       as it says
 Acknowledge                nothing       the print is forgotten
 EmergencyStop              cancel        refused all the same: only the mains switch stops such a printer
@@ -11,7 +12,7 @@ the rest                   refused       its firmware has no such command (Forge
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.observations import Activity, OrderResult
 from gateway.domain.orders import (
@@ -29,8 +30,8 @@ from gateway.domain.orders import (
     StartPrint,
     Tell,
 )
-from gateway.drivers.forge.asked import ACK_SECONDS, ASKED_MAX, Asked
-from gateway.drivers.forge.caller import NOT_CALLED, NOT_LISTENING, PROOF_SECONDS, SILENT, Caller
+from gateway.drivers.forge.asked import ACK_SECONDS, Asked
+from gateway.drivers.forge.caller import NOT_CALLED, NOT_LISTENING, OVER, PROOF_SECONDS, SILENT, Caller
 from gateway.drivers.forge.prints import Print
 
 #: Where the printer fetches the file of a start; None: it cannot be fetched.
@@ -38,9 +39,8 @@ PrintableLink = Callable[[StartPrint], str | None]
 
 #: Never sent for anybody: it starts a print.
 PRINT_DATA: Final = "print_data"
-CUT_THE_POWER: Final = (
-    "a printer that calls in has no emergency stop: switch it off at the mains; a cancel was sent to it"
-)
+CUT_THE_POWER: Final = "a printer that calls in has no emergency stop: switch it off at the mains"
+CANCEL_TOLD: Final = "it is told to cancel its print as well, if it listens"
 _CANNOT: Final[Mapping[type, str]] = {
     SendGcode: "a printer that calls in takes no G-code: use its own panel",
     Adjust: "a printer that calls in cannot be adjusted from here: use its own panel",
@@ -63,7 +63,7 @@ def take_order(caller: Caller, order: Order, now: float, link: PrintableLink) ->
         case Acknowledge():
             caller.give_up(order.key, now)
         case EmergencyStop():
-            _stop(caller, order)
+            _stop(caller, order, now)
         case _:
             caller.answer(order.order_id, OrderResult.REFUSED, _CANNOT[type(order)])
 
@@ -82,7 +82,7 @@ def _start(caller: Caller, order: StartPrint, now: float, link: PrintableLink) -
     ident = order.job_id.lower()
     caller.prints.add(
         Print(ident, order.key, order.job_id, is_local=False, name=order.name, orders=[order.order_id],
-              deadline=now + PROOF_SECONDS)
+              deadline=now + PROOF_SECONDS, message_id=order.order_id)
     )  # fmt: skip
     caller.tell(
         order.order_id,
@@ -110,7 +110,7 @@ def _start_obstacle(caller: Caller, order: StartPrint, now: float) -> str | None
     """What keeps it from being started; nothing has been sent then."""
     present = caller.prints.current
     if caller.prints.is_over(order.key):
-        return "this print is over already"
+        return OVER
     if present is not None:
         return f"the printer has {present.name or present.ident!r}"
     if caller.prints.unproven():
@@ -131,41 +131,32 @@ def _unreachable(caller: Caller, now: float) -> str | None:
 def _about_print(caller: Caller, order: PausePrint | ResumePrint | CancelPrint, now: float) -> None:
     known = caller.prints.by_key(order.expect)
     present = caller.prints.current
+    is_cancel = isinstance(order, CancelPrint)
+    if known is not None and is_cancel and caller.call_off(known, order.order_id, now):
+        return
     if known is None or (present is not None and present is not known):
         on_it = "nothing that is known" if present is None else f"{present.name or present.ident!r}"
         caller.answer(order.order_id, OrderResult.REFUSED, f"it has another print on it now: {on_it}")
         return
-    word = _WORDS[type(order)]
-    named = {} if known.wire_id is None else {"job_id": known.wire_id}
-    ends_print = known.ident if isinstance(order, CancelPrint) else None
-    _ask(caller, Asked(order.order_id, word, now + ACK_SECONDS, ends_print), named)
+    asked = Asked(order.order_id, _WORDS[type(order)], now + ACK_SECONDS, known.ident if is_cancel else None)
+    caller.ask(asked, known.named)
 
 
 def _tell(caller: Caller, order: Tell, now: float) -> None:
     if order.command == PRINT_DATA:
         caller.answer(order.order_id, OrderResult.REFUSED, "only the gateway starts prints: submit a job")
         return
-    _ask(caller, Asked(order.order_id, order.command, now + ACK_SECONDS), order.parameters)
+    caller.ask(Asked(order.order_id, order.command, now + ACK_SECONDS), order.parameters)
 
 
-def _ask(caller: Caller, asked: Asked, parameters: Mapping[str, Any]) -> None:
-    if asked.order_id in caller.asked:
-        return  # its first message is on its way
-    refusal = None
-    if not caller.is_listening:
-        refusal = NOT_LISTENING
-    elif len(caller.asked) >= ASKED_MAX:
-        refusal = f"{ASKED_MAX} commands wait for its answer already; it does not answer"
-    if refusal is not None:
-        caller.answer(asked.order_id, OrderResult.REFUSED, refusal)
+def _stop(caller: Caller, order: EmergencyStop, now: float) -> None:
+    """What has not left does not leave; what has is canceled, whatever else is on the machine."""
+    starting = caller.prints.unproven()
+    for known in starting:
+        caller.call_off(known, None, now)
+    present = caller.prints.current or next(iter(starting), None)
+    if present is None:
+        caller.answer(order.order_id, OrderResult.REFUSED, CUT_THE_POWER)
         return
-    caller.asked[asked.order_id] = asked
-    caller.tell(asked.order_id, {**parameters, "command": asked.command, "task_id": asked.order_id})
-
-
-def _stop(caller: Caller, order: EmergencyStop) -> None:
-    present = caller.prints.current or next(iter(caller.prints.unproven()), None)
-    if present is not None:
-        named = {} if present.wire_id is None else {"job_id": present.wire_id}
-        caller.tell(order.order_id, {"command": "cancel", "task_id": order.order_id, **named})
-    caller.answer(order.order_id, OrderResult.REFUSED, CUT_THE_POWER)
+    caller.tell(order.order_id, {"command": "cancel", "task_id": order.order_id, **present.named})
+    caller.answer(order.order_id, OrderResult.REFUSED, f"{CUT_THE_POWER}; {CANCEL_TOLD}")

@@ -53,6 +53,15 @@ class Print:
     is_cancel_done: bool = False  # the printer acknowledged a cancel of it
     orders: list[str] = field(default_factory=list)  # starts that wait for their proof
     deadline: float | None = None  # of that proof, monotonic seconds
+    message_id: str | None = None  # of its start, until it is known what became of that
+    is_recalled: bool = False  # that message was taken back, as far as it had not left
+    is_called_off: bool = False  # its cancel came first: what never left does not go out again
+    cancels: list[str] = field(default_factory=list)  # orders that wait for the fate of that message
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """How a command about it names it; nothing where the printer gives it no name."""
+        return {} if self.wire_id is None else {"job_id": self.wire_id}
 
     def report(self, phase: PrintPhase, *, error_code: int | None = None) -> PrintReport:
         """What the engine is told of it."""
@@ -135,7 +144,11 @@ class Prints:
         if new.phase is not None and self._current is None:
             self._current = new
         while len(self._known) > KNOWN_MAX:
-            oldest = next(known for known in self._known.values() if known is not self._current)
+            oldest = next(
+                known
+                for known in self._known.values()
+                if known is not self._current and known.deadline is None
+            )
             del self._known[oldest.ident]
 
     def drop(self, known: Print) -> None:
