@@ -31,6 +31,8 @@ LAYERS = 6
 PART = b"".join(b";LAYER:%d\nG1 X%d Y5 E1\n" % (layer, layer) for layer in range(LAYERS))
 LOOK_SECONDS = 0.5
 PATIENCE = 3600.0
+#: A printer asks for its code every minute, and in a bad night several of the answers are lost.
+CODE_SECONDS = 900.0
 
 
 class ForgeTown:
@@ -114,7 +116,7 @@ class ForgeTown:
 
     async def register(self) -> None:
         """Ana types in the code on the printer's display, and confirms the plate clear."""
-        code = await self.printer.code()
+        code = await self.printer.code(CODE_SECONDS)
         await self.give(RegisterPrinter(ANA.member_id, code, "my_printer"))
         await self.until(lambda: self.presence.link is LinkState.UP and self.presence.obstacle is None)
         await self.clear_plate()
