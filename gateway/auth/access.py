@@ -2,8 +2,8 @@
 
                           admin  organization's  printer's  job's   same          member of the printer
                                  admin           owner      owner   organization  (its role)
-    see a job               x         x              x        x
-    command a job           x         x              x        x                   own, if is_job_scoped
+    see a job               x         x              x (1)    x
+    command a job           x         x              x (1)    x (2)               own, if is_job_scoped
     use a printer, see it   x         x              x                  x         x
     adjust it, answer it    x         x              x        x      if idle      if idle
     confirm its plate       x         x              x                  x         x
@@ -15,6 +15,11 @@
 "admin" holds the scope `admin`. An organization's admin counts for the job's organization and the printer's.
 Confirming and stopping are for everybody who may print there: the one who stands before the machine and lifts
 the part off, or sees it burn, is a colleague as often as the owner.
+
+(1) Jobs of its own time. Who registers a printer that another member gave up sees none of the jobs before
+(`Printer.jobs_from`), nor does the admin of its organization, unless they are that organization's own.
+(2) A print that is on the machine still, or may be, is commanded by administrators of the gateway only: those
+it belongs to gave the machine away, and its owner may not see it. Whoever confirms the plate clear ends it.
 
 A member of a printer may be of any organization. A role takes as well as gives: its job's owner does without
 pause, resume and cancel on a printer where its role is not job scoped. A printer that called in and was given
@@ -53,6 +58,7 @@ class JobScope:
     member_id: str | None = None
     organization_id: int | None = None
     printer_id: int | None = None
+    from_work_id: int | None = None
 
 
 def is_admin_of(principal: Principal, organization_id: int | None) -> bool:
@@ -82,11 +88,14 @@ def may_see_job(principal: Principal, job: Job, printer: Printer | None) -> bool
 
 def _has_authority(principal: Principal, job: Job, printer: Printer | None) -> bool:
     """Whether it may see and command the job, whosever it is."""
-    return (
-        owns_printer(principal, printer)
-        or is_admin_of(principal, job.organization_id)
-        or (printer is not None and is_admin_of(principal, printer.organization_id))
-    )
+    return is_admin_of(principal, job.organization_id) or _has_printer(principal, job.work_id, printer)
+
+
+def _has_printer(principal: Principal, work_id: int, printer: Printer | None) -> bool:
+    """Whether the work is its to see because the printer is its, or its organization's."""
+    if printer is None or not (principal.is_admin or printer.is_of_owners_time(work_id)):
+        return False
+    return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
 
 
 def may_command_job(principal: Principal, job: Job, printer: Printer | None, state: State) -> bool:
@@ -94,6 +103,8 @@ def may_command_job(principal: Principal, job: Job, printer: Printer | None, sta
 
     Whoever may see it; one who only owns the job, and whose role on the printer is not job scoped, may not.
     """
+    if job.is_on_printer and printer is not None and not printer.is_of_owners_time(job.work_id):
+        return principal.is_admin
     role = role_of(principal, printer, state)
     is_own = job.member_id == principal.member_id and (role is None or role.is_job_scoped)
     return is_own or _has_authority(principal, job, printer)
@@ -159,7 +170,7 @@ def may_see_event(principal: Principal, event: Subjects, state: State) -> bool:
         return False
     if event.work_id is None:
         return may_see_printer(principal, printer, state)
-    return owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
+    return _has_printer(principal, event.work_id, printer)
 
 
 def own_jobs(principal: Principal) -> JobScope:
@@ -168,9 +179,12 @@ def own_jobs(principal: Principal) -> JobScope:
 
 
 def printer_jobs(principal: Principal, printer: Printer) -> JobScope:
-    """`printers/{id}/jobs`: all of them for its owner and for admins, else the caller's own there."""
-    everything = owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id)
-    return JobScope(printer_id=printer.printer_id, member_id=None if everything else principal.member_id)
+    """`printers/{id}/jobs`: all of its time for its owner and for admins, else the caller's own there."""
+    if principal.is_admin:
+        return JobScope(printer_id=printer.printer_id)
+    if owns_printer(principal, printer) or is_admin_of(principal, printer.organization_id):
+        return JobScope(printer_id=printer.printer_id, from_work_id=printer.jobs_from or None)
+    return JobScope(printer_id=printer.printer_id, member_id=principal.member_id)
 
 
 def all_jobs(principal: Principal) -> JobScope:

@@ -181,7 +181,8 @@ def one_printer(printer: Printer) -> None:
             ("temperatures", degrees),
             ("position", f"{at} mm" if at else None),
             *(("alarm", f"{alarm.message} ({alarm.rule})") for alarm in printer.alarms),
-            ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("queued", printer.queued),
+            ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("held", printer.hold),
+            ("queued", printer.queued),
             ("enabled", "yes" if printer.enabled else _why_not(printer)),
         ]
     )  # fmt: skip

@@ -51,6 +51,7 @@ class Printer(_Model):
     alarms: tuple[Alarm, ...] = ()
     prompt: Prompt | None = None
     current_job: str | None = None
+    hold: str | None = None  # why a person must look at the machine first, and what to do then
     queued: int = 0
 
     @property

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.domain import following
+from gateway.domain.assign import holder_of
 from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
@@ -114,20 +115,34 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
 
 
 def set_plate(draft: Draft, asked: SetPlate) -> Printer:
-    """Confirm a plate clear (refused while something is on the machine), or say that it is occupied."""
+    """Confirm a plate clear (refused while something is on the machine), or say that it is occupied.
+
+    A print that the former owner left held is over then: whoever confirms has looked.
+    """
     printer = the_printer(draft, asked.printer_id)
     if asked.plate is Plate.CLEAR:
-        for job in draft.jobs.values():
-            if job.printer_id == printer.printer_id and job.is_on_printer:
-                raise CommandRefused(
-                    Refusal.CONFLICT,
-                    f"{printer.shown_name} has {job.name!r} ({where(job)}); its plate cannot be clear now",
-                )
+        job = holder_of(draft, printer)
+        is_former = job is not None and job.is_held and not printer.is_of_owners_time(job.work_id)
+        if job is not None and not is_former:
+            raise CommandRefused(
+                Refusal.CONFLICT,
+                f"{printer.shown_name} has a job ({where(job)}); its plate cannot be clear now",
+            )
         if draft.presence.get(printer.printer_id, Presence()).print_key is not None:
             raise CommandRefused(
                 Refusal.CONFLICT, f"{printer.shown_name} is printing; its plate cannot be clear now"
             )
+        if job is not None:
+            _give_up(draft, printer, job)
     return following.set_plate(draft, printer, asked.plate, asked.by)
+
+
+def _give_up(draft: Draft, printer: Printer, job: Job) -> None:
+    """End a held print of a former owner's time: those who know of it have the machine no more."""
+    message = f"{printer.shown_name} has another owner now and is clear; how this print ended is not known"
+    reasons = frozenset({Reason.ABORTED_BY_SYSTEM})
+    following.close(draft, printer, job, JobStatus.FAILED, reasons, message, AttemptResult.FAILED)
+    draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
 
 
 def stop_printer(draft: Draft, asked: StopPrinter) -> PrinterCommand:
@@ -158,7 +173,7 @@ def give(
     draft.events.append(
         CommandGiven(
             at=draft.moment.wall,
-            organization_id=printer.organization_id if printer else job.organization_id if job else None,
+            organization_id=job.organization_id if job else printer.organization_id if printer else None,
             member_id=member_id,
             printer_id=command.printer_id,
             work_id=command.work_id,

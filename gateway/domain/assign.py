@@ -69,10 +69,10 @@ def _is_exclusive(command: PrinterCommand) -> bool:
     return command.command in EXCLUSIVE_COMMANDS
 
 
-def hindrance(standing: Standing, printer: Printer, now: float) -> str | None:
-    """Why no job can start on this printer at monotonic `now`, for people; None: one can."""
+def hindrance(standing: Standing, printer: Printer, member_id: str, now: float) -> str | None:
+    """Why no job of this member can start there at monotonic `now`, for people; None: one can."""
     return (
-        _occupation(standing, printer)
+        _occupation(standing, printer, member_id)
         or obstacle(printer, standing.presence.get(printer.printer_id, Presence()))
         or (
             f"{printer.shown_name} refused a start a moment ago; try again in some seconds"
@@ -82,14 +82,39 @@ def hindrance(standing: Standing, printer: Printer, now: float) -> str | None:
     )
 
 
-def _occupation(standing: Standing, printer: Printer) -> str | None:
-    """What else the gateway has the printer do, or may have it do."""
-    holder = _first(
-        j for j in standing.jobs.values() if j.is_on_printer and j.printer_id == printer.printer_id
+def holder_of(standing: Standing, printer: Printer) -> Job | None:
+    """The job that has, or may have, the machine."""
+    return _first(j for j in standing.jobs.values() if j.is_on_printer and j.printer_id == printer.printer_id)
+
+
+def hold(standing: Standing, printer: Printer) -> str | None:
+    """Why a person must look at the machine, and what to do then; None: nothing is held.
+
+    For everybody who may stand before it: no word of whose print it is, or what.
+    """
+    holder = holder_of(standing, printer)
+    if holder is None or not holder.is_held:
+        return None
+    if printer.is_of_owners_time(holder.work_id):
+        return (
+            f"nobody knows how a print on {printer.shown_name} ended: look at the machine; "
+            "whose print it is, or who owns the printer, says it (`print-gateway jobs resolve`)"
+        )
+    return (
+        f"nobody knows how a print ended that {printer.shown_name} had with its former owner: look at the "
+        f"machine, clear its plate, then `print-gateway printers ready {printer.typed_name}`"
     )
-    if holder is not None and holder.is_held:
-        return f"{printer.shown_name} holds {holder.name!r}, which needs a person: {holder.message}"
+
+
+def _occupation(standing: Standing, printer: Printer, member_id: str) -> str | None:
+    """What else the gateway has the printer do, or may have it do; prints of others have no name."""
+    holder = holder_of(standing, printer)
     if holder is not None:
+        is_own = holder.member_id == member_id and printer.is_of_owners_time(holder.work_id)
+        if not is_own:
+            return hold(standing, printer) or f"{printer.shown_name} has another member's print"
+        if holder.is_held:
+            return f"{printer.shown_name} holds {holder.name!r}, which needs a person: {holder.message}"
         return f"{printer.shown_name} has {holder.name!r}"
     for command in standing.commands.values():
         if command.printer_id == printer.printer_id and _is_exclusive(command):
@@ -132,7 +157,7 @@ def waiting_for(job: Job, standing: Standing) -> str | None:
     if printer is None:
         return "no printer was chosen"
     presence = standing.presence.get(printer.printer_id, Presence())
-    return _occupation(standing, printer) or obstacle(printer, presence) or job.message
+    return _occupation(standing, printer, job.member_id) or obstacle(printer, presence) or job.message
 
 
 def _first(jobs: Iterable[Job]) -> Job | None:

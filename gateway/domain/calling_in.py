@@ -4,6 +4,8 @@
     ContactAgain     a known one: the code that is still good, or a new one
     RegisterPrinter  primary code: owner. Secondary code: member. Each is good once
     Unregister...    the owner gives it up: disabled, members and codes gone; number and token stay
+    RegisterPrinter  by another member: the jobs so far stay the former owner's, those that wait look for
+                     another printer
 
 Members of a printer are invited, given rights and removed in `sharing`. A registered printer cannot be taken
 over by whoever reads the code on its screen: its owner, or an administrator, unregisters it first. Its plate
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain import following
+from gateway.domain import following, preparing
 from gateway.domain.asking import the_printer, where
 from gateway.domain.assign import gone
 from gateway.domain.call_in import (
@@ -157,14 +159,23 @@ def _own(draft: Draft, code: RegistrationCode, member: Member, asked: RegisterPr
             link="it calls in",
             display_name=asked.printer_name or (known.display_name if known and is_mine else None),
             type_id=call_in.type_id,
+            jobs_from=_jobs_from(draft, known, member),
             version=known.version if known else 1,
         )
     )
+    if known is not None and known.owner_id != member.member_id:
+        preparing.leave(draft, known, member)
     draft.drop_code(code.code)
     tell_registered(draft, printer, member, CodeKind.PRIMARY)
     if second is not None and second.member_id != member.member_id:
         _give_role(draft, printer, second)
     return printer
+
+
+def _jobs_from(draft: Draft, known: Printer | None, owner: Member) -> int:
+    if known is None:
+        return 0
+    return known.jobs_from if known.owner_id == owner.member_id else draft.last_work_id + 1
 
 
 def _join(draft: Draft, code: RegistrationCode, member: Member) -> Printer:
@@ -217,7 +228,7 @@ def _let_go(draft: Draft, printer: Printer) -> None:
         if is_there:
             raise CommandRefused(
                 Refusal.CONFLICT,
-                f"{printer.shown_name} has {job.name!r} ({where(job)}); cancel it, or wait until it is over",
+                f"{printer.shown_name} has a job ({where(job)}); cancel it, or wait until it is over",
             )
         following.hold(draft, job, printer, f"{printer.shown_name} was unregistered while it had this job")
 

@@ -337,11 +337,11 @@ def close_command(draft: Draft, command: PrinterCommand, state: TaskState, messa
     job = draft.jobs.get(command.work_id or 0)
     if command.command == "cancel" and state is TaskState.FAILED and job is not None and job.is_stopping:
         move(draft, job, job.status, job.reasons - {Reason.TO_STOP_POINT}, message)
-    printer = draft.printers.get(command.printer_id or 0)
+    about = job or draft.printers.get(command.printer_id or 0)
     draft.events.append(
         CommandAnswered(
             at=draft.moment.wall,
-            organization_id=printer.organization_id if printer else None,
+            organization_id=about.organization_id if about else None,
             member_id=command.member_id,
             printer_id=command.printer_id,
             work_id=command.work_id,

@@ -32,6 +32,7 @@ from gateway.domain.commands import (
 from gateway.domain.events import JobChanged, JobSubmitted
 from gateway.domain.file import GCODE, StoredFile, format_in
 from gateway.domain.job import WAITING, AttemptResult, Job, JobStatus, Reason
+from gateway.domain.member import Member
 from gateway.domain.printer import Printer
 from gateway.domain.state import Draft
 
@@ -87,7 +88,7 @@ def start(draft: Draft, asked: StartJob) -> Job:
     missing = _missing(printer, chosen)
     if missing is not None:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} cannot start yet: {missing}")
-    why = hindrance(draft, printer, draft.moment.monotonic)
+    why = hindrance(draft, printer, job.member_id, draft.moment.monotonic)
     if why is not None:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} cannot start now: {why}")
     if job.printer_id is None:
@@ -146,6 +147,22 @@ def withdraw(draft: Draft, asked: WithdrawJob) -> Job:
     reasons = frozenset({Reason.CANCELED_AT_DEVICE})
     message = "its printer took it out of the queue"
     return following.close(draft, None, job, JobStatus.CANCELED, reasons, message, AttemptResult.CANCELED)
+
+
+def leave(draft: Draft, printer: Printer, owner: Member) -> None:
+    """Waiting jobs of others lose a printer that `owner` has now: whom they handed it to was another."""
+    message = f"{printer.shown_name} has another owner now; choose another printer"
+    for job in list(draft.jobs.values()):
+        if job.printer_id != printer.printer_id or job.status not in WAITING:
+            continue
+        if job.member_id == owner.member_id:
+            continue
+        job = replace(job, printer_id=None)
+        if job.status is JobStatus.QUEUED:
+            job = following.move(draft, job, JobStatus.CREATED, frozenset(), message)
+        else:
+            job = draft.put_job(replace(job, message=message))
+        _tell_changed(draft, job, "printer")
 
 
 # ---------------------------------------------------------------- what a job still needs

@@ -63,12 +63,17 @@ class Printer:
     link: str = ""  # where it is reached, for people: port, host
     display_name: str | None = None  # what its owner calls it, where `name` is not for people
     type_id: str | None = None  # UUID of the kind of printer, if it has said so
+    jobs_from: int = 0  # the first work id of its owner's time: jobs before it were another owner's
     version: int = 1
 
     @property
     def shown_name(self) -> str:
         """What people read."""
         return self.display_name or self.name
+
+    def is_of_owners_time(self, work_id: int) -> bool:
+        """Whether that job was handed in, or seen, since its present owner has it."""
+        return work_id >= self.jobs_from
 
     @property
     def typed_name(self) -> str:

@@ -84,7 +84,7 @@ def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
     if asked.command in EXCLUSIVE_COMMANDS and job is not None and not job.is_held:
         raise CommandRefused(
             Refusal.CONFLICT,
-            f"{printer.shown_name} has {job.name!r} ({where(job)}); {asked.command} would ruin it: "
+            f"{printer.shown_name} has a job ({where(job)}); {asked.command} would ruin it: "
             "cancel the job first, or wait until it is over",
         )
     command = give(draft, printer, None, asked.command, asked.member_id, parameters=asked.parameters)

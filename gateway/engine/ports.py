@@ -142,6 +142,7 @@ class Queries(Protocol):
         member_id: str | None = None,
         printer_id: int | None = None,
         organization_id: int | None = None,
+        from_work_id: int | None = None,
         statuses: frozenset[str] = frozenset(),  # shown words (verdict included); empty: all
         limit: int | None = 20,  # None: all
         offset: int = 0,

@@ -2,7 +2,7 @@
 
 Nothing here counts or skips rows where it can help it:
 
-    total     from `job_total` unless a printer is asked for
+    total     from `job_total` unless a printer, or the jobs from one on, are asked for
     offset    a member's jobs are numbered without gaps, so `offset` is a seek in (member_id, member_ordinal)
     statuses  one index walk per status, merged; the order by creation needs no sort
     offset of the rest walks the index alone; only the rows of the page itself are read
@@ -40,6 +40,7 @@ class JobFilter:
     printer_id: int | None = None
     organization_id: int | None = None
     statuses: frozenset[str] = frozenset()  # shown words
+    from_work_id: int | None = None
 
     @property
     def only_member(self) -> bool:
@@ -48,12 +49,16 @@ class JobFilter:
             self.member_id is not None
             and self.printer_id is None
             and self.organization_id is None
+            and self.from_work_id is None
             and not self.statuses
         )
 
     def owners(self, columns: Any) -> list[ColumnElement[bool]]:
         """The conditions besides the statuses, on a table that has these columns."""
-        return [columns[name] == value for name, value in self.owner_values().items()]
+        return [
+            columns.work_id >= value if name == "from_work_id" else columns[name] == value
+            for name, value in self.owner_values().items()
+        ]
 
     def owner_values(self) -> dict[str, Any]:
         """What narrows besides the statuses, by column."""
@@ -61,6 +66,7 @@ class JobFilter:
             "member_id": self.member_id,
             "printer_id": self.printer_id,
             "organization_id": self.organization_id,
+            "from_work_id": self.from_work_id,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
@@ -95,7 +101,7 @@ def _ids(wanted: JobFilter, limit: Any, offset: Any) -> Any:
 
 def total_statement(wanted: JobFilter) -> Select[Any]:
     """How many jobs there are on all pages together."""
-    if wanted.printer_id is None:
+    if wanted.printer_id is None and wanted.from_work_id is None:
         kept = select(func.coalesce(func.sum(job_total.c.n), 0)).where(*wanted.owners(job_total.c))
         return kept.where(job_total.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else kept
     counted = select(func.count()).select_from(job).where(*wanted.owners(job.c))
@@ -153,6 +159,7 @@ class Queries:
         member_id: str | None = None,
         printer_id: int | None = None,
         organization_id: int | None = None,
+        from_work_id: int | None = None,
         statuses: frozenset[str] = frozenset(),
         limit: int | None = 20,
         offset: int = 0,
@@ -161,7 +168,7 @@ class Queries:
 
         `limit=None` reads all their rows into memory; who may ask for that is for the caller to say.
         """
-        wanted = JobFilter(member_id, printer_id, organization_id, statuses)
+        wanted = JobFilter(member_id, printer_id, organization_id, statuses, from_work_id)
 
         values = wanted.owner_values() | {"limit": limit, "offset": offset}
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)

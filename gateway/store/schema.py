@@ -171,6 +171,7 @@ printer = Table(
     Column("version", Integer, nullable=False),
     Column("display_name", FreeText),
     Column("type_id", String(36)),
+    Column("jobs_from", Integer, nullable=False, server_default=text("0")),
     CheckConstraint(one_of("plate", Plate), name="plate"),
     CheckConstraint(one_of("plate_clear", PlateClear), name="plate_clear"),
 )

@@ -178,7 +178,7 @@ def test_only_a_held_job_is_resolved_and_only_to_an_end(printing: Table) -> None
 
 
 def test_a_plate_is_not_clear_while_something_is_on_the_machine(printing: Table) -> None:
-    assert "'my_job' (printing)" in refusal(printing, SetPlate(1, Plate.CLEAR, "ana")).message
+    assert "has a job (printing)" in refusal(printing, SetPlate(1, Plate.CLEAR, "ana")).message
 
 
 def test_a_plate_confirmed_twice_is_one_event() -> None:

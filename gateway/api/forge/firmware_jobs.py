@@ -31,12 +31,20 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
 
 @operation("GET", _PATH, scopes=None, door=PRINTER_DOOR, responses={200: OwnJobPage}, reads_query=False)
 async def list_own_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
-    """A printer lists its own jobs, whoever submitted them, in the order of their creation."""
+    """A printer lists its own jobs, whoever submitted them, in the order of their creation.
+
+    Those of a former owner's time are not among them: who has the machine has its token, too.
+    """
     printer_id, services = caller_of(call).printer_id, call.services
     listing = read_listing(call.request.query)
+    printer = services.engine.state.printers.get(printer_id)
     rows = limits.PAGE_MAX if listing.rows is None else min(listing.rows, limits.PAGE_MAX)
     page = await services.queries.jobs(
-        printer_id=printer_id, statuses=frozenset(listing.statuses), limit=rows, offset=listing.offset
+        printer_id=printer_id,
+        from_work_id=printer.jobs_from or None if printer is not None else None,
+        statuses=frozenset(listing.statuses),
+        limit=rows,
+        offset=listing.offset,
     )
     body: dict[str, Any] = answers.page_of(_PATH, listing, len(page.jobs), page.total)
     body["printer_id"] = printer_id
@@ -85,7 +93,9 @@ async def withdraw_job(call: Call[NoQuery, None]) -> web.StreamResponse:
         await services.engine.settled()
         return web.Response(status=204)
     job = await services.queries.job(job_id)
-    if job is None or job.printer_id != printer_id:
+    printer = services.engine.state.printers.get(printer_id)
+    is_its = job is not None and printer is not None and job.printer_id == printer_id
+    if job is None or printer is None or not is_its or not printer.is_of_owners_time(job.work_id):
         raise FirmwareFailure(422, "This printer has no such job.")
     try:
         await services.engine.execute(WithdrawJob(job_id, printer_id))

@@ -52,6 +52,7 @@ class _List:
         return await call.services.queries.jobs(
             member_id=self.scope.member_id,
             printer_id=self.scope.printer_id,
+            from_work_id=self.scope.from_work_id,
             statuses=frozenset(self.page.statuses),
             limit=rows,
             offset=offset,
@@ -91,7 +92,7 @@ async def list_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     response_headers=_TOTAL_TEXT,
 )
 async def list_printer_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
-    """Lists the jobs of a printer: all of them for its owner, their own for others who may use it."""
+    """Lists the jobs of a printer: for its owner all since it has the printer, for other users their own."""
     printer = usable_printer(call, call.path_int("printer_id"))
     if printer is None:
         raise answers.no_access()

@@ -114,7 +114,7 @@ async def list_jobs(call: Call[schemas.JobsQuery, None]) -> web.StreamResponse:
     """Jobs, oldest first.
 
     `scope=all` shows all you may list: everything to an administrator, the organization's to its own, with
-    `printer` that printer's to its owner; else your own.
+    `printer` that printer's of its owner's time to its owner; else your own.
     """
     asked = call.query
     page = await call.services.queries.jobs(
@@ -146,6 +146,7 @@ def _whose(call: AnyCall, asked: schemas.JobsQuery) -> dict[str, Any]:
         "member_id": shown.member_id,
         "organization_id": shown.organization_id,
         "printer_id": None if printer is None else printer.printer_id,
+        "from_work_id": shown.from_work_id,
     }
 
 

@@ -11,8 +11,9 @@ from gateway.api.http.finding import usable_printers
 from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.native import schemas, shapes
-from gateway.auth.access import may_confirm_plate, may_stop, may_tend
+from gateway.auth.access import may_confirm_plate, may_see_job, may_stop, may_tend
 from gateway.domain.adjustment import Adjustment
+from gateway.domain.assign import holder_of
 from gateway.domain.commands import AdjustPrinter, AnswerPrinter, PrinterCommand, SetPlate
 from gateway.domain.printer import Printer
 
@@ -39,7 +40,10 @@ def by_whom(call: AnyCall) -> str:
 
 
 def _shape(call: AnyCall, printer: Printer) -> dict[str, object]:
-    return shapes.printer(printer, call.services.engine.state, call.services.clock.monotonic())
+    state = call.services.engine.state
+    job = holder_of(state, printer)
+    is_shown = job is not None and may_see_job(call.principal, job, printer)
+    return shapes.printer(printer, state, call.services.clock.monotonic(), job if is_shown else None)
 
 
 @operation("GET", "/printers", scopes=READ, responses={200: schemas.Printers}, is_conditional=True)

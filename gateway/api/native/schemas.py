@@ -60,7 +60,8 @@ class Printer(BaseModel):
     position: Position | None = Field(description="null where its firmware does not report it by itself.")
     alarms: list[Alarm] = Field(description="Of the safety monitor, while they last.")
     prompt: Prompt | None = Field(description="What the printer asks now; answer it by `prompt`.")
-    current_job: UUID | None
+    current_job: UUID | None = Field(description="The job on the machine, if you may see it.")
+    hold: str | None = Field(description="Why a person must look at the machine first, and what to do then.")
     queued: int
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.api.http.services import RecoverySteps
+from gateway.domain.assign import hold
 from gateway.domain.call_in import PrinterRole
 from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
@@ -30,11 +31,10 @@ def instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
-    """A printer as it is at monotonic `now`."""
+def printer(row: Printer, state: State, now: float, current: Job | None) -> dict[str, Any]:
+    """A printer as it is at monotonic `now`; `current` is the job on it, if its reader may see it."""
     presence = state.presence.get(row.printer_id, _NO_PRESENCE)
     mine = [job for job in state.jobs.values() if job.printer_id == row.printer_id]
-    current = next((job for job in mine if job.is_on_printer), None)
     owner = state.members.get(row.owner_id)
     return {
         "id": row.printer_id,
@@ -58,6 +58,7 @@ def printer(row: Printer, state: State, now: float) -> dict[str, Any]:
         "alarms": [asdict(alarm) for alarm in presence.alarms],
         "prompt": _prompt(presence.prompt),
         "current_job": current.job_id if current is not None else None,
+        "hold": hold(state, row),
         "queued": sum(1 for job in mine if job.status is JobStatus.QUEUED),
     }
 
