@@ -41,8 +41,8 @@ from gateway.domain.state import Draft
 from gateway.engine.engine import Engine
 from gateway.engine.ports import StoredEvent
 from gateway.gcode.printables import archive_format
-from gateway.main import plan_recovery
 from gateway.main_call_in import CallIns
+from gateway.main_files import plan_recovery
 from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files

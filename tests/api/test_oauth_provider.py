@@ -20,7 +20,7 @@ import pytest
 
 from gateway.config_auth import Auth
 from gateway.domain.member import Member
-from gateway.main import issuer_of
+from gateway.main_gateway import issuer_of
 from gateway.transport.web import WebClient
 from tests.api.host import Host
 from tests.api.oauth_stand import basic, works

@@ -78,6 +78,8 @@ ROOMS = {
         ("gateway.cli", "gateway.config", "gateway.store", "gateway.engine.ports"), ("typer",)
     ),
     "gateway.main": Room(EVERYTHING, ("aiohttp",)),
+    "gateway.main_gateway": Room(EVERYTHING),
+    "gateway.main_files": Room(("gateway.domain", "gateway.gcode", "gateway.protocol.marlin")),
     "gateway.main_call_in": Room(
         ("gateway.api.forge", "gateway.domain", "gateway.drivers", "gateway.engine.ports", "gateway.publish")
     ),
