@@ -87,7 +87,7 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "PUT /members/{member}/password": frozenset({R, W}),
 }
 EVERY = [(dialect, operation) for dialect in (FORGE, NATIVE) for operation in dialect.operations]
-#: Those of members. Printers show a token of their own, and a signed link is its own permission: another door.
+#: Those of members. Printers show a token of their own, a signed link is its own permission: other doors.
 OPERATIONS = [(dialect, operation) for dialect, operation in EVERY if operation.scopes is not None]
 #: What stands for the variable parts: nothing that exists, so that nothing happens.
 NOTHING = {
