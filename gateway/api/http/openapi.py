@@ -181,7 +181,7 @@ def _answers(operation: Operation, models: _Models) -> Mapping[str, Schema]:
 
 
 def _errors(operation: Operation, dialect: Dialect, models: _Models) -> Mapping[str, Schema]:
-    codes = {400, 404, 405, 500, 503}
+    codes = {400, 404, 405, 429, 500, 503}
     if operation.scopes is not None:
         codes |= {401, 403}
     if operation.method == "GET":
