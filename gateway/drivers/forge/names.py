@@ -11,6 +11,8 @@ _COMMAND_CHANNEL: Final = re.compile(r"/printers/([0-9]{1,10})/command")
 _PRINTER_NAME: Final = re.compile(rf"{CALL_IN_DRIVER}:([0-9]{{1,10}})")
 #: In the key of a print to which the printer gives no id.
 _NAMELESS: Final = "nameless_"
+#: Behind the key of a print that was over once: the key of its end is not used again.
+_AGAIN: Final = re.compile(r"~[0-9a-f-]{36}$")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -51,14 +53,18 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def local_key(printer_id: int, wire_id: str | None, ident: str) -> str:
-    """The key of a print nobody ordered: no print of another printer can have the same."""
-    return f"{call_in_name(printer_id)}/{wire_id.strip() if wire_id else _NAMELESS + ident}"
+def local_key(printer_id: int, wire_id: str | None, ident: str, again: str | None = None) -> str:
+    """The key of a print nobody ordered: no print of another printer can have the same.
+
+    `again` is a new UUID for a print that was over, and goes on.
+    """
+    key = f"{call_in_name(printer_id)}/{wire_id.strip() if wire_id else _NAMELESS + ident}"
+    return key if again is None else f"{key}~{again}"
 
 
 def names_in_key(key: str) -> tuple[str | None, str]:
     """How the printer calls the print with this local key, and what is compared."""
-    name = key.partition("/")[2]
+    name = _AGAIN.sub("", key.partition("/")[2])
     if name.startswith(_NAMELESS):
         return None, name.removeprefix(_NAMELESS)
     return name, ident_of(name)

@@ -7,6 +7,7 @@ names it first. It stays until its end is heard, or somebody gives it up (Acknow
     `ready`, without it, for LOST_SECONDS         held: its end was missed, a person must look
     `ready`, without it, a cancel acknowledged    canceled
     a word about one that is over                 ignored: late, or said again
+    GOES_ON_SECONDS of nothing but such words     a print of its own: the machine runs it, whoever ended it
 
 A print that nobody ordered is taken up when its id has `local_`, or when both printer_status and job_status
 say that the machine runs it: an id alone is not believed, it may be another printer's or a finished job's.
@@ -25,6 +26,9 @@ from gateway.drivers.forge.words import FOLLOWS, PHASE_OF_ACTIVITY, RUNNING, Wor
 
 #: Seconds of `ready` posts that do not name a running print, until a person is asked to look.
 LOST_SECONDS: Final = 60.0
+#: Seconds of status posts that say a print runs that is over, until that is believed. Late posts come within
+#: some seconds, and a machine that goes on must be seen, so that somebody can stop it.
+GOES_ON_SECONDS: Final = 60.0
 #: Prints of one printer that are not over: one runs; the others are starts in doubt, and held ones.
 KNOWN_MAX: Final = 16
 #: Ends kept until they are acknowledged, and prints remembered as over against late posts.
@@ -34,6 +38,7 @@ _NOT_BEGUN: Final = (None, PrintPhase.STARTING)
 LOST: Final = (
     "the printer is ready and did not say how this print ended: look at the part, then say how it ended"
 )
+GOES_ON: Final = "the printer goes on with this print, which was said to be over: look, or cancel it"
 
 
 @dataclass(slots=True)
@@ -49,6 +54,7 @@ class Print:
     progress: float | None = None  # 0..1
     details: Mapping[str, Any] | None = None
     message: str | None = None
+    remark: str | None = None  # for people, while there is no message
     lost_since: float | None = None  # monotonic seconds
     is_cancel_done: bool = False  # the printer acknowledged a cancel of it
     orders: list[str] = field(default_factory=list)  # starts that wait for their proof
@@ -72,7 +78,7 @@ class Print:
             is_local=self.is_local,
             name=self.name or (f"print {self.ident[:8]}" if self.is_local else None),
             progress=self.progress,
-            message=self.message,
+            message=self.message or self.remark,
             job_id=self.ident if is_known_id else None,
             details=self.details,
             error_code=error_code,
@@ -106,6 +112,7 @@ class Prints:
         self._over: OrderedDict[str, str] = OrderedDict()  # ident -> key
         self._current: Print | None = None
         self._nameless_posts = 0
+        self._goes_on: tuple[str, float] | None = None  # ident of a print that was over; seen since then
         self.ended: dict[str, PrintReport] = {}  # by key, until acknowledged
 
     # -- looking ------------------------------------------------------------------------------------------
@@ -181,7 +188,7 @@ class Prints:
 
     def hear(self, word: Word, now: float) -> Print | None:
         """Let a post change what is known; the print that it names, if that is not over already."""
-        named = self._named(word)
+        named = self._named(word, now)
         if named is not None:
             self._follow(named, word)
         if word.is_status:
@@ -203,16 +210,31 @@ class Prints:
             return True
         return named.phase in RUNNING
 
-    def _named(self, word: Word) -> Print | None:
+    def _named(self, word: Word, now: float) -> Print | None:
+        ident = "" if word.wire_id is None else ident_of(word.wire_id)
+        if word.is_status and not (ident in self._over and _is_running(word)):
+            self._goes_on = None
         if word.wire_id is None:
             return self._nameless(word)
-        ident = ident_of(word.wire_id)
         self._nameless_posts = 0
         if ident in self._known:
             return self._known[ident]
-        if ident in self._over or not ident:
+        if ident in self._over:
+            return self._gone_on(ident, word, now) if word.is_status and _is_running(word) else None
+        return self._local(ident, word.wire_id) if ident and _is_believed(word) else None
+
+    def _gone_on(self, ident: str, word: Word, now: float) -> Print | None:
+        """A print that was over, once the printer has said for long enough that it runs."""
+        if self._goes_on is None or self._goes_on[0] != ident:
+            self._goes_on = ident, now
+        if now - self._goes_on[1] < GOES_ON_SECONDS:
             return None
-        return self._local(ident, word.wire_id) if _is_believed(word) else None
+        self._goes_on = None
+        key = local_key(self._printer_id, word.wire_id, ident, again=self._new_id())
+        del self._over[ident]
+        known = Print(ident, key, word.wire_id, is_local=True, remark=GOES_ON)
+        self.add(known)
+        return known
 
     def _nameless(self, word: Word) -> Print | None:
         """A machine that runs something and does not say what: the print that is there, else its own."""
@@ -255,6 +277,11 @@ class Prints:
         known.lost_since = now if known.lost_since is None else known.lost_since
         if now - known.lost_since >= LOST_SECONDS:
             known.phase, known.message, known.lost_since = PrintPhase.HELD, LOST, None
+
+
+def _is_running(word: Word) -> bool:
+    """Whether the printer says in all its words that the print it names runs."""
+    return word.activity in PHASE_OF_ACTIVITY and (word.job_status in RUNNING or word.job_status is None)
 
 
 def _is_believed(word: Word) -> bool:
