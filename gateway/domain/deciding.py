@@ -62,6 +62,7 @@ from gateway.domain.commands import (
 )
 from gateway.domain.events import PrinterChanged
 from gateway.domain.observations import (
+    Activity,
     DriverAttached,
     DriverDetached,
     LinkState,
@@ -104,6 +105,8 @@ def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) ->
     before = draft.presence.get(printer.printer_id, Presence())
     after = presence_from(seen, before, draft.moment.monotonic)
     draft.presence[printer.printer_id] = after
+    if seen.activity in (Activity.PRINTING, Activity.PAUSED):
+        draft.plate_taken_by.pop(printer.printer_id, None)  # something moves, whatever it is
     _tell_change(draft, printer, before, after)
     for report in seen.ended:
         following.follow(draft, printer, report)

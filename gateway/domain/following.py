@@ -378,14 +378,18 @@ def _start_answered(draft: Draft, printer: Printer, job: Job, answer: OrderAnswe
 
 
 def _start_refused(draft: Draft, printer: Printer, job: Job, why: str) -> None:
-    """Provably nothing moved: the plate is as clear as it was, and the job may be tried again."""
+    """Provably nothing of it moved: the job may be tried again.
+
+    The plate is as clear as it was, unless something else has moved since, or somebody said something of it.
+    """
     attempt = draft.attempts.get(job.work_id)
     if attempt is not None:
         draft.put_attempt(
             _finished(attempt, replace(job, status_at=draft.moment.wall), AttemptResult.REFUSED, why)
         )
     draft.refused_until[printer.printer_id] = draft.moment.monotonic + REFUSED_PAUSE
-    set_plate(draft, printer, Plate.CLEAR, "the start was refused, nothing moved")
+    if draft.plate_taken_by.get(printer.printer_id) == job.work_id:
+        set_plate(draft, printer, Plate.CLEAR, "the start was refused, nothing moved")
     job = replace(job, print_key=None)
     if job.is_stopping:
         move(draft, job, JobStatus.CANCELED, frozenset({Reason.CANCELED_BY_USER}), why)
@@ -420,6 +424,7 @@ def occupy(draft: Draft, printer: Printer, by: str) -> None:
 def set_plate(draft: Draft, printer: Printer, plate: Plate, by: str) -> Printer:
     """Change the plate, if it changes, with its row and its event."""
     printer = draft.printers[printer.printer_id]
+    draft.plate_taken_by.pop(printer.printer_id, None)
     if printer.plate is plate:
         return printer
     draft.events.append(

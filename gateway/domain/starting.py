@@ -26,6 +26,7 @@ def intend(draft: Draft, printer: Printer, job: Job) -> Job:
     )
     draft.put_attempt(Attempt(job.work_id, number, printer.printer_id, mark, draft.moment.wall))
     following.occupy(draft, printer, f"start of job {job.work_id}")
+    draft.plate_taken_by[printer.printer_id] = job.work_id
     draft.orders.append(
         StartPrint(
             printer=printer.name,

@@ -49,6 +49,8 @@ class State:
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
     refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
+    #: printer_id -> work_id: the sent job whose start alone, and nothing since, made the plate occupied
+    plate_taken_by: dict[int, int] = field(default_factory=dict)
     heat_limits: dict[int, HeatLimits] = field(default_factory=dict)  # by printer_id, of the configuration
     last_work_id: int = 0
 
@@ -97,6 +99,7 @@ class Draft:
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
     refused_until: Overlay[int, float] = field(init=False)
+    plate_taken_by: Overlay[int, int] = field(init=False)
     heat_limits: Overlay[int, HeatLimits] = field(init=False)
     last_work_id: int = field(init=False)
     # what the transaction writes
@@ -127,7 +130,7 @@ class Draft:
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
         "call_ins", "tokens", "codes", "roles", "member_jobs", "ended_keys", "missing_since",
-        "refused_until", "heat_limits",
+        "refused_until", "plate_taken_by", "heat_limits",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -1,0 +1,73 @@
+"""A start that provably never left: its plate is as clear as it was, unless something else is on it now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.commands import SetPlate
+from gateway.domain.following import REFUSED_PAUSE
+from gateway.domain.job import JobStatus
+from gateway.domain.observations import Activity, Observation, OrderAnswered, OrderResult, PrintPhase
+from gateway.domain.orders import StartPrint
+from gateway.domain.printer import Plate
+from tests.support.stand import Table, a_submission, report, seen
+
+LOCAL = report("local-1", is_local=True)
+LOCAL_END = report("local-1", PrintPhase.COMPLETED, is_local=True)
+
+
+@pytest.fixture
+def sent() -> Table:
+    table = Table()
+    table.give(a_submission())
+    assert table.job().status is JobStatus.SENT
+    return table
+
+
+def refuse(table: Table) -> None:
+    [start] = [order for order in table.orders if isinstance(order, StartPrint)]
+    table.give(OrderAnswered("mk3", start.order_id, OrderResult.REFUSED, "it did not come for it"))
+    assert table.job().status is JobStatus.QUEUED
+
+
+def test_nothing_else_came_and_the_plate_is_clear(sent: Table) -> None:
+    sent.give(seen())
+    refuse(sent)
+    assert sent.state.printers[1].plate is Plate.CLEAR
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        [seen(LOCAL)],
+        [seen(LOCAL), seen(ended=(LOCAL_END,)), seen()],
+        [seen(ended=(LOCAL_END,)), seen()],
+        [replace(seen(), activity=Activity.PRINTING), seen()],
+        [replace(seen(), activity=Activity.PAUSED), seen()],
+    ],
+    ids=["another print runs", "it ran and is over", "only its end was seen", "it printed", "it was paused"],
+)
+def test_what_was_printed_meanwhile_is_on_the_plate(sent: Table, meanwhile: list[Observation]) -> None:
+    for observation in meanwhile:
+        sent.give(observation)
+    refuse(sent)
+    assert sent.state.printers[1].plate is Plate.OCCUPIED
+    sent.give(seen(ended=(LOCAL_END,)))
+    sent.give(seen())
+    sent.clock.advance(REFUSED_PAUSE + 1)
+    sent.give(seen())
+    assert sent.job().status is JobStatus.QUEUED, "nothing starts on what somebody has to take off"
+
+
+def test_a_person_who_says_occupied_meanwhile_is_believed(sent: Table) -> None:
+    sent.give(SetPlate(1, Plate.OCCUPIED, "ana"))
+    refuse(sent)
+    assert sent.state.printers[1].plate is Plate.OCCUPIED
+
+
+def test_a_process_that_did_not_see_the_time_between_asks_a_person(sent: Table) -> None:
+    sent.state.plate_taken_by.clear()  # memory only
+    refuse(sent)
+    assert sent.state.printers[1].plate is Plate.OCCUPIED
