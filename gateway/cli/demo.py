@@ -1,46 +1,37 @@
-"""The demo: two simulated printers, the real gateway, a real file, and a print somebody starts at a panel.
+"""The demo: three simulated printers, the real gateway, and a print that somebody starts at a panel.
 
-Everything happens in a temporary folder and in child processes, through the API that everybody uses. What the
-machines did is read from the simulators' ledgers, not from what the gateway says about itself.
+Everything happens in a temporary folder and in child processes, through the APIs that everybody uses. What
+the machines did is read from the simulators' ledgers, not from what the gateway says about itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
 
-from gateway.cli import demo_place, demo_proof, show
+from gateway.cli import demo_acts, demo_place, demo_proof, show
 from gateway.cli.demo_children import Children, DemoFailed
 from gateway.cli.demo_forge import ForgeApp
-from gateway.cli.demo_place import OWNER, PANEL_NAME, STRANGER, Machine, Place
-from gateway.cli.progress import make_progress, move
+from gateway.cli.demo_place import ARCHIVE, OWNER, PANEL_NAME, STRANGER, Place
+from gateway.cli.demo_proof import Ended
+from gateway.cli.demo_receiver import Receiver, receiving
+from gateway.cli.demo_waiting import unless_stopped, until, while_all_live
+from gateway.cli.progress import make_progress
 from gateway.client.calls import Address
-from gateway.client.errors import ClientError, GatewayUnreachable
-from gateway.client.follow import follow
+from gateway.client.errors import ClientError
 from gateway.client.models import Job
 from gateway.client.native import GatewayClient
 
-#: Seconds the whole demo may take: the ready file is promised within 110.
-ALL_WITHIN = 105.0
-#: Seconds until everything is up, or until a print at the panel is seen.
-UP_WITHIN, SEEN_WITHIN = 30.0, 15.0
-#: Seconds between two looks at what cannot be awaited.
-LOOK_EVERY = 0.1
-
-T = TypeVar("T")
+#: Seconds from the end of a print until the receiver of its callback must have heard of it.
+TOLD_WITHIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Tokens:
 
 
 def run_demo(*, keep: bool, ready_file: Path | None, within: Path | None = None) -> int:
-    """The exit code: 0 only if both prints completed, with the right owner, exactly as their files say.
+    """The exit code: 0 only if all prints completed, with the right owner, exactly as their files say.
 
     Everything is in a folder of its own `within` the one for temporary files.
     """
@@ -84,17 +75,18 @@ class Demo:
         self._console: Console = show.console()
 
     async def run(self) -> int:
-        """Start, show, prove; and clean up whatever happens."""
+        """Start, show, prove; and clean up whatever happens. Raises OSError."""
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
         try:
-            proven = await self._unless_stopped(self._show(), stopped)
-            if stopped.is_set():
-                self._say("Stopped; nothing is left running")
-            if proven and self._keep and not stopped.is_set():
-                await self._unless_stopped(self._stay(), stopped, within=None)
+            async with receiving() as receiver:
+                proven = await unless_stopped(self._show(receiver), stopped)
+                if stopped.is_set():
+                    self._say("Stopped; nothing is left running")
+                if proven and self._keep and not stopped.is_set():
+                    await unless_stopped(self._stay(), stopped, within=None)
             return 0 if proven else 1
         except DemoFailed as failure:
             self._explain(failure)
@@ -102,27 +94,14 @@ class Demo:
         finally:
             await self.children.stop()
 
-    async def _unless_stopped(
-        self, work: Awaitable[bool], stopped: asyncio.Event, *, within: float | None = ALL_WITHIN
-    ) -> bool:
-        """The work's answer; False when a signal came first, DemoFailed when the time was up."""
-        task, signal_came = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
-        try:
-            await asyncio.wait({task, signal_came}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            if not stopped.is_set():
-                raise DemoFailed(f"the prints did not end within {within:.0f} s", "gateway")
-            return False
-        finally:
-            for waiting in (task, signal_came):
-                waiting.cancel()
-            await asyncio.gather(task, signal_came, return_exceptions=True)
-
-    async def _show(self) -> bool:
+    async def _show(self, receiver: Receiver) -> bool:
         try:
             await self._start()
-            return await self._while_all_live(self._prints())
+            tokens = await while_all_live(self.children, self._prepare())
+            # Only now: Ember tries again after a minute when nobody answers its first call.
+            caller = self.place.caller
+            await self.children.start(f"printer {caller.name}", "firmware_sim", *caller.arguments())
+            return await while_all_live(self.children, self._prints(tokens, receiver))
         except ClientError as error:
             raise DemoFailed(str(error), "gateway") from error
 
@@ -134,29 +113,20 @@ class Demo:
     async def _start(self) -> None:
         place = self.place
         place.furnish()
-        self._say(f"Starting two simulated printers, the streamer and the gateway in {place.folder}")
+        self._say(f"Starting simulated printers, the streamer and the gateway in {place.folder}")
         for machine in place.machines:
             await self.children.start(f"printer {machine.name}", "firmware_sim", *machine.arguments())
         for name, command in (("streamer", "streamer"), ("gateway", "serve")):
             await self.children.start(name, "gateway", command, "--config", str(place.config))
 
-    async def _prints(self) -> bool:
+    async def _prepare(self) -> Tokens:
         async with GatewayClient(Address(socket=str(self.place.socket))) as host:
-            await self._until("the gateway did not start", "gateway", lambda: _answers(host))
+            await until("the gateway did not start", "gateway", partial(demo_acts.answers, host))
             tokens = await self._people(host)
             for machine in self.place.machines:
-                late = f'the printer "{machine.name}" was not reached'
-                await self._until(late, "streamer", lambda machine=machine: _is_idle(host, machine))  # type: ignore[misc]
-                await host.set_plate((await host.printer(machine.name)).id, "clear")
+                await self._confirm(host, machine.name, "streamer")
         self._say(f"Gateway at {self.place.url}; printers reached, their plates confirmed clear")
-        async with GatewayClient(Address(self.place.url, token=tokens.owner)) as owner:
-            app = ForgeApp(self.place.url, tokens.owner)
-            jobs = await self._both(owner, app)
-            proven = self._prove(jobs)
-            await self._table(owner, app)
-            if proven and self._keep:
-                await self._leave(owner, tokens)
-        return proven
+        return tokens
 
     async def _people(self, host: GatewayClient) -> Tokens:
         await host.add_member(STRANGER)
@@ -165,54 +135,86 @@ class Demo:
         ]
         return Tokens(*(key.token or "" for key in keys))
 
-    async def _both(self, owner: GatewayClient, app: ForgeApp) -> list[Job]:
-        first, second = self.place.machines
-        stored = await owner.upload(self.place.print_file)
-        printer = await owner.printer(first.name)
-        ordered = await app.order(printer.id, stored.printable_id or stored.id, stored.name)
-        self._say(f'Uploaded {stored.name}; ordered on "{first.name}" through the Forge print API')
-        await _panel(second, f"panel start {PANEL_NAME}")
-        self._say(f'Somebody starts {PANEL_NAME} at the panel of "{second.name}", from its SD card')
-        with make_progress() as bars:
-            return list(
-                await asyncio.gather(_followed(owner, ordered, first, bars), self._local(owner, second, bars))
-            )
+    async def _confirm(self, client: GatewayClient, printer: str, child: str) -> None:
+        """Look at a printer's plate, which is empty, and say so."""
+        late = f'the printer "{printer}" was not reached'
+        await until(late, child, partial(demo_acts.is_idle, client, printer))
+        await client.set_plate((await client.printer(printer)).id, "clear")
 
-    async def _local(self, owner: GatewayClient, machine: Machine, bars: Progress) -> Job:
-        async def seen() -> Job | None:
-            page = await owner.jobs(printer=machine.name)
-            return next((job for job in page.jobs if job.is_local), None)
-
-        late = f'the print started at the panel of "{machine.name}" was not seen'
-        job = await self._until(late, "streamer", seen, within=SEEN_WITHIN)
-        return await _followed(owner, job.id, machine, bars)
-
-    # the proof
-
-    def _prove(self, jobs: list[Job]) -> bool:
-        first, second = self.place.machines
-        sources = ((first, self.place.print_file, "host"), (second, second.card / PANEL_NAME, "sd"))
-        proven = True
-        for job, (machine, file, source) in zip(jobs, sources, strict=True):
-            found = demo_proof.prove_files(file, machine.ledger, source)
-            faults = [found.fault] if found.fault else []
-            if job.status != "completed":
-                faults.append(f"the job is {job.status}: {job.message or 'no reason given'}")
-            if job.member != OWNER or job.is_local != (source == "sd"):
-                faults.append(f"the job belongs to {job.member}, local: {job.is_local}")
-            proven = proven and not faults
-            verdict = f"it executed {found}" if not faults else "; ".join(faults)
-            self._say(f'{"PROVEN" if not faults else "FAILED"}: ledger of "{machine.name}": {verdict}')
+    async def _prints(self, tokens: Tokens, receiver: Receiver) -> bool:
+        async with GatewayClient(Address(self.place.url, token=tokens.owner)) as owner:
+            app = ForgeApp(self.place.url, tokens.owner)
+            ends = await self._all_three(owner, app, receiver)
+            for end in ends:
+                self._say(end.verdict(OWNER))
+            await self._table(owner, app, ends)
+            proven = not any(end.faults(OWNER) for end in ends)
+            if proven and self._keep:
+                await self._leave(owner, tokens)
         return proven
 
-    async def _table(self, owner: GatewayClient, app: ForgeApp) -> None:
+    async def _all_three(self, owner: GatewayClient, app: ForgeApp, receiver: Receiver) -> list[Ended]:
+        first, second = self.place.machines
+        caller = self.place.caller
+        ordered = await self._order(owner, app, first.name)
+        await demo_acts.at_panel(second, f"panel start {PANEL_NAME}")
+        self._say(f'Somebody starts {PANEL_NAME} at the panel of "{second.name}", from its SD card')
+        called_in = await self._call_in(owner, app, receiver)
+        with make_progress() as bars:
+            one, two, three = await asyncio.gather(
+                demo_acts.followed(owner, ordered, first.name, bars),
+                demo_acts.followed(owner, (await demo_acts.local_job(owner, second)).id, second.name, bars),
+                demo_acts.followed(owner, called_in, caller.name, bars),
+            )
+        host, card = self.place.print_file, second.card / PANEL_NAME
+        return [
+            Ended(one, first.name, demo_proof.prove_files(host, first.ledger, "host")),
+            Ended(two, second.name, demo_proof.prove_files(card, second.ledger, "sd"), is_local=True),
+            await self._called_in(three, receiver),
+        ]
+
+    async def _order(self, owner: GatewayClient, app: ForgeApp, printer: str) -> str:
+        file = self.place.print_file
+        printable = await app.upload(file)
+        ordered = await app.order((await owner.printer(printer)).id, printable, file.name)
+        self._say(f'Uploaded {file.name}; ordered on "{printer}" through the Forge print API')
+        return ordered
+
+    async def _call_in(self, owner: GatewayClient, app: ForgeApp, receiver: Receiver) -> str:
+        """A printer that is in no configuration: from the code on its display to a print; the job's id."""
+        caller = self.place.caller
+        child = f"printer {caller.name}"
+        seen = partial(demo_acts.shown_code, self.children, caller)
+        code = await until(f'"{caller.name}" showed no registration code', child, seen)
+        printer_id = await app.register(code, caller.name)
+        await self._confirm(owner, caller.name, child)
+        self._say(f'A resin printer calls in and shows {code}; registered with that as "{caller.name}"')
+        printable = await app.upload(self.place.archive)
+        ordered = await app.order(printer_id, printable, ARCHIVE, callback=receiver.url)
+        self._say(f'Uploaded {ARCHIVE}; ordered on "{caller.name}", with a callback to this demo')
+        return ordered
+
+    async def _called_in(self, job: Job, receiver: Receiver) -> Ended:
+        async def told() -> bool | None:
+            return True if receiver.last_status(job.id) == job.status else None
+
+        await until("the callback did not tell how the print ended", "gateway", told, within=TOLD_WITHIN)
+        caller, archive = self.place.caller, self.place.archive.read_bytes()
+        with caller.ledger.open(encoding="utf-8") as ledger:
+            proof = demo_proof.prove_layers(archive, ledger, job.id)
+        return Ended(job, caller.name, proof, wants_updates=True, told=receiver.last_status(job.id))
+
+    # what is shown and left
+
+    async def _table(self, owner: GatewayClient, app: ForgeApp, ends: list[Ended]) -> None:
         listed = await app.jobs()
-        printers = {printer.id: printer.name for printer in await owner.printers()}
+        printers = {printer.id: printer.display_name or printer.name for printer in await owner.printers()}
         members = {job.member_id: job.member or "" for job in (await owner.jobs()).jobs}
         show.table(
-            ("JOB", "PRINTER", "STATUS", "LOCAL", "MEMBER", "TOOK"),
-            demo_proof.queue_rows(listed, members, printers),
-            title="The queue, as GET /ps/v1/print/jobs lists it",
+            ("JOB", "PRINTER", "STATUS", "LOCAL", "MEMBER", "TOOK", "LEDGER", "HEARD"),
+            demo_proof.queue_rows(listed, members, printers, {end.job.id: end for end in ends}),
+            title="The queue, as GET /ps/v1/print/jobs lists it, and what proves it",
+            spare=("TOOK", "MEMBER"),
         )
 
     async def _leave(self, owner: GatewayClient, tokens: Tokens) -> None:
@@ -222,7 +224,12 @@ class Demo:
         if self._ready_file is None:
             return
         printers = [
-            {"id": printer.id, "name": printer.name, "driver": printer.driver, "link": printer.port}
+            {
+                "id": printer.id,
+                "name": printer.display_name or printer.name,
+                "driver": printer.driver,
+                "link": self.place.caller.url if printer.driver == "forge" else printer.port,
+            }
             for printer in await owner.printers()
         ]
         ready = {
@@ -233,32 +240,6 @@ class Demo:
         }
         demo_place.write_ready(self._ready_file, ready)
 
-    # waiting
-
-    async def _until(
-        self, late: str, child: str, look: Callable[[], Awaitable[T | None]], *, within: float = UP_WITHIN
-    ) -> T:
-        """What `look` finds at last; DemoFailed with what was late."""
-        try:
-            async with asyncio.timeout(within):
-                while (found := await look()) is None:  # noqa: ASYNC110 - other processes
-                    await asyncio.sleep(LOOK_EVERY)
-                return found
-        except TimeoutError:
-            raise DemoFailed(f"{late} within {within:.0f} s", child) from None
-
-    async def _while_all_live(self, work: Awaitable[bool]) -> bool:
-        task, death = asyncio.ensure_future(work), asyncio.ensure_future(self.children.first_death())
-        try:
-            await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
-            if death.done() and not (task.done() and not task.exception()):
-                raise death.result()
-            return task.result()
-        finally:
-            for waiting in (task, death):
-                waiting.cancel()
-            await asyncio.gather(task, death, return_exceptions=True)
-
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
@@ -267,47 +248,3 @@ class Demo:
         tail = self.children.tail(failure.child) if failure.child else ()
         if tail:
             print(f"the end of the {failure.child}'s log:", *tail, sep="\n  ", file=sys.stderr)
-
-
-async def _answers(host: GatewayClient) -> bool | None:
-    with contextlib.suppress(GatewayUnreachable):
-        await host.printers()
-        return True
-    return None
-
-
-async def _is_idle(host: GatewayClient, machine: Machine) -> bool | None:
-    printer = await host.printer(machine.name)
-    return True if printer.status == "ready" else None
-
-
-async def _followed(client: GatewayClient, job_id: str, machine: Machine, bars: Progress) -> Job:
-    """The job as it ended, on a line of its own until then."""
-    line = bars.add_task(machine.name, total=1.0, note="")
-    last: Job | None = None
-    async with aclosing(follow(client, job_id)) as jobs:
-        async for last in jobs:
-            bars.update(line, description=f"{machine.name}: {last.name}")
-            move(bars, line, last)
-    if last is None:
-        raise AssertionError("a followed job is seen at least once")
-    return last
-
-
-async def _panel(machine: Machine, order: str) -> None:
-    """Do something in front of a simulated machine."""
-    async with _talk(machine.control) as (reader, writer):
-        writer.write(f"{order}\n".encode())
-        answer = json.loads(await reader.readline() or b"{}")
-    if not answer.get("ok"):
-        raise DemoFailed(f'the panel of "{machine.name}" refused: {answer.get("error")}')
-
-
-@asynccontextmanager
-async def _talk(path: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        await writer.wait_closed()

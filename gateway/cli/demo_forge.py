@@ -1,7 +1,9 @@
-"""The demo as an app of the Forge print API: it orders a print and reads the merged queue, nothing else."""
+"""The demo as an app of the Forge print API: it registers a printer, orders prints, reads the queue."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,6 +12,8 @@ from gateway.cli.demo_children import DemoFailed
 
 #: Seconds for one answer.
 ANSWER_WITHIN = 10.0
+#: Seconds between two updates that the gateway sends about an order.
+CALLBACK_INTERVAL = 2
 
 
 class ForgeApp:
@@ -19,9 +23,23 @@ class ForgeApp:
         self._root = f"{url}/ps/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def order(self, printer_id: int, printable_id: str, name: str) -> str:
+    async def register(self, code: str, name: str) -> int:
+        """POST /print/printers/register with the code on a printer's display; the printer's id."""
+        body = {"registration_code": code, "printer_name": name}
+        return int((await self._call("POST", "/print/printers/register", json=body))["printer_id"])
+
+    async def upload(self, path: Path) -> str:
+        """POST /files/upload; the printable id."""
+        form = aiohttp.FormData()
+        form.add_field("file", await asyncio.to_thread(path.read_bytes), filename=path.name)
+        stored = await self._call("POST", "/files/upload", data=form)
+        return str(stored["files"][0]["printable_id"])
+
+    async def order(self, printer_id: int, printable_id: str, name: str, callback: str | None = None) -> str:
         """POST /print/printers/:printer_id/jobs; the job's id."""
-        body = {"printable_id": printable_id, "job_name": name}
+        body: dict[str, Any] = {"printable_id": printable_id, "job_name": name}
+        if callback is not None:
+            body |= {"callback_url": callback, "callback_interval": CALLBACK_INTERVAL}
         receipt = await self._call("POST", f"/print/printers/{printer_id}/jobs", json=body)
         return str(receipt["job_id"])
 

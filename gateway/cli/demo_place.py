@@ -1,4 +1,4 @@
-"""Where the demo lives: a temporary folder, two simulated machines, a configuration, a free port."""
+"""Where the demo lives: a temporary folder, three simulated machines, a configuration, a free port."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from gateway.cli import demo_archive
+
 #: Machine time per real time: the file takes the machine 5 minutes, the demo may take 90 s on a slow host.
 SPEED = 10
+#: The same of the machine that calls in: a layer takes it a second.
+CALLER_SPEED = 5
 USUAL_PORT = 8080
 OWNER, STRANGER = "ana", "ben"
 PRINT_FILE = "cable-clip.gcode"
 #: The same part, smaller, as it is called on the second machine's SD card.
 PANEL_FILE, PANEL_NAME = "cable-clip-small.gcode", "clip.gco"
+#: What the machine that calls in gets: slices in an archive.
+ARCHIVE = "clip.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,28 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The simulated printer that calls in, and the files of its own."""
+
+    name: str
+    personality: str
+    folder: Path
+    url: str  # base of the firmware's API
+
+    @property
+    def ledger(self) -> Path:
+        """What the machine really did."""
+        return self.folder / f"{self.name}.ledger"
+
+    def arguments(self) -> list[str]:
+        """What `firmware-sim` is told."""
+        return [
+            "forge", "--personality", self.personality, "--url", self.url, "--speed", str(CALLER_SPEED),
+            "--ledger", str(self.ledger), "--state", str(self.folder / f"{self.name}.state"),
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Everything of one demo, below one folder."""
 
@@ -72,6 +100,11 @@ class Place:
             Machine("workshop", "marlin-full", self.folder),
             Machine("garage", "marlin-sd", self.folder),
         )
+
+    @property
+    def caller(self) -> Caller:
+        """The one that is in no configuration: it calls in, and is registered by its code."""
+        return Caller("studio", "ember", self.folder, f"{self.url}/v1")
 
     @property
     def url(self) -> str:
@@ -93,6 +126,11 @@ class Place:
         """The sliced file."""
         return self.folder / PRINT_FILE
 
+    @property
+    def archive(self) -> Path:
+        """The slices."""
+        return self.folder / ARCHIVE
+
     def furnish(self) -> None:
         """Write the configuration, copy the print files, fill the SD cards."""
         (self.folder / "files").mkdir()
@@ -101,13 +139,15 @@ class Place:
             machine.card.mkdir()
         _copy(PRINT_FILE, self.print_file)
         _copy(PANEL_FILE, self.machines[1].card / PANEL_NAME)
+        demo_archive.write(self.archive)
         self.config.write_text(self._toml(), encoding="utf-8")
 
     def _toml(self) -> str:
-        sections = {
+        sections: dict[str, Mapping[str, str | bool]] = {
             "[server]": {"listen": f"127.0.0.1:{self.port}", "socket": str(self.socket)},
             "[store]": {"url": f"sqlite:///{self.folder}/gateway.db", "files": f"{self.folder}/files"},
             "[streamer]": {"socket": f"{self.folder}/streamer.sock", "records": f"{self.folder}/records"},
+            "[outbound]": {"private_addresses": True},  # the receiver of callbacks is on this host
         }
         lines = [line for title, pairs in sections.items() for line in (title, *map(_pair, pairs.items()))]
         for machine in self.machines:
@@ -116,7 +156,7 @@ class Place:
         return "\n".join(lines) + "\n"
 
 
-def _pair(pair: tuple[str, str]) -> str:
+def _pair(pair: tuple[str, object]) -> str:
     return f"{pair[0]} = {json.dumps(pair[1], ensure_ascii=False)}"
 
 

@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from gateway.cli.demo_archive import SLICES
+from gateway.client.models import Job
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The ledger's verdict on one print."""
 
-    lines: int  # commands in the file
-    fault: str | None  # None: every line executed once and in order
+    count: int  # what there was to print
+    fault: str | None  # None: all of it executed, once and in order
+    of_what: str = "lines of the file"
+    in_short: str = "{} lines, once"
 
     def __str__(self) -> str:
         if self.fault:
             return self.fault
-        return f"all {self.lines} lines of the file, each once and in order"
+        return f"all {self.count} {self.of_what}, each once and in order"
+
+    @property
+    def short(self) -> str:
+        """For a column."""
+        return "FAULT" if self.fault else self.in_short.format(self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One of the demo's prints, as it ended by the words of everybody who knows."""
+
+    job: Job
+    printer: str
+    proof: Proof
+    is_local: bool = False
+    wants_updates: bool = False
+    told: str | None = None  # the job's status, as the receiver of its callback heard it last
+
+    def faults(self, owner: str) -> list[str]:
+        """What is wrong with it."""
+        job = self.job
+        found = [self.proof.fault] if self.proof.fault else []
+        if job.status != "completed":
+            found.append(f"the job is {job.status}: {job.message or 'no reason given'}")
+        if job.member != owner or job.is_local != self.is_local:
+            found.append(f"the job belongs to {job.member}, local: {job.is_local}")
+        if self.wants_updates and self.told != "completed":
+            found.append(f"the last word to its receiver was {self.told or 'none'}")
+        return found
+
+    def verdict(self, owner: str) -> str:
+        """One line for people."""
+        faults = self.faults(owner)
+        if faults:
+            return f'FAILED: ledger of "{self.printer}": {"; ".join(faults)}'
+        heard = f'; its receiver heard "{self.told}"' if self.wants_updates else ""
+        return f'PROVEN: ledger of "{self.printer}": it executed {self.proof}{heard}'
 
 
 def commands(lines: Iterable[str]) -> list[str]:
@@ -63,10 +107,35 @@ def _kind(line: str) -> str:
     return line.split(maxsplit=1)[0].upper()
 
 
+def prove_layers(archive: bytes, ledger: Iterable[str], job_id: str) -> Proof:
+    """Whether a printer that calls in started this job once, from this archive, and printed all its layers.
+
+    Nothing else may have been started on it, and nothing on top of another part.
+    """
+    rows = [json.loads(line) for line in ledger if line.strip()]
+    starts = [row for row in rows if row["event"] == "print_started"]
+    layers = [row["layer"] for row in rows if row["event"] == "layer" and row["job"] == job_id]
+    found = partial(Proof, SLICES, of_what="layers of its one start", in_short="1 start, {} layers")
+    if len(starts) != 1:
+        return found(f"the machine started {len(starts)} prints, where the job is one start")
+    if starts[0]["job"] != job_id:
+        return found("the machine started another print than was ordered")
+    if starts[0]["sha256"] != hashlib.sha256(archive).hexdigest():
+        return found("the machine printed another file than was uploaded")
+    if layers != list(range(1, SLICES + 1)):
+        return found(f"the archive has {SLICES} layers, the machine executed {layers}")
+    if wrong := [row["what"] for row in rows if row["event"] == "violation"]:
+        return found(f"the machine notes: {', '.join(wrong)}")
+    return found(None)
+
+
 def queue_rows(
-    listed: Sequence[Mapping[str, Any]], members: Mapping[str, str], printers: Mapping[int, str]
+    listed: Sequence[Mapping[str, Any]],
+    members: Mapping[str, str],
+    printers: Mapping[int, str],
+    ended: Mapping[str, Ended],
 ) -> list[tuple[str, ...]]:
-    """One line a job of the Forge list: name, printer, status, local, member, how long it took."""
+    """One line a job of the Forge list, and beside it what its machine did and its receiver heard."""
     return [
         (
             str(job["job_name"]),
@@ -75,9 +144,16 @@ def queue_rows(
             "yes" if job["local_job"] else "no",
             members.get(job["member_id"], str(job["member_id"])),
             _duration(job),
+            *_beside(ended.get(job["job_id"])),
         )
         for job in listed
     ]
+
+
+def _beside(end: Ended | None) -> tuple[str, str]:
+    if end is None:
+        return "", ""
+    return end.proof.short, "the end" if end.told == end.job.status else end.told or ""
 
 
 def _duration(job: Mapping[str, Any]) -> str:

@@ -7,11 +7,15 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
-from gateway.cli.demo import Demo, DemoFailed, _panel, run_demo
+from gateway.cli.demo import Demo, run_demo
+from gateway.cli.demo_acts import at_panel, shown_code
+from gateway.cli.demo_children import DemoFailed
 from gateway.cli.demo_forge import ForgeApp
 from gateway.cli.demo_place import Place
+from gateway.cli.demo_receiver import receiving
+from gateway.cli.demo_waiting import unless_stopped, until, while_all_live
 from gateway.cli.progress import make_progress, move, watch_job
 from gateway.client.calls import Address
 from gateway.client.models import Job
@@ -33,34 +37,34 @@ async def at_once() -> bool:
     return True
 
 
-async def test_the_works_answer_counts(demo: Demo) -> None:
-    assert await demo._unless_stopped(at_once(), asyncio.Event()) is True
+async def test_the_works_answer_counts() -> None:
+    assert await unless_stopped(at_once(), asyncio.Event()) is True
 
 
-async def test_a_signal_ends_the_work(demo: Demo) -> None:
+async def test_a_signal_ends_the_work() -> None:
     stopped = asyncio.Event()
     stopped.set()
-    assert await demo._unless_stopped(never(), stopped) is False
+    assert await unless_stopped(never(), stopped) is False
 
 
-async def test_the_time_ends_the_work(demo: Demo) -> None:
+async def test_the_time_ends_the_work() -> None:
     with pytest.raises(DemoFailed, match="did not end within 0 s"):
-        await demo._unless_stopped(never(), asyncio.Event(), within=0.0)
+        await unless_stopped(never(), asyncio.Event(), within=0.0)
 
 
-async def test_what_is_late_is_told_by_name(demo: Demo) -> None:
+async def test_what_is_late_is_told_by_name() -> None:
     async def nothing() -> None:
         return None
 
     with pytest.raises(DemoFailed, match='"garage" was not reached within 0 s') as caught:
-        await demo._until('"garage" was not reached', "streamer", nothing, within=0.0)
+        await until('"garage" was not reached', "streamer", nothing, within=0.0)
     assert caught.value.child == "streamer"
 
 
 async def test_a_death_ends_the_work(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     await demo.children.start("streamer", "no_such_module")
     with pytest.raises(DemoFailed, match=r"the streamer ended \(exit code 1\)") as caught:
-        await demo._while_all_live(never())
+        await while_all_live(demo.children, never())
     demo._explain(caught.value)
     await demo.children.stop()
     told = capsys.readouterr().err
@@ -103,7 +107,7 @@ async def test_a_panel_that_refuses_is_told(demo: Demo) -> None:
 
     async with await asyncio.start_unix_server(answer, machine.control):
         with pytest.raises(DemoFailed, match='the panel of "garage" refused: no such file'):
-            await _panel(machine, "panel start x.gco")
+            await at_panel(machine, "panel start x.gco")
     assert heard == [b"panel start x.gco\n"]
 
 
@@ -121,6 +125,32 @@ async def test_an_order_that_is_refused_is_told(tmp_path: Path) -> None:
         with pytest.raises(DemoFailed, match="422 the printable is not known"):
             await ForgeApp(url, "token").order(1, "urn:x", "clip")
     assert fake.headers[0]["Authorization"] == "Bearer token"
+
+
+# the printer that calls in, and its callback
+
+
+async def test_the_code_is_the_one_on_the_display_now(demo: Demo) -> None:
+    caller = demo.place.caller
+    assert await shown_code(demo.children, caller) is None
+    await demo.children.start(f"printer {caller.name}", "no_such_module")
+    await demo.children.first_death()
+    demo.children.all[0].log.write_text("code AAAAAA\ncode\ncode YKNRKT\nready http://x\n")
+    assert await shown_code(demo.children, caller) == "YKNRKT"
+    await demo.children.stop()
+
+
+async def test_a_receiver_hears_what_is_posted_at_its_address_alone() -> None:
+    async with receiving() as receiver, ClientSession() as session:
+        async with session.get(f"{receiver.url}/support") as answer:
+            assert await answer.json() == {"callback": "supported"}
+        for job_id, status in (("a", "printing"), ("b", "queued"), ("a", "completed")):
+            async with session.post(receiver.url, json={"job_id": job_id, "job_status": status}) as answer:
+                assert answer.status == 204
+        async with session.post(f"{receiver.url}x", json={"job_id": "b", "job_status": "x"}) as answer:
+            assert answer.status == 404
+        told = {job_id: receiver.last_status(job_id) for job_id in "abc"}
+    assert told == {"a": "completed", "b": "queued", "c": None}
 
 
 # the bars

@@ -9,15 +9,31 @@ import signal
 import socket
 import stat
 import sys
+import tarfile
 import tomllib
+import zlib
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.cli.demo_archive import HEIGHT, SLICES, WIDTH
 from gateway.cli.demo_children import Children, clean_environment
 from gateway.cli.demo_place import OWNER, PANEL_NAME, Place, free_port, write_ready
-from gateway.cli.demo_proof import commands, executed, prove, prove_files, queue_rows
+from gateway.cli.demo_proof import (
+    Ended,
+    Proof,
+    commands,
+    executed,
+    prove,
+    prove_files,
+    prove_layers,
+    queue_rows,
+)
+from gateway.client.models import Job
 from gateway.config import load
+from tests.client.fake_gateway import job
 
 #: What Marlin knows and the demo's files may use.
 KNOWN = set("G1 G21 G28 G90 G91 G92 M82 M84 M104 M106 M107 M109 M117 M140 M190".split())
@@ -34,7 +50,7 @@ def ledger(*lines: str, source: str = "host") -> list[str]:
 
 def test_each_line_once_and_in_order() -> None:
     proof = prove(FILE, ledger("M115", "G28", "M105", "G1 X1", "G1 X1", "M84", "M400"), "host")
-    assert (proof.lines, proof.fault) == (4, None)
+    assert (proof.count, proof.fault) == (4, None)
     assert str(proof) == "all 4 lines of the file, each once and in order"
 
 
@@ -64,16 +80,75 @@ def test_proof_of_files(tmp_path: Path) -> None:
     assert prove_files(tmp_path / "file", tmp_path / "ledger", "host").fault is None
 
 
+ARCHIVE = b"slices"
+
+
+def deeds(
+    *starts: str, layers: range = range(1, SLICES + 1), archive: bytes = ARCHIVE, more: tuple[str, ...] = ()
+) -> list[str]:
+    """The ledger of a printer that calls in."""
+    rows: list[dict[str, object]] = [
+        {"event": "print_started", "job": start, "sha256": sha256(archive).hexdigest()} for start in starts
+    ]
+    rows += [{"event": "layer", "job": "J", "layer": layer} for layer in layers]
+    return [json.dumps(row) for row in (*rows, *({"event": "violation", "what": what} for what in more))]
+
+
+def test_one_start_and_all_layers() -> None:
+    proof = prove_layers(ARCHIVE, deeds("J"), "J")
+    assert str(proof) == f"all {SLICES} layers of its one start, each once and in order"
+    assert proof.short == f"1 start, {SLICES} layers"
+
+
+@pytest.mark.parametrize(
+    ("ledger", "fault"),
+    [
+        (deeds(), "the machine started 0 prints, where the job is one start"),
+        (deeds("J", "J"), "the machine started 2 prints, where the job is one start"),
+        (deeds("K"), "the machine started another print than was ordered"),
+        (deeds("J", archive=b"old"), "the machine printed another file than was uploaded"),
+        (deeds("J", layers=range(1, 3)), f"the archive has {SLICES} layers, the machine executed [1, 2]"),
+        (deeds("J", more=("plate occupied",)), "the machine notes: plate occupied"),
+    ],
+)
+def test_another_start_or_a_lost_layer_is_found(ledger: list[str], fault: str) -> None:
+    proof = prove_layers(ARCHIVE, ledger, "J")
+    assert (proof.fault, str(proof), proof.short) == (fault, fault, "FAULT")
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "fault"),
+    [
+        ({"status": "failed", "message": "jammed"}, {}, "the job is failed: jammed"),
+        ({"member": "ben"}, {}, "the job belongs to ben, local: False"),
+        ({}, {"is_local": True}, "the job belongs to ana, local: False"),
+        ({}, {"wants_updates": True}, "the last word to its receiver was none"),
+        ({}, {"wants_updates": True, "told": "printing"}, "the last word to its receiver was printing"),
+    ],
+)
+def test_a_print_is_proven_only_if_everybody_agrees(
+    changes: dict[str, object], end: dict[str, Any], fault: str
+) -> None:
+    told = Job.model_validate(job(**{"status": "completed", "member": "ana", "is_local": False, **changes}))
+    ended = Ended(told, "studio", Proof(4, None), **end)
+    assert ended.verdict("ana") == f'FAILED: ledger of "studio": {fault}'
+    whole = Ended(Job.model_validate(job(status="completed", member="ana")), "studio", Proof(4, None))
+    assert whole.verdict("ana").startswith('PROVEN: ledger of "studio": it executed all 4 lines')
+
+
 def test_the_queue_as_rows() -> None:
+    ended = Job.model_validate(job(status="completed"))
+    end = Ended(ended, "workshop", Proof(4, None), wants_updates=True, told="completed")
     done = {
-        "job_name": "clip", "printer_id": 1, "status": "completed", "local_job": False, "member_id": "A",
+        "job_id": "J", "job_name": "clip", "printer_id": 1, "status": "completed", "local_job": False,
+        "member_id": "A",
         "job_date_time": "September 30, 2026 23:59:58", "job_status_time": "October 01, 2026 00:00:40",
     }  # fmt: skip
-    running = {**done, "status": "printing", "local_job": True, "member_id": "B", "printer_id": 2,
-               "job_status": {"job_progress": 0.5}}  # fmt: skip
-    assert queue_rows([done, running], {"A": "ana"}, {1: "workshop"}) == [
-        ("clip", "workshop", "completed", "no", "ana", "42 s"),
-        ("clip", "", "printing", "yes", "B", "50%"),
+    running = {**done, "job_id": "K", "status": "printing", "local_job": True, "member_id": "B",
+               "printer_id": 2, "job_status": {"job_progress": 0.5}}  # fmt: skip
+    assert queue_rows([done, running], {"A": "ana"}, {1: "workshop"}, {"J": end}) == [
+        ("clip", "workshop", "completed", "no", "ana", "42 s", "4 lines, once", "the end"),
+        ("clip", "", "printing", "yes", "B", "50%", "", ""),
     ]
 
 
@@ -110,6 +185,30 @@ def test_the_print_files_are_plain_marlin(tmp_path: Path) -> None:
         assert {line.split()[0] for line in lines} <= KNOWN
         assert max(map(len, lines)) <= 96
         assert not any(word in path.read_text() for word in ("/home", "/root", "/tmp", "/usr"))
+
+
+def test_the_archive_has_a_picture_a_layer(tmp_path: Path) -> None:
+    place = Place(tmp_path, 1)
+    place.furnish()
+    with tarfile.open(place.archive) as archive:
+        names = archive.getnames()
+        pictures = [archive.extractfile(name).read() for name in names]  # type: ignore[union-attr]
+    assert names == [f"slice_{number}.png" for number in range(1, SLICES + 1)]
+    hardened = [white_pixels(picture) for picture in pictures]
+    assert hardened == sorted(hardened, reverse=True)
+    assert (hardened[0], hardened[-1]) == ((WIDTH - 10) * (HEIGHT - 10), (WIDTH - 500) * (HEIGHT - 500))
+
+
+def white_pixels(picture: bytes) -> int:
+    """Of a PNG of one bit a pixel, with its checksums."""
+    chunks, rest = {}, picture.removeprefix(b"\x89PNG\r\n\x1a\n")
+    while rest:
+        length = int.from_bytes(rest[:4], "big")
+        chunks[rest[4:8]] = rest[8 : 8 + length]
+        assert zlib.crc32(rest[4 : 8 + length]) == int.from_bytes(rest[8 + length : 12 + length], "big")
+        rest = rest[12 + length :]
+    assert chunks[b"IHDR"][:9] == WIDTH.to_bytes(4, "big") + HEIGHT.to_bytes(4, "big") + b"\x01"
+    return int.from_bytes(zlib.decompress(chunks[b"IDAT"]), "big").bit_count()
 
 
 def test_a_taken_port_is_not_used() -> None:

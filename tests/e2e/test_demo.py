@@ -75,7 +75,7 @@ def test_the_demo_prints_adopts_and_shows_the_merged_queue(tmp_path: Path) -> No
             demo.wait()
     assert left_behind() == [], "it leaves no child"
     shown = log.read_text()
-    assert shown.count("PROVEN") == 2
+    assert shown.count("PROVEN") == 3
     assert "Traceback" not in shown
 
 
@@ -83,14 +83,31 @@ def check_ready(told: dict[str, Any]) -> None:
     """The merged queue, read with the credentials that the ready file names."""
     url = f"{told['url']}/ps/v1/print/jobs"
     status, queue = get(url, told["credentials"]["forge"])
-    assert (status, queue["count"], queue["member_id"]) == (200, 2, told["member_id"])
-    jobs = {job["local_job"]: job for job in queue["jobs"]}
+    assert (status, queue["count"], queue["member_id"]) == (200, 3, told["member_id"])
+    printers = {printer["id"]: printer for printer in told["printers"]}
+    jobs = {printers[job["printer_id"]]["name"]: job for job in queue["jobs"]}
+    assert {name: job["local_job"] for name, job in jobs.items()} == {
+        "workshop": False,
+        "garage": True,
+        "studio": False,
+    }
     assert {job["status"] for job in jobs.values()} == {"completed"}
     assert {job["member_id"] for job in jobs.values()} == {told["member_id"]}
-    names = {printer["id"]: printer["name"] for printer in told["printers"]}
-    assert names[jobs[False]["printer_id"]] != names[jobs[True]["printer_id"]]
-    assert jobs[False]["job_data"]["printable_id"].startswith("urn:")
+    assert jobs["workshop"]["job_data"]["printable_id"].endswith(".gcode")
+    assert jobs["studio"]["job_data"]["printable_id"].endswith(".tar.gz")
+    drivers = {printer["name"]: (printer["driver"], printer["link"]) for printer in told["printers"]}
+    assert drivers["studio"] == ("forge", f"{told['url']}/v1")
+    assert drivers["workshop"][0] == drivers["garage"][0] == "marlin"
+    check_the_printer_that_called_in(told, jobs["studio"]["printer_id"])
     other_status, other = get(url, told["credentials"]["forge_other"])
     assert (other_status, other["jobs"]) == (200, []), "a member sees its own jobs"
     assert other["member_id"] != told["member_id"]
     assert get(url, None)[0] == 401
+
+
+def check_the_printer_that_called_in(told: dict[str, Any], printer_id: int) -> None:
+    """It still calls in: what is left running is a printer that can be used."""
+    url = f"{told['url']}/ps/v1/print/printers/status/{printer_id}"
+    status, shown = get(url, told["credentials"]["forge"])
+    assert (status, shown["printer_availability"]) == (200, "online")
+    assert shown["last_reported_state"]["printer_status"] == "ready"
