@@ -167,6 +167,39 @@ def _yes(it_is: bool) -> str:
 
 
 @app.command()
+def role(
+    context: typer.Context,
+    name: Name,
+    member: Annotated[str, typer.Argument(help="Name or id of the member.")],
+    printer_commands: Annotated[
+        bool | None,
+        typer.Option("--printer-commands/--no-printer-commands", help="Reset it, calibrate it and so on."),
+    ] = None,
+    job_commands: Annotated[
+        bool | None,
+        typer.Option("--job-commands/--no-job-commands", help="Pause, resume and cancel their own jobs."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what somebody may do with a printer; whoever is no member of it yet becomes one."""
+    if printer_commands is None and job_commands is None:
+        fail("say what they may do: --[no-]printer-commands, --[no-]job-commands", Exit.USAGE)
+
+    async def work(client: GatewayClient) -> tuple[Printer, PrinterMember]:
+        printer = await client.printer(name)
+        rights = {"is_printer_scoped": printer_commands, "is_job_scoped": job_commands}
+        return printer, await client.set_printer_role(printer.id, member, **rights)
+
+    printer, given = call(context, work)
+    if json:
+        show.as_json(given)
+        return
+    commands, jobs = _yes(given.is_printer_scoped), _yes(given.is_job_scoped)
+    who = given.name or given.member_id
+    print(f"{printer.shown_name}: {who}: printer commands {commands}, commands to own jobs {jobs}")
+
+
+@app.command()
 def code(
     context: typer.Context,
     name: Name,

@@ -103,6 +103,19 @@ class GatewayClient:
         """The owner and the members of a printer."""
         return _many(PrinterMember, await self._call("GET", f"/printers/{printer_id}/members"), "members")
 
+    async def set_printer_role(
+        self,
+        printer_id: int,
+        member: str,
+        *,
+        is_printer_scoped: bool | None = None,
+        is_job_scoped: bool | None = None,
+    ) -> PrinterMember:
+        """What a member of a printer may do, by id or name; None leaves it as it is."""
+        rights = {"is_printer_scoped": is_printer_scoped, "is_job_scoped": is_job_scoped}
+        path = f"/printers/{printer_id}/members/{_segment(member)}"
+        return _one(PrinterMember, await self._call("PUT", path, json=rights))
+
     async def printer_code(self, printer_id: int, email: str | None = None) -> PrinterCode:
         """A code for one more member."""
         return _one(

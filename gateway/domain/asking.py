@@ -139,7 +139,7 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
 
 def _give_up(draft: Draft, printer: Printer, job: Job) -> None:
     """End a held print of a former owner's time: those who know of it have the machine no more."""
-    message = f"{printer.shown_name} has another owner now and is clear; how this print ended is not known"
+    message = "its printer has another owner now and is clear; how this print ended is not known"
     reasons = frozenset({Reason.ABORTED_BY_SYSTEM})
     following.close(draft, printer, job, JobStatus.FAILED, reasons, message, AttemptResult.FAILED)
     draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))

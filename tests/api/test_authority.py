@@ -55,6 +55,7 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "POST /printers/{printer}/prompt": frozenset({R, W}),
     "POST /printers/{printer}/stop": frozenset({R, W}),
     "GET /printers/{printer}/members": frozenset({R}),
+    "PUT /printers/{printer}/members/{member}": frozenset({R, W}),
     "POST /printers/{printer}/codes": frozenset({R, W}),
     "DELETE /printers/{printer}": frozenset({R, W}),
     "GET /organizations": frozenset({A}),

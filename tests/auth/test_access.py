@@ -94,6 +94,45 @@ def test_a_role_says_whether_its_member_commands_its_own_jobs(is_job_scoped: boo
         assert access.may_command_job(principal, theirs, PRINTER, state), "others' roles take nothing"
 
 
+SOLD = replace(PRINTER, jobs_from=2)  # job 1 was handed in when it was somebody else's
+
+
+def test_jobs_before_an_owners_time_are_not_its_to_see() -> None:
+    theirs = replace(JOB, organization_id=2)
+    assert who(lambda p: access.may_see_job(p, theirs, SOLD)) == {"ADMIN", "BEN", "OTTO"}
+    assert who(lambda p: access.may_see_job(p, JOB, SOLD)) == {"ADMIN", "BOSS", "BEN"}, (
+        "her organization's own"
+    )
+    since = replace(theirs, work_id=2)
+    assert who(lambda p: access.may_see_job(p, since, SOLD)) == {"ADMIN", "BOSS", "ANA", "BEN", "OTTO"}
+    assert access.may_see_job(PRINTER_OWNER, replace(theirs, member_id="ANA"), SOLD), "she was its member"
+
+
+def test_a_print_left_on_a_machine_is_commanded_by_nobody_who_has_no_machine() -> None:
+    left = replace(JOB, status=JobStatus.PAUSED)
+    state = State(printers={1: SOLD}, jobs={1: left})
+    assert who(lambda p: access.may_command_job(p, left, SOLD, state)) == {"ADMIN"}
+    assert who(lambda p: access.may_tend(p, SOLD, state)) == {"ADMIN"}
+    ended = replace(JOB, status=JobStatus.FAILED)
+    verdict = who(lambda p: access.may_command_job(p, ended, SOLD, state))
+    assert verdict == {"ADMIN", "BOSS", "BEN"}, "what is over is judged as ever"
+    for rule in (access.may_confirm_plate, access.may_stop):
+        mine = who(lambda p, rule=rule: rule(p, SOLD, state))
+        assert mine == {"ADMIN", "BOSS", "ANA", "BEN", "COLIN"}, "whoever stands before it"
+
+
+def test_events_and_lists_begin_with_an_owners_time() -> None:
+    before = event(CommandGiven, task_id="t", command="pause", organization_id=2)
+    state = State(printers={1: SOLD})
+    assert who(lambda p: access.may_see_event(p, before, state)) == {"ADMIN", "BEN", "OTTO"}
+    since = replace(before, work_id=2)
+    assert who(lambda p: access.may_see_event(p, since, state)) == {"ADMIN", "BOSS", "ANA", "BEN", "OTTO"}
+    for principal in (ORG_ADMIN, PRINTER_OWNER):
+        assert access.printer_jobs(principal, SOLD) == JobScope(printer_id=1, from_work_id=2)
+    assert access.printer_jobs(ADMIN, SOLD) == JobScope(printer_id=1)
+    assert access.printer_jobs(STRANGER, SOLD) == JobScope("SID", None, 1)
+
+
 def test_a_role_takes_nothing_from_an_admin_of_the_printers_organization() -> None:
     state = State(printers={1: PRINTER}, roles={(1, "BOSS"): PrinterRole(1, "BOSS", is_job_scoped=False)})
     assert access.may_command_job(ORG_ADMIN, replace(JOB, member_id="BOSS"), PRINTER, state)
@@ -173,21 +212,27 @@ PRINCIPALS = st.builds(
 )
 
 
-@given(PRINCIPALS, NAMES, ORGANIZATIONS, NAMES, ORGANIZATIONS)
+@given(PRINCIPALS, NAMES, ORGANIZATIONS, NAMES, ORGANIZATIONS, st.integers(0, 2))
 def test_what_a_list_shows_may_be_seen(
-    principal: Principal, owner: str, printer_organization: int, submitter: str, job_organization: int
-) -> None:
+    principal: Principal, owner: str, printer_organization: int, submitter: str, job_organization: int,
+    jobs_from: int,
+) -> None:  # fmt: skip
     """No list shows a job that its page would hide."""
-    printer = replace(PRINTER, owner_id=owner, organization_id=printer_organization)
+    printer = replace(PRINTER, owner_id=owner, organization_id=printer_organization, jobs_from=jobs_from)
     job = replace(JOB, member_id=submitter, organization_id=job_organization)
     for scope in (
         access.own_jobs(principal),
         access.all_jobs(principal),
         access.printer_jobs(principal, printer),
     ):
-        shown = scope.member_id in (None, job.member_id) and scope.organization_id in (
-            None,
-            job.organization_id,
+        shown = (
+            scope.member_id in (None, job.member_id)
+            and scope.organization_id
+            in (
+                None,
+                job.organization_id,
+            )
+            and job.work_id >= (scope.from_work_id or 0)
         )
         assert not shown or access.may_see_job(principal, job, printer)
 

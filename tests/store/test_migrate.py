@@ -109,6 +109,7 @@ async def test_a_database_of_the_first_release_is_brought_up_with_all_that_is_in
     state = await Journal(database, Ids().hex, SetClock()).load()
     printer, job = state.printers[1], state.jobs[1]
     assert (printer.name, printer.version, printer.display_name, printer.type_id) == ("mk3", 3, None, None)
+    assert printer.jobs_from == 0, "its owner sees all that it saw so far"
     assert (job.name, job.status, job.reported, job.callback_url) == ("my_job", "printing", None, None)
     (pending,) = state.commands.values()
     assert (pending.command, pending.parameters, pending.answer) == ("pause", {}, None)

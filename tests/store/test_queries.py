@@ -27,7 +27,7 @@ FILTERS = [
     for member_id, printer_id, organization_id, statuses in product(
         (None, ANA.member_id), (None, 1), (None, 1), STATUSES
     )
-]
+] + [JobFilter(printer_id=1, statuses=statuses, from_work_id=5) for statuses in STATUSES]
 
 
 def plan(connection: Connection, statement: object) -> list[str]:
@@ -111,6 +111,31 @@ async def test_pages_of_a_members_jobs(journal: Journal, queries: Queries, state
     assert (page.jobs, page.total) == (tuple(jobs[48:]), 50)
     page = await queries.jobs(member_id="NOBODY")
     assert (page.jobs, page.total) == ((), 0)
+
+
+@pytest.mark.parametrize("statuses", [frozenset[str](), frozenset({"queued", "canceled"})])
+async def test_a_printers_jobs_from_one_on(
+    journal: Journal, queries: Queries, state: State, ids: Ids, statuses: frozenset[str]
+) -> None:
+    """Total and offset count from there; the others are not skipped, they are not there."""
+    made = draft(state, ids)
+    jobs = [new_job(made, (ANA, BEN)[n % 2]) for n in range(30)]
+    await journal.commit(made)
+    wanted = {"printer_id": MK3.printer_id, "from_work_id": jobs[12].work_id, "statuses": statuses}
+    for limit, offset in ((5, 0), (5, 5), (5, 16), (None, 0), (None, 17), (5, 100)):
+        page = await queries.jobs(**wanted, limit=limit, offset=offset)  # type: ignore[arg-type]
+        expected = jobs[12:][offset:][:limit]
+        assert (page.jobs, page.total) == (tuple(expected), 18)
+    beyond = await queries.jobs(printer_id=MK3.printer_id, from_work_id=jobs[-1].work_id + 1)
+    assert (beyond.jobs, beyond.total) == ((), 0)
+
+
+async def test_a_list_from_one_job_on_is_a_seek(database: Database) -> None:
+    wanted = JobFilter(printer_id=1, from_work_id=5)
+    steps = await database.read(lambda c: plan(c, page_statement(wanted, 20, 0)))
+    assert "(printer_id=? AND work_id>?)" in steps[0] + steps[1]
+    [counted] = await database.read(lambda c: plan(c, total_statement(wanted)))
+    assert "(printer_id=? AND work_id>?)" in counted
 
 
 async def test_a_page_and_its_total_are_of_one_moment(

@@ -20,6 +20,7 @@ NATIVE = Dialect(
         printers.answer_prompt,
         printers.stop_printer,
         sharing.list_printer_members,
+        sharing.set_printer_role,
         sharing.create_printer_code,
         sharing.unregister_printer,
         sharing.list_organizations,

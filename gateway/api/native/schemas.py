@@ -103,6 +103,15 @@ class PrinterMembers(BaseModel):
     members: list[PrinterMember]
 
 
+class PrinterRights(_Body):
+    """What a member of a printer may do; what is left out stays. A new member may command its own jobs."""
+
+    is_printer_scoped: bool | None = Field(
+        None, description="Commands to the printer itself: reset, calibrate, ..."
+    )
+    is_job_scoped: bool | None = Field(None, description="Pause, resume and cancel of own jobs.")
+
+
 class NewPrinterCode(_Body):
     """For whom the code is, if that shall be remembered."""
 

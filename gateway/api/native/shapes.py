@@ -70,16 +70,18 @@ def printer_members(row: Printer, state: State) -> list[dict[str, Any]]:
         PrinterRole(row.printer_id, row.owner_id, is_printer_scoped=True, is_job_scoped=True),
         *roles,
     ]
-    return [
-        {
-            "member_id": role.member_id,
-            "name": state.members[role.member_id].name if role.member_id in state.members else None,
-            "is_owner": role.member_id == row.owner_id,
-            "is_printer_scoped": role.is_printer_scoped,
-            "is_job_scoped": role.is_job_scoped,
-        }
-        for role in everybody
-    ]
+    return [printer_member(role, row, state) for role in everybody]
+
+
+def printer_member(role: PrinterRole, row: Printer, state: State) -> dict[str, Any]:
+    """One of them."""
+    return {
+        "member_id": role.member_id,
+        "name": state.members[role.member_id].name if role.member_id in state.members else None,
+        "is_owner": role.member_id == row.owner_id,
+        "is_printer_scoped": role.is_printer_scoped,
+        "is_job_scoped": role.is_job_scoped,
+    }
 
 
 def _whose(role: PrinterRole) -> str:
@@ -99,6 +101,7 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
     """A job with the names of its member and printer. `waiting` says why it has not started."""
     member = state.members.get(row.member_id)
     on = None if row.printer_id is None else state.printers.get(row.printer_id)
+    is_same_owner = on is not None and on.is_of_owners_time(row.work_id)
     return {
         "id": row.job_id,
         "number": row.work_id,
@@ -111,7 +114,7 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
         "member_id": row.member_id,
         "member": member.name if member is not None else None,
         "printer_id": row.printer_id,
-        "printer": on.shown_name if on is not None else None,
+        "printer": on and (on.shown_name if is_same_owner else on.name),
         "file": _file_of(row),
         "progress": row.progress,
         "position": row.position,

@@ -9,9 +9,9 @@ from gateway.api.http.operations import ADMIN, READ, READ_WRITE, AnyCall, Call, 
 from gateway.api.http.problems import Failure
 from gateway.api.native import schemas, shapes
 from gateway.api.native.printers import printer_by
-from gateway.auth.access import may_own
-from gateway.domain.call_in import RegistrationCode
-from gateway.domain.commands import AddOrganization, InviteToPrinter, UnregisterPrinter
+from gateway.auth.access import is_admin_of, may_own
+from gateway.domain.call_in import PrinterRole, RegistrationCode
+from gateway.domain.commands import AddOrganization, InviteToPrinter, SetPrinterRole, UnregisterPrinter
 from gateway.domain.member import Organization
 from gateway.domain.printer import Printer
 
@@ -28,6 +28,36 @@ async def list_printer_members(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Who may use the printer besides its organization: its owner and its members."""
     printer = _owned(call)
     return reply({"members": shapes.printer_members(printer, call.services.engine.state)})
+
+
+@operation(
+    "PUT", "/printers/{printer}/members/{member}", scopes=READ_WRITE, responses={200: schemas.PrinterMember}
+)
+async def set_printer_role(call: Call[NoQuery, schemas.PrinterRights]) -> web.StreamResponse:
+    """Say what a member of the printer may do, by id or name; whoever is none yet becomes one."""
+    printer, engine = _owned(call), call.services.engine
+    member_id = _member_named(call, printer, call.path("member"))
+    known = engine.state.roles.get(
+        (printer.printer_id, member_id), PrinterRole(printer.printer_id, member_id)
+    )
+    asked = call.body.model_dump(exclude_none=True)
+    rights = {"is_printer_scoped": known.is_printer_scoped, "is_job_scoped": known.is_job_scoped, **asked}
+    role: PrinterRole = await engine.execute(SetPrinterRole(printer.printer_id, member_id, **rights))
+    return reply(shapes.printer_member(role, printer, engine.state))
+
+
+def _member_named(call: AnyCall, printer: Printer, text: str) -> str:
+    """Its id. Names work for members of the caller's organization and of the printer."""
+    state, principal = call.services.engine.state, call.principal
+    for member in state.members.values():
+        is_known = (
+            is_admin_of(principal, member.organization_id)
+            or member.organization_id == principal.organization_id
+            or (printer.printer_id, member.member_id) in state.roles
+        )
+        if member.member_id == text or (member.name == text and is_known):
+            return member.member_id
+    raise Failure(404, f"There is no member {text[:40]!r} for you; others are meant by their id.")
 
 
 @operation("POST", "/printers/{printer}/codes", scopes=READ_WRITE, responses={201: schemas.PrinterCode})
