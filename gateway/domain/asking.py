@@ -82,6 +82,7 @@ def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
         )
         following.close(draft, printer, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
         following.occupy(draft, printer, f"job {job.work_id}")
+        draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
         return _done(draft, give(draft, printer, job, "cancel", asked.member_id))
     command = give(draft, printer, job, "cancel", asked.member_id)
     draft.safety_orders.append(CancelPrint(printer.name, command.task_id, key_of(job)))

@@ -320,7 +320,9 @@ class Engine:
 
 
 def _as_it_is_now(draft: Draft, result: Any) -> Any:
-    """A job that was started in the same breath is answered as started."""
+    """A job that was started, or a command that was answered, in the same breath is shown as that."""
+    if isinstance(result, PrinterCommand):
+        return draft.command_rows.get(result.task_id, result)
     return draft.job_rows.get(result.work_id, result) if isinstance(result, Job) else result
 
 

@@ -152,6 +152,9 @@ def test_a_held_job_that_no_driver_knows_is_canceled_without_the_machine() -> No
     assert table.job().status is S.CANCELED
     assert table.state.printers[1].plate is Plate.OCCUPIED
     assert not table.safety
+    key = next(order.key for order in table.orders if isinstance(order, StartPrint))
+    assert isinstance(table.orders[-1], Acknowledge), "its driver waits for it no longer"
+    assert table.orders[-1].key == key
 
 
 def test_a_job_that_is_over_cannot_be_canceled(printing: Table) -> None:

@@ -230,6 +230,33 @@ async def test_unregistered_and_registered_by_somebody_else(tmp_path: Path) -> N
         await town.until_status(job.job_id, "completed")
 
 
+async def test_an_emergency_stop_is_answered_with_what_a_person_has_to_do(tmp_path: Path) -> None:
+    async with town_of(tmp_path, "ember") as town:
+        await town.register()
+        job = await printing(town)
+        command = await town.host.engine.emergency_stop(town.row.printer_id, ANA.member_id)
+        assert command.state == "failed"
+        assert "switch it off at the mains" in (command.message or "")
+        done = await town.until_status(job.job_id, *ENDS, seconds=120)
+        assert done.status is JobStatus.CANCELED, "it was told to cancel as well"
+
+
+async def test_a_start_that_is_canceled_before_it_is_fetched_never_happens(tmp_path: Path) -> None:
+    async with town_of(tmp_path, "ember") as town:
+        await town.register()
+        town.printer.panel.silence()
+        await asyncio.sleep(1)
+        job = await town.submit()
+        await asyncio.sleep(1)
+        assert (await town.job(job.job_id)).status is JobStatus.SENT
+        await town.give(CancelJob(job.job_id, BEN.member_id))
+        done = await town.until_status(job.job_id, "canceled", seconds=5)
+        assert done.reasons & {Reason.CANCELED_BY_USER, Reason.CANCELED_AT_DEVICE}
+        town.printer.panel.speak()
+        await asyncio.sleep(600)
+        assert town.printer.ledger.starts() == []
+
+
 # ---------------------------------------------------------------- deaths of the gateway
 
 
