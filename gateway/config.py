@@ -300,7 +300,9 @@ class Config(BaseSettings):
                 'address; write public_url = "http://<this host>:8080"'
             )
         if not self.printers:
-            notes.append("no [[printers]]: there is nothing to print on until a printer calls in (docs/FORGE.md)")
+            notes.append(
+                "no [[printers]]: there is nothing to print on until a printer calls in (docs/FORGE.md)"
+            )
         return notes
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from gateway.api.forge.faye_hub import BayeuxHub
-from gateway.api.forge.firmware_door import may_subscribe
+from gateway.api.forge.faye.hub import BayeuxHub
+from gateway.api.forge.firmware.door import may_subscribe
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.job import Job
 from gateway.domain.observations import Observation

@@ -17,8 +17,8 @@ from secrets import token_bytes
 from typing import Any
 
 from gateway.api.forge.answers import ROOTS
+from gateway.api.forge.apps.printables import PrintableLinks
 from gateway.api.forge.mapping import callback_body
-from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.rate import AttemptLimit, RequestLimit

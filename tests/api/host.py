@@ -17,8 +17,8 @@ from typing import Any, Self
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.api.forge.apps.printables import PrintableLinks
 from gateway.api.forge.dialect import FORGE
-from gateway.api.forge.printables import PrintableLinks
 from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options

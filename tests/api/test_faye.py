@@ -15,9 +15,9 @@ from aiohttp import ClientResponse, ClientSession, UnixConnector, WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from gateway.api.forge.dialect import FORGE
-from gateway.api.forge.faye import Waiting
-from gateway.api.forge.faye_exchange import Exchanges
-from gateway.api.forge.faye_hub import BayeuxHub
+from gateway.api.forge.faye.exchange import Exchanges
+from gateway.api.forge.faye.hub import BayeuxHub
+from gateway.api.forge.faye.routes import Waiting
 from gateway.api.http.app import build_app
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.outcome import Outcome

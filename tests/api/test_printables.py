@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientResponse, FormData
 
-from gateway.api.forge.printables import LINK_SECONDS, NAME_CHARS, SAME_SECONDS, name_in_link
+from gateway.api.forge.apps.printables import LINK_SECONDS, NAME_CHARS, SAME_SECONDS, name_in_link
 from gateway.domain.job import Job, JobStatus
 from tests.api.host import GCODE, PUBLIC_URL, Host, a_job
 from tests.gcode.test_printables import tar_gz, zipped

@@ -22,7 +22,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.api.forge.dialect import FORGE
-from gateway.api.forge.faye_hub import BayeuxHub
+from gateway.api.forge.faye.hub import BayeuxHub
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.native.dialect import NATIVE
 from gateway.system import SystemClock, SystemIds

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.api.forge.faye_hub import BayeuxHub
+from gateway.api.forge.faye.hub import BayeuxHub
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.outcome import Outcome
 from gateway.system import SystemClock, SystemIds

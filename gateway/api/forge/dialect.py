@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from gateway.api.forge import answers, printables
-from gateway.api.forge.firmware import FIRMWARE_OPERATIONS
-from gateway.api.forge.jobs import JOB_OPERATIONS
-from gateway.api.forge.jobs_changing import JOB_CHANGING_OPERATIONS
-from gateway.api.forge.jobs_new import NEW_JOB_OPERATIONS
-from gateway.api.forge.members import MEMBER_OPERATIONS
+from gateway.api.forge import answers
+from gateway.api.forge.apps import printables
+from gateway.api.forge.apps.jobs import JOB_OPERATIONS
+from gateway.api.forge.apps.jobs_changing import JOB_CHANGING_OPERATIONS
+from gateway.api.forge.apps.jobs_new import NEW_JOB_OPERATIONS
+from gateway.api.forge.apps.members import MEMBER_OPERATIONS
+from gateway.api.forge.apps.printers import PRINTER_OPERATIONS
+from gateway.api.forge.apps.printers_registering import REGISTRATION_OPERATIONS
+from gateway.api.forge.apps.tasks import TASK_OPERATIONS
+from gateway.api.forge.firmware.posts import FIRMWARE_OPERATIONS
 from gateway.api.forge.printdb.operations import PRINTDB_OPERATIONS
-from gateway.api.forge.printers import PRINTER_OPERATIONS
-from gateway.api.forge.printers_registering import REGISTRATION_OPERATIONS
 from gateway.api.forge.schemas import Error
-from gateway.api.forge.tasks import TASK_OPERATIONS
 from gateway.api.http.credentials import by_bearer
 from gateway.api.http.operations import JSON, Dialect
 

@@ -1,6 +1,6 @@
 """What became of something published, and the port through which a driver publishes.
 
-For the wiring (all of it in `gateway.api.forge.faye_hub`):
+For the wiring (all of it in `gateway.api.forge.faye.hub`):
 
     hub = BayeuxHub(
         may_subscribe=...,  # (channel, token or None) -> bool; asked at the subscription and at each publish

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from gateway.api.forge import answers, mapping
 from gateway.api.forge.answers import FirmwareFailure
-from gateway.api.forge.firmware_door import PRINTER_DOOR, caller_of
-from gateway.api.forge.firmware_schemas import LocalJob, LocalJobBody, OwnJobPage
-from gateway.api.forge.jobs_shown import job_number, job_objects
+from gateway.api.forge.apps.jobs_shown import job_number, job_objects
+from gateway.api.forge.firmware.door import PRINTER_DOOR, caller_of
+from gateway.api.forge.firmware.schemas import LocalJob, LocalJobBody, OwnJobPage
 from gateway.api.forge.listing import read_listing
 from gateway.api.forge.schemas import JobsQuery
 from gateway.api.http import limits

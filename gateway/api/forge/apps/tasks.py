@@ -11,8 +11,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.api.forge import answers, mapping_tasks
-from gateway.api.forge.finding_printers import printer_asked_for
-from gateway.api.forge.jobs_shown import job_number
+from gateway.api.forge.apps.finding_printers import printer_asked_for
+from gateway.api.forge.apps.jobs_shown import job_number
 from gateway.api.forge.mapping_printers import presence_of
 from gateway.api.forge.schemas_printers import CommandState, NewCommand, TaskObject, TaskReceipt
 from gateway.api.http.answers import encode, reply

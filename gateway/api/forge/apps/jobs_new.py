@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.forge import answers, mapping
-from gateway.api.forge.jobs_shown import job_number
-from gateway.api.forge.printable_files import check_address, chosen_file
+from gateway.api.forge.apps.jobs_shown import job_number
+from gateway.api.forge.apps.printable_files import check_address, chosen_file
 from gateway.api.forge.schemas import NewJob, Receipt, Started, StartQueued
 from gateway.api.http.answers import reply
 from gateway.api.http.finding import commandable_job, usable_printer

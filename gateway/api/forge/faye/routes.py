@@ -19,8 +19,8 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from gateway.api.forge.faye_exchange import Exchanges
-from gateway.api.forge.faye_socket import CLOSE_SECONDS, HEARTBEAT, Socket
+from gateway.api.forge.faye.exchange import Exchanges
+from gateway.api.forge.faye.socket import CLOSE_SECONDS, HEARTBEAT, Socket
 from gateway.protocol.bayeux.messages import NotABatch, refusal
 from gateway.protocol.bayeux.session import Line, Parcel, Written
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.api.forge import answers
-from gateway.api.forge.finding_printers import printer_asked_for
+from gateway.api.forge.apps.finding_printers import printer_asked_for
 from gateway.api.forge.listing import read_page
 from gateway.api.forge.schemas import PageQuery
 from gateway.api.forge.schemas_printers import MemberPage, NewRole, PrinterMember

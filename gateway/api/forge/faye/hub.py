@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.forge.faye import Endpoint
-from gateway.api.forge.faye_access import Access, is_for_one
-from gateway.api.forge.faye_exchange import Exchanges
+from gateway.api.forge.faye.access import Access, is_for_one
+from gateway.api.forge.faye.exchange import Exchanges
+from gateway.api.forge.faye.routes import Endpoint
 from gateway.engine.ports import Clock, IdSource
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.meta import MaySubscribe

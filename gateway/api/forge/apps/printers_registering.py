@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.forge import answers
-from gateway.api.forge.finding_printers import printer_asked_for
+from gateway.api.forge.apps.finding_printers import printer_asked_for
 from gateway.api.forge.schemas_printers import (
     Invitation,
     NewInvitation,

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.forge.answers import FirmwareFailure
-from gateway.api.forge.firmware_door import (
+from gateway.api.forge.firmware.door import (
     FIRST_DOOR,
     HEADER,
     PRINTER_DOOR,
@@ -22,8 +22,8 @@ from gateway.api.forge.firmware_door import (
     caller_or_stranger,
     hash_of,
 )
-from gateway.api.forge.firmware_jobs import announce_job, list_own_jobs, withdraw_job
-from gateway.api.forge.firmware_schemas import ContactBody, Contacted, Heard, StatusBody, TaskBody
+from gateway.api.forge.firmware.jobs import announce_job, list_own_jobs, withdraw_job
+from gateway.api.forge.firmware.schemas import ContactBody, Contacted, Heard, StatusBody, TaskBody
 from gateway.api.http.answers import reply
 from gateway.api.http.operations import FORM, JSON, Call, NoQuery, Operation, operation
 from gateway.api.http.problems import Failure

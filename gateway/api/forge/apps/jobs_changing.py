@@ -8,8 +8,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from gateway.api.forge import answers, mapping
-from gateway.api.forge.jobs_shown import job_detail, job_number
-from gateway.api.forge.printable_files import check_address, chosen_file
+from gateway.api.forge.apps.jobs_shown import job_detail, job_number
+from gateway.api.forge.apps.printable_files import check_address, chosen_file
 from gateway.api.forge.schemas import (
     Callback,
     ChosenPrinter,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.api.forge import answers
-from gateway.api.forge.jobs_shown import job_detail, job_number, job_objects
+from gateway.api.forge.apps.jobs_shown import job_detail, job_number, job_objects
 from gateway.api.forge.listing import Listing, read_listing
 from gateway.api.forge.schemas import JobDetail, JobPage, JobsQuery, PrinterJobPage
 from gateway.api.http import limits

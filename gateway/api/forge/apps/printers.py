@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.forge import answers, mapping_printers
-from gateway.api.forge.finding_printers import printer_asked_for
+from gateway.api.forge.apps.finding_printers import printer_asked_for
 from gateway.api.forge.listing import read_page
 from gateway.api.forge.schemas import PageQuery
 from gateway.api.forge.schemas_printers import PrinterObject, PrinterPage, PrinterState

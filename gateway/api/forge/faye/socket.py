@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from gateway.api.forge.faye_exchange import Exchanges
+from gateway.api.forge.faye.exchange import Exchanges
 from gateway.protocol.bayeux.messages import NotABatch, refusal
 from gateway.protocol.bayeux.session import Line, Parcel, Written
 

@@ -1,0 +1,1 @@
+"""What apps ask of jobs, printers, members and files (Forge: app side)."""

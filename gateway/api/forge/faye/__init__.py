@@ -1,0 +1,1 @@
+"""The Bayeux server at `/faye` over HTTP: long-polling, callback-polling, websockets."""

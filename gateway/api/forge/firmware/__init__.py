@@ -1,0 +1,1 @@
+"""What printers that call in ask and post (Forge: firmware side)."""
