@@ -300,6 +300,18 @@ async def test_a_post_that_makes_no_sense_is_422(ember: Firmware, wrong: dict[st
     assert (await ember.call("POST", "/status", wrong)).status == 422
 
 
+@pytest.mark.parametrize("number", ["1" + 400 * "0", "-1" + 400 * "0", "1e999", "1e300"])
+async def test_a_number_beyond_all_measure_is_no_temperature_and_stops_nobody(
+    ember: Firmware, number: str
+) -> None:
+    answer = await ember.status("ready", data=f'{{"temperature": {number}, "layer": {number}}}')
+    assert answer.status == 200
+    assert ember.host.engine.state.presence[ember.printer_id].temperatures == {}
+    ember.host.call_ins.driver.wake()
+    assert (await ember.status("ready", data={"temperature": 28.6875})).status == 200
+    assert ember.host.engine.state.presence[ember.printer_id].temperatures == {"T": 28.6875}
+
+
 async def test_5000_characters_of_data_are_taken(ember: Firmware) -> None:
     data = {"x": "\u00e9" * (5000 - len('{"x":""}'))}
     assert (await ember.status("ready", data=data)).status == 200

@@ -48,6 +48,8 @@ from gateway.drivers.forge.words import (
 
 #: Seconds for the proof of a start: an acknowledgement, or a status post that names the job.
 PROOF_SECONDS: Final = 60.0
+#: deg C beyond which a number is no temperature, of whatever part.
+HOTTEST: Final = 10_000
 NOT_LISTENING: Final = "it has not subscribed to its commands at /faye"
 NOT_CALLED: Final = "it has not called since the gateway was started"
 SILENT: Final = f"it has not called for {OFFLINE_AFTER:g} s: is it switched on, is its network there?"
@@ -356,8 +358,9 @@ class Caller:
 
     def _temperatures(self) -> Mapping[str, float]:
         measured = None if self.status is None else self.status.data.get("temperature")
-        is_number = isinstance(measured, int | float) and not isinstance(measured, bool)
-        return {"T": float(measured)} if is_number and math.isfinite(measured) else {}  # type: ignore[arg-type]
+        if not isinstance(measured, int | float) or isinstance(measured, bool):
+            return {}
+        return {"T": float(measured)} if -HOTTEST < measured < HOTTEST else {}  # neither NaN, nor 1e400
 
 
 def reported_fields(post: StatusPost) -> dict[str, Any]:
