@@ -125,7 +125,10 @@ async def _settled(client: GatewayClient, answer: Answer) -> Answer:
 
 @app.command()
 def stop(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards."""
+    """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards.
+
+    A printer that calls in has none: then this says so, and what to do.
+    """
 
     async def work(client: GatewayClient) -> tuple[Printer, Answer]:
         printer = await client.printer(name)
@@ -134,6 +137,9 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
     printer, answer = call(context, work)
     if json:
         show.as_json(answer)
+        raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
+    if answer.state == "failed":
+        fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
     else:
         print(f"{printer.shown_name}: {answer.message or 'emergency stop sent'}")
 

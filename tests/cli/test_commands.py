@@ -76,6 +76,13 @@ def test_stops_a_printer(run: Run, fake: FakeGateway) -> None:
     assert ("POST", "/printers/1/stop") in fake.asked
 
 
+def test_a_stop_that_the_printer_does_not_have_is_no_success(run: Run, fake: FakeGateway) -> None:
+    fake.stop_outcome = ("failed", "a printer that calls in has no emergency stop")
+    result = run("printers", "stop", "mk3")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "print-gateway: mk3: a printer that calls in has no emergency stop\n"
+
+
 def test_adjusts_a_printer(run: Run, fake: FakeGateway) -> None:
     result = run(
         "printers", "adjust", "mk3", "--speed", "120", "--fan", "50", "--hotend", "215", "--z", "-0.05"

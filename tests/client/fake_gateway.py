@@ -59,6 +59,8 @@ class FakeGateway:
         self.streams: deque[list[str]] = deque()
         #: State and message of every command that is asked after.
         self.outcome: tuple[str, str | None] = ("done", None)
+        #: State and message with which an emergency stop is answered.
+        self.stop_outcome: tuple[str, str | None] = ("pending", None)
         #: Every time the job is read, the next of these changes has happened to it.
         self.fate: deque[dict[str, Any]] = deque()
 
@@ -73,7 +75,7 @@ class FakeGateway:
                 web.post(f"{base}/printers/{{id}}/adjust", self._accepted_with),
                 web.post(f"{base}/printers/{{id}}/prompt", self._accepted_with),
                 web.get(f"{base}/commands/{{id}}", self._command),
-                web.post(f"{base}/printers/{{id}}/stop", self._accepted),
+                web.post(f"{base}/printers/{{id}}/stop", self._stop),
                 web.post(f"{base}/files", self._file),
                 web.post(f"{base}/jobs", self._submit),
                 web.get(f"{base}/jobs", self._jobs),
@@ -167,6 +169,11 @@ class FakeGateway:
 
     async def _accepted(self, request: web.Request) -> web.Response:
         answer = {"task_id": str(uuid.uuid4()), "state": "pending", "message": None}
+        return web.json_response(answer, status=202)
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        state, message = self.stop_outcome
+        answer = {"task_id": str(uuid.uuid4()), "state": state, "message": message}
         return web.json_response(answer, status=202)
 
     async def _accepted_with(self, request: web.Request) -> web.Response:
