@@ -1,0 +1,35 @@
+"""What all tests share: SQL statements are compiled once for all their databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Dialect, Engine
+
+from gateway.store import database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """One dialect and one cache of compiled statements for every `Database` of this process.
+
+    A daemon opens one database and compiles once; a thousand tests would each spend 25 ms on it.
+    """
+    compiled: dict[Any, Any] = {}
+    first: list[Dialect] = []
+    sqlite_engine = database.sqlite_engine
+
+    def sharing(path: Path, **options: Any) -> Engine:
+        engine = sqlite_engine(path, **options)
+        if not first:
+            first.append(engine.dialect)
+        engine.dialect = first[0]
+        engine.update_execution_options(compiled_cache=compiled)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "sqlite_engine", sharing)
+        yield
