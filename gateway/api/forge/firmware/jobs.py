@@ -16,14 +16,16 @@ from gateway.api.forge.answers import FirmwareFailure
 from gateway.api.forge.apps.jobs_shown import job_number, job_objects
 from gateway.api.forge.firmware.door import PRINTER_DOOR, caller_of
 from gateway.api.forge.firmware.schemas import LocalJob, LocalJobBody, OwnJobPage
-from gateway.api.forge.listing import read_listing
+from gateway.api.forge.listing import Listing, read_listing
 from gateway.api.forge.schemas import JobsQuery
 from gateway.api.http import limits
 from gateway.api.http.answers import reply
-from gateway.api.http.operations import FORM, JSON, Call, NoQuery, operation
+from gateway.api.http.operations import FORM, JSON, AnyCall, Call, NoQuery, operation
 from gateway.domain.call_in import LOCAL_PREFIX
 from gateway.domain.commands import CommandRefused, WithdrawJob
 from gateway.domain.job import Job
+from gateway.domain.printer import Printer
+from gateway.engine.ports import JobPage as StoredPage
 
 _PATH: Final = "/print/printers/jobs"
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -33,23 +35,35 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
 async def list_own_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     """A printer lists its own jobs, whoever submitted them, in the order of their creation.
 
-    Those of a former owner's time are not among them: who has the machine has its token, too.
+    Those of a former owner's time are not among them: who has the machine has its token, too. A printer that
+    is nobody's has none.
     """
     printer_id, services = caller_of(call).printer_id, call.services
     listing = read_listing(call.request.query)
-    printer = services.engine.state.printers.get(printer_id)
-    rows = limits.PAGE_MAX if listing.rows is None else min(listing.rows, limits.PAGE_MAX)
-    page = await services.queries.jobs(
-        printer_id=printer_id,
-        from_work_id=printer.jobs_from or None if printer is not None else None,
-        statuses=frozenset(listing.statuses),
-        limit=rows,
-        offset=listing.offset,
-    )
+    page = await _own_page(call, listing)
     body: dict[str, Any] = answers.page_of(_PATH, listing, len(page.jobs), page.total)
     body["printer_id"] = printer_id
     body["jobs"] = job_objects(services, page.jobs)
     return reply(body, headers={"X-Total-Count": str(page.total)})
+
+
+async def _own_page(call: Call[JobsQuery, None], listing: Listing) -> StoredPage:
+    printer = _owned_printer(call)
+    if printer is None:
+        return StoredPage([], 0)
+    return await call.services.queries.jobs(
+        printer_id=printer.printer_id,
+        from_work_id=printer.jobs_from or None,
+        statuses=frozenset(listing.statuses),
+        limit=limits.PAGE_MAX if listing.rows is None else min(listing.rows, limits.PAGE_MAX),
+        offset=listing.offset,
+    )
+
+
+def _owned_printer(call: AnyCall) -> Printer | None:
+    """The printer that asks, if a member has it now. One that was given up keeps its token."""
+    printer = call.services.engine.state.printers.get(caller_of(call).printer_id)
+    return printer if printer is not None and printer.enabled else None
 
 
 @operation(
@@ -67,7 +81,7 @@ async def announce_job(call: Call[NoQuery, LocalJobBody]) -> web.StreamResponse:
     It becomes a job of the printer's owner. Said again, the answer is the same job.
     """
     caller, asked = caller_of(call), call.body
-    if caller.printer_id not in call.services.engine.state.printers:
+    if _owned_printer(call) is None:
         raise FirmwareFailure(422, "Nobody has registered this printer yet: a job needs an owner.")
     wire_id = asked.job_id
     if wire_id is not None and not _UUID.fullmatch(wire_id.removeprefix(LOCAL_PREFIX)):
@@ -93,7 +107,7 @@ async def withdraw_job(call: Call[NoQuery, None]) -> web.StreamResponse:
         await services.engine.settled()
         return web.Response(status=204)
     job = await services.queries.job(job_id)
-    printer = services.engine.state.printers.get(printer_id)
+    printer = _owned_printer(call)
     is_its = job is not None and printer is not None and job.printer_id == printer_id
     if job is None or printer is None or not is_its or not printer.is_of_owners_time(job.work_id):
         raise FirmwareFailure(422, "This printer has no such job.")
