@@ -433,6 +433,8 @@ def _sentence(details: ErrorDetails, merged: Mapping[str, Any]) -> str:
         return f"{place} is missing; {_WANTED.get(str(details['loc'][-1]), 'it has no default')}"
     if kind == "value_error":
         return f"{place}: {context['error']}"
+    if kind == "literal_error" and value == "forge":
+        return f"{place}: {_CALLS_IN}"
     if kind == "literal_error":
         return f'{place}: "{value}" is not available in this version; choose {context["expected"]}'
     wanted = next((text for start, text in _TYPES.items() if kind.startswith(start)), "is not a usable value")
@@ -449,6 +451,10 @@ _TYPES = {
     "model": "must be a section with keys",
     "tuple": "must be [[printers]] sections, one for each printer",
 }
+_CALLS_IN = (
+    '"forge" printers call in by themselves: remove this section, point the printer at the gateway, '
+    "and register it with the code on its display (docs/FORGE.md)"
+)
 _WANTED = {
     "name": 'give the printer a name, such as name = "mk3"',
     "driver": 'write driver = "marlin"',

@@ -134,6 +134,7 @@ def test_it_is_frozen() -> None:
             PRINTER.replace('"marlin"', '"bambu"'),
             "driver: \"bambu\" is not available in this version; choose 'marlin'",
         ),
+        (PRINTER.replace('"marlin"', '"forge"'), 'driver: "forge" printers call in by themselves: remove'),
         (PRINTER.replace('port = "/dev/ttyACM0"\n', ""), "port is missing; write port = "),
         (PRINTER.replace('owner = "ana"\n', ""), "owner is missing; name the member who owns the printer"),
         (PRINTER.replace("/dev/ttyACM0", "usb:2c99"), '"usb:2c99" is not a USB device; write usb:VID:PID:'),

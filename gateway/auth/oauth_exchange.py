@@ -29,6 +29,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from gateway.auth.keys import Randomness
 from gateway.auth.oauth_validator import StateValidator, View, check_code_exchange, check_code_request
+from gateway.auth.oauth_words import WHAT_TO_DO, explained
 from gateway.auth.tokens import ACCESS_PREFIX, REFRESH_PREFIX, make_secret
 from gateway.domain.grant import ACCESS_LIFETIME, App
 from gateway.domain.grant_commands import GrantCommand
@@ -159,13 +160,13 @@ class Exchange:
         headers, text, status = answer_to(_PATH, "POST", urlencode(parameters))
         if status == 401:
             headers = {**headers, **_CHALLENGE}
-        return Answer(status, headers, text or "", self._validator.command)
+        return Answer(status, headers, explained(text or "", status), self._validator.command)
 
 
 def failed(error: errors.OAuth2Error) -> Answer:
     """An error for the app (RFC 6749 5.2)."""
     headers = {**_NO_STORE, **(_CHALLENGE if error.status_code == 401 else {})}
-    return Answer(error.status_code, headers, error.json)
+    return Answer(error.status_code, headers, explained(error.json, error.status_code))
 
 
 def no_longer_good() -> Answer:
@@ -218,5 +219,7 @@ def _spaced(scope: str) -> str:
 
 def _location(error: errors.OAuth2Error, redirect_uri: Any, response_type: str | None) -> str:
     """The app's address with the error, where it would have looked for the code or the token."""
-    parameters: Any = error.twotuples
+    parameters: Any = list(error.twotuples)
+    if not error.description and (words := WHAT_TO_DO.get(str(error.error))):
+        parameters.append(("error_description", words))
     return str(add_params_to_uri(redirect_uri, parameters, fragment=response_type == "token"))

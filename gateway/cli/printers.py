@@ -227,11 +227,14 @@ def code(
 
 @app.command()
 def unregister(context: typer.Context, name: Name) -> None:
-    """Give up a printer that calls in; its screen shows the code for its next owner."""
+    """Give up a printer that calls in; its next owner registers it with the code it shows from then on."""
 
     async def work(client: GatewayClient) -> Printer:
         printer = await client.printer(name)
         await client.unregister(printer.id)
         return printer
 
-    print(f"{call(context, work).shown_name} is not registered any more")
+    print(
+        f"{call(context, work).shown_name} is not registered any more; "
+        "switched off and on, it shows the code for its next owner"
+    )

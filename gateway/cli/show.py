@@ -145,12 +145,18 @@ def printers(found: Sequence[Printer], *, screen: Console | None = None) -> None
         ("ID", "NAME", "STATUS", "PLATE", "JOB", "QUEUED", "OWNER", "LINK", "NOTE"),
         (
             (p.id, p.shown_name, p.status, p.plate, _short(p.current_job), p.queued or "", p.owner, p.link,
-             p.message or p.link_reason or _asks(p.prompt))
+             _note(p))
             for p in found
         ),
         spare=("OWNER", "JOB", "QUEUED", "LINK", "PLATE"),
         screen=screen,
     )  # fmt: skip
+
+
+def _note(printer: Printer) -> str | None:
+    if not printer.enabled:
+        return _out_of_use(printer)
+    return printer.message or printer.link_reason or _asks(printer.prompt)
 
 
 def jobs(found: Sequence[Job], *, screen: Console | None = None) -> None:
@@ -183,13 +189,13 @@ def one_printer(printer: Printer) -> None:
             *(("alarm", f"{alarm.message} ({alarm.rule})") for alarm in printer.alarms),
             ("asks", _asks(printer.prompt)), ("job", _short(printer.current_job)), ("held", printer.hold),
             ("queued", printer.queued),
-            ("enabled", "yes" if printer.enabled else _why_not(printer)),
+            ("enabled", "yes" if printer.enabled else f"no ({_out_of_use(printer)})"),
         ]
     )  # fmt: skip
 
 
-def _why_not(printer: Printer) -> str:
-    return "no (not registered)" if printer.type_id else "no (gone from the configuration)"
+def _out_of_use(printer: Printer) -> str:
+    return "not registered" if printer.type_id else "gone from the configuration"
 
 
 def one_job(job: Job) -> None:

@@ -130,7 +130,8 @@ def register(draft: Draft, asked: RegisterPrinter) -> Printer:
     if code is None or code.expires_at <= draft.moment.wall:
         raise CommandRefused(
             Refusal.INVALID,
-            "this registration code is not known, was used, or is too old; ask for a new one",
+            "this registration code is not known, was used, or is too old; "
+            "type in the one that the printer shows now, or ask its owner for another",
         )
     member = the_member(draft, asked.member_id)
     if code.kind is CodeKind.PRIMARY:

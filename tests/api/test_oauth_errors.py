@@ -55,6 +55,7 @@ async def test_the_app_hears_of_a_wrong_request(host: Host) -> None:
         separator = "#" if changes.get("response_type") == "token" else "?"
         assert (page.location or "").startswith(f"{CALLBACK}{separator}error="), changes
         assert (page.fields["error"], page.fields["state"]) == (error, "xyz"), changes
+        assert page.fields["error_description"], changes
 
 
 WRONG_ADDRESSES: list[dict[str, Any]] = [
@@ -123,6 +124,7 @@ async def test_a_code_is_not_traded(host: Host, changes: dict[str, Any], error: 
     code = await code_for(host, app)
     status, body = await trade(host, app, **{"code": code, **changes})
     assert (status, body["error"]) == (400, error), body
+    assert len(body["error_description"]) > 20, body
     assert (await trade(host, app, code))[0] == 200
 
 

@@ -56,6 +56,7 @@ async def test_the_page_says_who_wants_what_of_whom(host: Host) -> None:
     assert "upload files" not in reader.said
     page = await browser.open(request_for(app))
     assert "upload files, print them" in page.text
+    assert "share, command or give up your printers" in page.text
 
 
 async def test_nothing_in_the_page_runs_loads_or_is_framed(host: Host) -> None:

@@ -159,11 +159,12 @@ def test_sharing_is_for_the_owner(gateway: RealGateway) -> None:
 
 
 def test_a_printer_is_given_up(gateway: RealGateway) -> None:
-    assert (
-        said(gateway, "printers", "unregister", "Ana's Ember") == "Ana's Ember is not registered any more\n"
+    assert said(gateway, "printers", "unregister", "Ana's Ember") == (
+        "Ana's Ember is not registered any more; switched off and on, it shows the code for its next owner\n"
     )
     assert not gateway.host.engine.state.printers[58].enabled
     assert "no (not registered)" in said(gateway, "printers", "show", "58")
+    assert said(gateway, "printers", "list").rstrip().endswith("not registered")
     code, line = refused(gateway, "printers", "unregister", "58")
     assert (code, "is not registered any more" in line) == (1, True)
 

@@ -128,6 +128,14 @@ def test_callers_of_the_socket_can_be_told_apart() -> None:
     assert settings(GATEWAY, "Service")["RuntimeDirectoryMode"] == ["0755"]
 
 
+def test_the_gateway_reaches_callbacks_and_files_and_the_streamer_nobody() -> None:
+    gateway, streamer = settings(GATEWAY, "Service"), settings(STREAMER, "Service")
+    assert {"AF_INET", "AF_INET6"} <= set(gateway["RestrictAddressFamilies"][0].split())
+    assert not {"PrivateNetwork", "IPAddressDeny", "SocketBindDeny"} & set(gateway)
+    assert streamer["PrivateNetwork"] == ["yes"]
+    assert streamer["RestrictAddressFamilies"] == ["AF_UNIX"]
+
+
 def test_only_the_streamer_sees_serial_ports() -> None:
     assert settings(STREAMER, "Service")["DeviceAllow"] == ["char-ttyUSB rw", "char-ttyACM rw"]
     assert settings(GATEWAY, "Service")["PrivateDevices"] == ["yes"]

@@ -98,6 +98,8 @@ def _in_words(item: Mapping[str, Any]) -> str:
     if item["type"] == "greater_than_equal":
         return f"{context['ge']} is the least that is possible"
     pattern = context.get("pattern")
+    if item["type"] == "value_error":
+        return str(context["error"])  # our own words, without the name of their class
     return PATTERNS_IN_WORDS.get(pattern, str(item["msg"]))
 
 

@@ -34,7 +34,10 @@ _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).
 #: The scopes in words for people.
 SCOPES_IN_WORDS: Final = {
     Scope.DATA_READ: "see your printers, jobs and files",
-    Scope.DATA_WRITE: "upload files, print them on your printers, and pause, resume or cancel your jobs",
+    Scope.DATA_WRITE: (
+        "upload files, print them on your printers, pause, resume or cancel your jobs, "
+        "and register, share, command or give up your printers"
+    ),
 }
 
 
