@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.host import Host
+from tests.api.host import PUBLIC_URL, Host, a_job
 from tests.support.stand import ANA, BEN
 
 LIMIT, REMAINING, RESET = "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"
@@ -124,3 +124,14 @@ async def test_without_a_limit_nothing_is_said(host: Host) -> None:
     async with host.client.get("/healthz") as response:
         assert response.status == 200
         assert not {LIMIT, REMAINING, RESET} & response.headers.keys()
+
+
+async def test_a_signed_link_makes_no_token_known(limited: Host) -> None:
+    """Whoever may read a file would have as many budgets as there are tokens to invent."""
+    file = await limited.put_file()
+    job = a_job(file_sha256=file.sha256, file_name=file.name, file_size=file.size)
+    await limited.put_jobs(job)
+    link = limited.services.printable_link(job).removeprefix(PUBLIC_URL)
+    invented = {"X-Printer-Auth-Token": "i" * 43}
+    assert await spend(limited, 2, invented, link) == [200, 200]
+    assert (await spend(limited, 4, invented))[-1] == 429

@@ -17,7 +17,7 @@ from gateway.api.http import limits, openapi, rate_border
 from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.operations import NOBODY, Call, Dialect, Operation
 from gateway.api.http.problems import BUG, Failure, as_problem, from_exception, unauthorized
-from gateway.api.http.rate_border import limit_requests, recognise_bearer, recognise_printer
+from gateway.api.http.rate_border import limit_requests, recognise_bearer
 from gateway.api.http.reading import read_body, read_query
 from gateway.api.http.services import SERVICES, Services
 from gateway.domain.member import Principal
@@ -128,7 +128,6 @@ async def _admit(
 ) -> Principal:
     if operation.door is not None:
         operation.door.admit(request, services)
-        recognise_printer(request)
     if operation.scopes is None:
         return NOBODY
     principal = await dialect.authenticate(request, services)

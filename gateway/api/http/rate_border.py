@@ -41,7 +41,7 @@ def recognise_bearer(request: web.Request) -> None:
 
 
 def recognise_printer(request: web.Request) -> None:
-    """Its printer's token is good, if it shows one: the same for that."""
+    """Its printer's token was looked up and is good: the same for that."""
     limit = request.app.get(RATE_LIMIT)
     token = request.headers.get(PRINTER_TOKEN)
     if limit is not None and token is not None:

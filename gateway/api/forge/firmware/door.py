@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.api.forge.answers import FirmwareFailure
 from gateway.api.http.operations import AnyCall, Door
+from gateway.api.http.rate_border import recognise_printer
 from gateway.api.http.services import Services
 from gateway.domain.call_in import CallIn
 from gateway.domain.state import State
@@ -68,6 +69,7 @@ def _admit(request: web.Request, services: Services) -> None:
         text = "This token is not known here, or was revoked: ask for a new registration code without it."
         raise FirmwareFailure(403, text)
     request[_CALLER] = caller
+    recognise_printer(request)
 
 
 def _admit_strangers(request: web.Request, services: Services) -> None:
