@@ -11,6 +11,8 @@ from gateway.domain.call_in import Contact
 from gateway.domain.commands import (
     CommandRefused,
     ContactAgain,
+    PauseJob,
+    PrinterCommand,
     Refusal,
     RegisterPrinter,
     SetPlate,
@@ -19,7 +21,13 @@ from gateway.domain.commands import (
     UnregisterPrinter,
 )
 from gateway.domain.job import JobStatus, Reason
-from gateway.domain.observations import LinkState, PrinterObserved, PrintPhase
+from gateway.domain.observations import (
+    LinkState,
+    OrderAnswered,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+)
 from gateway.domain.orders import Acknowledge, StartPrint
 from gateway.domain.printer import Plate
 from tests.support.stand import (
@@ -200,6 +208,10 @@ def test_a_plate_is_not_clear_while_the_machine_prints_what_it_had(ember: Table)
         assert "its plate cannot be clear now" in refused.value.message
         assert SECRET not in refused.value.message
     ember.give(seen(report(key, PrintPhase.PRINTING), EMBER))
+    ember.give(PrinterObserved(EMBER, LinkState.DOWN, link_reason="silent"))
+    with pytest.raises(CommandRefused, match=r"has a job \(printing\); its plate cannot be clear now"):
+        ember.give(SetPlate(58, Plate.CLEAR, "ben"))
+    ember.give(seen(report(key, PrintPhase.PRINTING), EMBER))
     with pytest.raises(CommandRefused) as refused:
         ember.give(UnregisterPrinter(58, BEN.member_id))
     assert SECRET not in refused.value.message
@@ -219,6 +231,19 @@ def test_a_print_of_ones_own_time_is_resolved_and_not_cleared_away(ember: Table)
     assert "`print-gateway jobs resolve`" in str(hold(ember.state, ember.state.printers[58]))
     with pytest.raises(CommandRefused, match=r"has a job \(sent, held\)"):
         ember.give(SetPlate(58, Plate.CLEAR, "ana"))
+
+
+def test_commands_about_a_job_are_news_of_its_organization(ember: Table) -> None:
+    """Not of the organization that the machine belongs to now."""
+    left_with_a_print(ember)
+    ember.state.printers[58] = replace(ember.state.printers[58], organization_id=2)
+    ember.give(seen(report(str(ember.job().print_key)), EMBER))
+    command = ember.give(PauseJob(ember.job().job_id, ANA.member_id))
+    assert isinstance(command, PrinterCommand)
+    given = [event.organization_id for event in ember.draft.events if event.kind == "command-given"]
+    ember.give(OrderAnswered(EMBER, command.task_id, OrderResult.ACCEPTED))
+    answered = [event.organization_id for event in ember.draft.events if event.kind == "command-answered"]
+    assert (given, answered) == ([1], [1])
 
 
 def test_prints_of_others_have_no_name_for_those_who_wait() -> None:

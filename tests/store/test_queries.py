@@ -126,6 +126,8 @@ async def test_a_printers_jobs_from_one_on(
         page = await queries.jobs(**wanted, limit=limit, offset=offset)  # type: ignore[arg-type]
         expected = jobs[12:][offset:][:limit]
         assert (page.jobs, page.total) == (tuple(expected), 18)
+    everywhere = await queries.jobs(from_work_id=jobs[12].work_id, statuses=statuses)
+    assert (everywhere.jobs, everywhere.total) == (tuple(jobs[12:]), 18)
     beyond = await queries.jobs(printer_id=MK3.printer_id, from_work_id=jobs[-1].work_id + 1)
     assert (beyond.jobs, beyond.total) == ((), 0)
 

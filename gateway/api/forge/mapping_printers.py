@@ -68,7 +68,7 @@ def _posted(posted: Mapping[str, Any], job: Job | None) -> dict[str, Any]:
         state["job_id"] = job.job_id
         if "job_id" in inner:
             inner["job_id"] = job.job_id
-    elif posted.get("job_id") or inner.get("job_id"):
+    elif posted.get("job_id") or inner.get("job_id") or inner.get("job_name"):
         state = {key: value for key, value in state.items() if key not in _OF_JOBS}
         inner = {key: value for key, value in inner.items() if key in _OF_NO_JOB}
     else:
