@@ -118,12 +118,12 @@ class House:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `print-gateway` against this house's socket."""
+    def cli(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `print-gateway` against this house's socket; `typed` is its standard input."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PRINT_GATEWAY")}
         return subprocess.run(
             [sys.executable, "-m", "gateway", "--socket", f"{self.folder}/api.sock", *arguments],
-            capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, env=environment,
+            capture_output=True, text=True, timeout=PATIENCE, input=typed, env=environment,
         )  # fmt: skip
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:

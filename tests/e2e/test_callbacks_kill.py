@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.house import PATIENCE, House, UnixConnection
-
-
-class Receiver(ThreadingHTTPServer):
-    """An app's own server; while `is_hanging` it takes an update and says nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.is_hanging = threading.Event()
-        self.released = threading.Event()
-        self.begun: list[dict[str, Any]] = []
-        self.taken: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_GET(self) -> None:
-        self._answer(200, b'{"callback": "supported"}')
-
-    def do_POST(self) -> None:
-        update = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.begun.append(update)
-        if self.server.is_hanging.is_set():
-            self.server.released.wait(PATIENCE)
-            return
-        self.server.taken.append(update)
-        self._answer(204, b"")
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Not into the test's output."""
+from tests.e2e.receiver import Receiver, receiving
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, name="receiver")
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join(PATIENCE)
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 def post(house: House, token: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
