@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ HASH_BYTES = 32
 SHORTEST, LONGEST = 8, 256
 #: Bytes that OpenSSL may use for one hash: what the parameters need, and as much again.
 MAX_MEMORY = 64 * 1024 * 1024
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +89,20 @@ class PasswordCheck:
 
 
 def member_called(login: str, members: Mapping[str, Member]) -> Member | None:
-    """By name; else by an e-mail address that only one member has, whatever its letters' case."""
+    """By name; else by an e-mail address that only one member has."""
     wanted = login.strip()
     named = next((member for member in members.values() if member.name == wanted), None)
     return named or member_with_email(wanted, members)
 
 
 def member_with_email(email: str, members: Mapping[str, Member]) -> Member | None:
-    """The one member with this address; None when there is none, or more than one."""
-    wanted = email.casefold()
-    found = [m for m in members.values() if m.email is not None and m.email.casefold() == wanted]
+    """The one member with this address, in capitals or not; None when there is none, or more than one.
+
+    Only A to Z have capitals here. Unicode folds letters of other alphabets to them (U+017F to s): that
+    would be another mailbox, perhaps somebody else's, and an issuer may have verified it.
+    """
+    wanted = email.translate(_SMALL)
+    found = [m for m in members.values() if m.email is not None and m.email.translate(_SMALL) == wanted]
     return found[0] if len(found) == 1 else None
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from html.parser import HTMLParser
 
 import pytest
 
+from gateway.api.http.sign_in import SignIn, TooManyTries
 from gateway.api.oauth.pages import SCOPES_IN_WORDS
 from gateway.auth.sessions import SESSION_SECONDS
 from gateway.domain.grant import APP_SCOPES
 from gateway.domain.member import Member, Scope
-from tests.api.host import EVE, Host
+from tests.api.host import CHEAP, EVE, Host
 from tests.api.oauth_stand import PASSWORD, Browser, register, request_for, set_password
 from tests.support.stand import ANA, BEN, START
 
@@ -197,6 +199,30 @@ async def test_tries_are_counted_by_address_and_by_member(host: Host) -> None:
     assert "Too many tries" in refused.text
     host.clock.advance(60)
     assert "allow" in Reader((await browser.sign_in(page)).text).buttons
+
+
+async def test_tries_from_many_addresses_tell_no_name(host: Host) -> None:
+    """Two spellings share their tries or do not; whether a member has the name must not decide it."""
+    for login in ("ben", "nobody"):
+        guesses = SignIn(host.clock, CHEAP)
+        for number in range(10):
+            spelling = login if number % 2 else login.upper()
+            await guesses.member(spelling, "wrong", f"10.0.0.{number}", host.engine.state)
+        with pytest.raises(TooManyTries):
+            await guesses.member(login, "wrong", "10.0.1.0", host.engine.state)
+
+
+async def test_a_name_of_a_megabyte_is_not_kept(host: Host) -> None:
+    """Counts are kept by the ten thousand: what they are kept under is short."""
+    guesses = SignIn(host.clock, CHEAP)
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            await guesses.member(f"{number}" * 1_000_000, "wrong", "10.0.0.1", host.engine.state)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 async def test_somebody_else_can_sign_in(host: Host) -> None:

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.auth import passwords
-from gateway.auth.passwords import Cost, PasswordCheck, encode_password, is_password, member_called
+from gateway.auth.passwords import (
+    Cost,
+    PasswordCheck,
+    encode_password,
+    is_password,
+    member_called,
+    member_with_email,
+)
 from gateway.auth.redirects import form_target, redirect_uri_fault
 from gateway.auth.sessions import SESSION_SECONDS, Sessions
 from gateway.auth.tokens import ACCESS_PREFIX, make_app_id, make_secret
@@ -102,6 +109,14 @@ def test_names_before_addresses_and_only_addresses_of_one() -> None:
     assert member_called("both@example.org", members) is None
     del members["W"]
     assert member_called("both@example.org", members) == twin
+
+
+@pytest.mark.parametrize("email", ["ma\u017fk@example.org", "mas\u212a@example.org"])
+def test_an_address_that_only_looks_alike_is_another(email: str) -> None:
+    """Whoever has the mailbox of one of them at an issuer has not that of the other."""
+    mask = replace(ANA, email="Mask@example.org")
+    assert member_with_email("MASK@Example.ORG", {"M": mask}) == mask
+    assert member_with_email(email, {"M": mask}) is None
 
 
 @settings(max_examples=50)
