@@ -145,6 +145,27 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
 
 
 @app.command()
+def register(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="What its display shows.")],
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Whose it is; left out: yours. On the printers' host, as root.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Register a printer that calls in, by the code on its display (docs/FORGE.md)."""
+    printer = call(context, lambda client: client.register_printer(code, name, owner))
+    if json:
+        show.as_json(printer)
+    else:
+        print(
+            f"{printer.shown_name} is printer {printer.id}, owner {printer.owner}; "
+            f"when its plate is empty: print-gateway printers ready {printer.id}"
+        )
+
+
+@app.command()
 def members(context: typer.Context, name: Name, json: Json = False) -> None:
     """Who may use a printer besides its organization: its owner, and whom the owner let."""
 

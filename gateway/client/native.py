@@ -116,6 +116,11 @@ class GatewayClient:
         path = f"/printers/{printer_id}/members/{_segment(member)}"
         return _one(PrinterMember, await self._call("PUT", path, json=rights))
 
+    async def register_printer(self, code: str, name: str | None = None, owner: str | None = None) -> Printer:
+        """Register the printer that shows this code, for oneself or for another member."""
+        asked = {"code": code, "name": name, "owner": owner}
+        return _one(Printer, await self._call("POST", "/printers", json=asked))
+
     async def printer_code(self, printer_id: int, email: str | None = None) -> PrinterCode:
         """A code for one more member."""
         return _one(

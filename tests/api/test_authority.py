@@ -57,6 +57,7 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "GET /printers/{printer}/members": frozenset({R}),
     "PUT /printers/{printer}/members/{member}": frozenset({R, W}),
     "POST /printers/{printer}/codes": frozenset({R, W}),
+    "POST /printers": frozenset({R, W}),
     "DELETE /printers/{printer}": frozenset({R, W}),
     "GET /organizations": frozenset({A}),
     "POST /organizations": frozenset({A}),

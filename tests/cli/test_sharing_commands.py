@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.commands import RegisterPrinter
+from gateway.domain.call_in import Contact
+from gateway.domain.commands import ContactAgain, RegisterPrinter
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.orders import StartPrint
 from tests.api.host import EVE, Host, a_job
@@ -73,6 +74,40 @@ def test_organizations_are_for_administrators(gateway: RealGateway) -> None:
     assert gateway.run_elsewhere(token, "organizations", "list").exit_code == 1
     assert gateway.run_elsewhere(token, "organizations", "add", "Lab").exit_code == 1
     assert "Lab" not in said(gateway, "organizations", "list")
+
+
+# ---------------------------------------------------------------- a printer that calls in
+
+
+async def show_code(host: Host) -> str:
+    """Another Ember, 59, calls in and shows a code."""
+    await host.change(lambda draft: draft.put_call_in(a_call_in(59)))
+    contact: Contact = await host.engine.execute(ContactAgain(59, "1.1.1.1"))
+    return contact.code
+
+
+def test_a_printer_is_registered_for_a_member_by_its_code(gateway: RealGateway) -> None:
+    code = gateway.do(show_code)
+    wrong = refused(gateway, "printers", "register", "NOSUCH", "--owner", "ben")
+    assert (wrong[0], "type in the one that the printer shows now" in wrong[1]) == (2, True)
+    line = refused(gateway, "printers", "register", code, "--owner", "nobody")[1]
+    assert "`print-gateway members list` shows them" in line
+    assert said(gateway, "printers", "register", code.lower(), "--name", "Resin", "--owner", "ben") == (
+        "Resin is printer 59, owner ben; when its plate is empty: print-gateway printers ready 59\n"
+    )
+    assert gateway.host.engine.state.printers[59].owner_id == BEN.member_id
+
+
+def test_a_member_registers_printers_for_itself_alone(gateway: RealGateway) -> None:
+    code = gateway.do(show_code)
+    token = gateway.do(lambda host: host.token(BEN))
+    result = gateway.run_elsewhere(token, "printers", "register", code, "--owner", "ana")
+    assert "for others an administrator does" in result.stderr
+    assert 59 not in gateway.host.engine.state.printers
+    assert gateway.run_elsewhere(token, "printers", "register", code).exit_code == 0
+    assert gateway.host.engine.state.printers[59].owner_id == BEN.member_id
+    tries = [gateway.run_elsewhere(token, "printers", "register", "AAAAAA").stderr for _ in range(10)]
+    assert "Too many codes were tried" in tries[-1]
 
 
 # ---------------------------------------------------------------- members of a printer

@@ -6,7 +6,7 @@ from gateway.api.http.app import render_problem
 from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import Dialect
 from gateway.api.http.problems import Problem
-from gateway.api.native import apps, events, files, jobs, members, printers, sharing
+from gateway.api.native import apps, events, files, jobs, members, printers, registering, sharing
 
 NATIVE = Dialect(
     name="gateway",
@@ -19,6 +19,7 @@ NATIVE = Dialect(
         printers.adjust_printer,
         printers.answer_prompt,
         printers.stop_printer,
+        registering.register_printer,
         sharing.list_printer_members,
         sharing.set_printer_role,
         sharing.create_printer_code,

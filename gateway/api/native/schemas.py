@@ -112,6 +112,14 @@ class PrinterRights(_Body):
     is_job_scoped: bool | None = Field(None, description="Pause, resume and cancel of own jobs.")
 
 
+class NewPrinter(_Body):
+    """A printer that calls in and shows a code."""
+
+    code: Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)]
+    name: Name | None = Field(None, description="What people call it.")
+    owner: Name | None = Field(None, description="A member's name or id; left out: the caller.")
+
+
 class NewPrinterCode(_Body):
     """For whom the code is, if that shall be remembered."""
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from gateway.api.forge.schemas_printers import (
     Removal,
 )
 from gateway.api.http.answers import reply
+from gateway.api.http.code_attempts import spend_attempt
 from gateway.api.http.operations import (
     FORM,
     INTEGER_ID,
@@ -52,10 +52,7 @@ async def register_printer(call: Call[NoQuery, NewRegistration]) -> web.StreamRe
     A code that is unknown, used or too old is 422.
     """
     asked, member_id = call.body, call.principal.member_id
-    wait = call.services.code_attempts.spend(member_id)
-    if wait is not None:
-        text = "Too many codes were tried. Look at the printer's display, wait, and type it in again."
-        raise Failure(429, text, headers={"Retry-After": str(math.ceil(wait))})
+    spend_attempt(call)
     printer: Printer = await call.services.engine.execute(
         RegisterPrinter(member_id, asked.registration_code, asked.printer_name, asked.secondary_member_id)
     )
