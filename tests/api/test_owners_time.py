@@ -277,7 +277,7 @@ async def test_whoever_cleared_the_plate_says_so_and_the_next_print_may_start(tm
 
 
 async def test_a_post_that_names_a_print_by_its_name_alone_is_filtered_too(tmp_path: Path) -> None:
-    """A printer's page may leave the last print's name standing, for the next owner and colleagues to read."""
+    """A printer's page may leave the last print's name standing, for the next owner to read."""
     posted = {"printer_status": "ready", "data": {"job_name": "secret.stl", "layer": 6, "temperature": 28.5}}
     async with Host(tmp_path) as host:
         host.engine.state.presence[1] = ready(reported=posted)
