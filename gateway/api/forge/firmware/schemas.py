@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from pydantic_core import from_json
 
 from gateway.api.forge.schemas import JobObject, not_a_boolean
 from gateway.api.http import limits
@@ -64,10 +63,10 @@ def _read_data(value: Any) -> Any:
 
 
 def _known_numbers(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = encode(data)
-    if len(text.decode()) > DATA_CHARS:
+    text = encode(data).decode()
+    if len(text) > DATA_CHARS:
         raise ValueError(f"data may have {DATA_CHARS} characters")
-    kept = from_json(text)  # as it goes out: `1e999` is a number for the reader, and none for a store
+    kept = object_from_text(text)  # as it goes out: `1e999` is a number for the reader, and none for a store
     found = {name: _number(value) if name in _NUMBERS else value for name, value in kept.items()}
     if "temperature" not in found and "temprature" in found:
         found["temperature"] = found["temprature"]
