@@ -173,14 +173,21 @@ async def _border(request: web.Request, handler: Next) -> web.StreamResponse:
         return await handler(request)
     except Exception as error:
         if _is_gone(request):
-            log.debug("%s %s: the client went away: %r", request.method, request.path, error)
+            log.debug("%s: the client went away: %r", _asked(request), error)
             return web.Response(status=CLIENT_GONE)  # nobody reads it; it ends the exchange without a trace
         if request.writer is not None and request.writer.output_size > 0:
-            log.warning("%s %s broke off: %r", request.method, request.path, error)
+            log.warning("%s broke off: %r", _asked(request), error)
             raise  # half an answer is out: aiohttp drops the connection, so that it is not taken for a whole
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
         return _answer_failure(request, error)
+
+
+def _asked(request: web.Request) -> str:
+    """A request for the log: the address as it is declared. What stands in its place may be a permit, or a
+    line break."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {'nowhere' if resource is None else resource.canonical}"
 
 
 def _is_gone(request: web.Request) -> bool:
@@ -194,7 +201,7 @@ def _answer_failure(request: web.Request, error: Exception) -> web.Response:
         return web.Response(status=204, headers={**_PREFLIGHT, "Access-Control-Allow-Methods": methods})
     failure = from_exception(error)
     if failure is None:
-        log.error("request %s: %s %s", request_id(request), request.method, request.path, exc_info=error)
+        log.error("request %s: %s", request_id(request), _asked(request), exc_info=error)
         failure = BUG
     return dialect.render(failure, request) if dialect else render_problem(failure, request)
 
