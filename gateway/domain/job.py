@@ -75,6 +75,8 @@ S = JobStatus
 ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
 WAITING = frozenset({S.CREATED, S.UNSCHEDULED, S.QUEUED})
 ON_PRINTER = frozenset({S.SENT, S.RECEIVED, S.PRINTING, S.PAUSED})
+#: Jobs of one member that wait: a machine prints a dozen a day. All of them are in memory.
+WAITING_KEPT = 2000
 HOLD_REASONS = frozenset({Reason.HOLD, Reason.PRINTER_STOPPED})
 
 #: From -> where to. Anything else is an IllegalMove. The diagram above is this table.

@@ -31,7 +31,7 @@ from gateway.domain.commands import (
 )
 from gateway.domain.events import JobChanged, JobSubmitted
 from gateway.domain.file import GCODE, StoredFile, format_in
-from gateway.domain.job import WAITING, AttemptResult, Job, JobStatus, Reason
+from gateway.domain.job import WAITING, WAITING_KEPT, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.member import Member
 from gateway.domain.printer import Printer
 from gateway.domain.state import Draft
@@ -40,7 +40,8 @@ _FETCHING = "its file is being fetched"
 
 
 def submit(draft: Draft, asked: SubmitJob) -> Job:
-    """A new job: `queued` once it has a printer and a file, else `created`."""
+    """A new job: `queued` once it has a printer and a file, else `created`. Refused to who has too many."""
+    _must_have_room(draft, asked.member_id)
     printer = None if asked.printer_id is None else _offered_printer(draft, asked.printer_id)
     now = draft.moment.wall
     job = Job(
@@ -72,6 +73,15 @@ def submit(draft: Draft, asked: SubmitJob) -> Job:
     if asked.idempotency is not None:
         draft.idempotency_rows.append((asked.member_id, asked.idempotency, job.job_id))
     return draft.add_job(job)
+
+
+def _must_have_room(draft: Draft, member_id: str) -> None:
+    waiting = sum(job.member_id == member_id and job.status in WAITING for job in draft.jobs.values())
+    if waiting >= WAITING_KEPT:
+        raise CommandRefused(
+            Refusal.CONFLICT,
+            f"{waiting} jobs of yours wait already, which is as many as may; cancel some of them",
+        )
 
 
 def start(draft: Draft, asked: StartJob) -> Job:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain import preparing
 from gateway.domain.assign import waiting_for
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
@@ -98,6 +99,17 @@ def test_a_job_is_queued_once_it_has_printer_and_file(
 ) -> None:
     job = submitted(table, **given)
     assert (job.status, job.message) == (status, message)
+
+
+def test_a_member_has_so_many_waiting_jobs_and_no_more(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are in memory, with their settings."""
+    monkeypatch.setattr(preparing, "WAITING_KEPT", 3)
+    first, *_ = (submitted(table) for _ in range(3))
+    refused = refusal(table, a_submission())
+    assert (refused.refusal, "3 jobs of yours wait already" in refused.message) == (Refusal.CONFLICT, True)
+    table.give(replace(a_submission(), member_id=ANA.member_id))
+    table.give(CancelJob(first.job_id, BEN.member_id))
+    assert submitted(table).status in (S.CREATED, S.QUEUED)
 
 
 def test_a_callback_is_kept_from_the_start_or_set_later(table: Table) -> None:

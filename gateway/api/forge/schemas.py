@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from gateway.api.forge.mapping import STATUS_WORDS
 from gateway.api.http import limits
-from gateway.api.http.reading import LooseObject
+from gateway.api.http.reading import KEPT, LooseObject
 from gateway.domain.printer import PrinterStatus
 
 StatusWord = Annotated[str, Field(json_schema_extra={"enum": list(STATUS_WORDS)})]
@@ -145,7 +145,7 @@ def _none_as_empty(value: Any) -> Any:
 _Text = Annotated[str, Field(max_length=limits.TEXT_CHARS)]
 OptionalText = Annotated[_Text | None, BeforeValidator(empty_as_none, json_schema_input_type=_Text | None)]
 Settings = Annotated[
-    LooseObject, BeforeValidator(_none_as_empty, json_schema_input_type=Mapping[str, Any] | None)
+    LooseObject, BeforeValidator(_none_as_empty, json_schema_input_type=Mapping[str, Any] | None), KEPT
 ]
 
 
@@ -240,7 +240,7 @@ class JudgeQuery(BaseModel):
     comment: str = Field("", max_length=COMMENT_CHARS, description="Empty: as it was.")
 
 
-class CustomData(RootModel[Any]):
+class CustomData(RootModel[Annotated[Any, KEPT]]):
     """Data of the app's own, kept with the job as it is."""
 
 

@@ -22,6 +22,9 @@ INTEGER_MAX: Final = 2**31 - 1
 NAME_CHARS: Final = 200
 #: Characters of a URL or URN in a body: what browsers and proxies carry at most.
 TEXT_CHARS: Final = 2000
+#: Bytes, as JSON, of an object that is kept with a job or a command: settings, an app's own data. They stay
+#: in memory while the job waits; a printer's own settings are a tenth of it.
+OBJECT_BYTES: Final = 20_000
 #: Characters of an `Idempotency-Key`; a UUID has 36.
 IDEMPOTENCY_KEY_CHARS: Final = 255
 #: Characters of a caller's `X-Request-Id` that are taken over.

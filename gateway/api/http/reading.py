@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from aiohttp import web
 from multidict import MultiMapping
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json, to_json
 
 from gateway.api.http import limits
+from gateway.api.http.answers import encode
 from gateway.api.http.nested_form import parse_form
 from gateway.api.http.operations import FORM, JSON, Dialect, Operation
 from gateway.api.http.problems import NAME_PATTERN, Failure, from_validation
@@ -121,6 +122,14 @@ def object_from_text(value: Any) -> Any:
     return value
 
 
+def _kept(value: Any) -> Any:
+    if len(encode(value)) > limits.OBJECT_BYTES:
+        raise ValueError(f"{limits.OBJECT_BYTES} bytes as JSON are the most that is kept")
+    return value
+
+
+#: For what is kept as it came: no more of it than `limits.OBJECT_BYTES`.
+KEPT = AfterValidator(_kept)
 #: An object that may come as JSON text (multipart and URL-encoded forms).
 LooseObject = Annotated[
     Mapping[str, Any], BeforeValidator(object_from_text, json_schema_input_type=Mapping[str, Any])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.http import limits
 from gateway.api.http.problems import EMAIL_PATTERN
-from gateway.api.http.reading import Name, QueryInt
+from gateway.api.http.reading import KEPT, Name, QueryInt
 from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, Z_STEP_MM
 from gateway.domain.commands import TaskState
 from gateway.domain.job import AttemptResult, JobStatus, Reason, Verdict
@@ -283,7 +283,7 @@ class NewJob(_Body):
     printer: Name | Number | None = Field(None, description="Name or id; without one it waits for a printer.")
     file_id: UUID | None = None
     name: Name | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: Annotated[dict[str, Any], KEPT] = Field(default_factory=dict)
     member: Name | None = Field(None, description="Whose job it is; administrators only.")
 
 

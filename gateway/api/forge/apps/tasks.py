@@ -15,6 +15,7 @@ from gateway.api.forge.apps.finding_printers import printer_asked_for
 from gateway.api.forge.apps.jobs_shown import job_number
 from gateway.api.forge.mapping_printers import presence_of
 from gateway.api.forge.schemas_printers import CommandState, NewCommand, TaskObject, TaskReceipt
+from gateway.api.http import limits
 from gateway.api.http.answers import encode, reply
 from gateway.api.http.finding import commandable_job, visible_command, visible_job
 from gateway.api.http.operations import (
@@ -33,8 +34,6 @@ from gateway.domain.commands import CancelJob, PauseJob, PrinterCommand, ResumeJ
 from gateway.domain.job import Job
 from gateway.domain.printer import Printer, PrinterStatus
 
-#: Bytes of what goes with a command: a status post has 5,000 characters at most, settings are no longer.
-PARAMETER_BYTES: Final = 20_000
 _JOB_COMMANDS: Final[Mapping[str, Callable[[str, str, int | None], PauseJob | ResumeJob | CancelJob]]] = {
     "pause": PauseJob,
     "resume": ResumeJob,
@@ -109,8 +108,8 @@ async def _tell(call: Call[NoQuery, NewCommand], printer: Printer) -> PrinterCom
     parameters = _parameters(asked)
     if asked.command not in _TAKEN and (job := await _job_meant(call, printer)) is not None:
         parameters["job_id"] = job.job_id
-    if len(encode(parameters)) > PARAMETER_BYTES:
-        raise Failure(422, f"What goes with a command may have {PARAMETER_BYTES} bytes as JSON.")
+    if len(encode(parameters)) > limits.OBJECT_BYTES:
+        raise Failure(422, f"What goes with a command may have {limits.OBJECT_BYTES} bytes as JSON.")
     command = TellPrinter(printer.printer_id, call.principal.member_id, asked.command, parameters)
     told: PrinterCommand = await call.services.engine.execute(command)
     return told
