@@ -144,7 +144,7 @@ async def test_body_without_content_type_is_json(host: Host) -> None:
     [
         ({"printable_url": "ftp://example.org/part.gcode"}, "printable_url"),
         ({"printable_url": "http://127.0.0.1/part.gcode"}, "printable_url"),
-        ({"callback_url": "example.org/hook"}, "callback_url"),
+        ({"callback_url": "example.org/hook"}, "callback_url: an address is needed that begins with http"),
         ({"callback_url": "http://[::1]/hook"}, "callback_url"),
         ({"callback_url": "http://example.org/hook", "callback_interval": 0}, "callback_interval"),
         (
