@@ -98,6 +98,7 @@ def runner_options() -> dict[str, Any]:
         server_log.addFilter(_OneLineForStrangers())
     return {
         "logger": server_log,
+        "keepalive_timeout": limits.IDLE_SECONDS,
         "max_line_size": limits.HEADER_BYTES,
         "max_field_size": limits.HEADER_BYTES,
         "handle_signals": False,

@@ -6,6 +6,13 @@ from typing import Final
 
 #: Bytes of a JSON or form body. The largest documented one is a status post with 5,000 characters of `data`.
 BODY_BYTES: Final = 256 * 1024
+#: Seconds that a JSON or form body may take, and that may pass between two pieces of an upload: what comes
+#: slower over any network has lost its way, and would hold a connection.
+BODY_SECONDS: Final = 30.0
+STALL_SECONDS: Final = 60.0
+#: Seconds that a connection may be open between two requests, half a request's head included. aiohttp's own
+#: is an hour: a thousand silent connections would be all that this process may open.
+IDLE_SECONDS: Final = 75.0
 #: Bytes of one header line (and of the request line). A list of all eleven statuses URL-encoded is 200.
 HEADER_BYTES: Final = 8190
 #: Rows of a page when the client names none (Forge: GET jobs, example).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import typing
 from collections.abc import Mapping
@@ -62,11 +63,20 @@ def read_query(model: type[BaseModel], query: MultiMapping[str]) -> BaseModel:
         raise from_validation(error, 400, "query") from None
 
 
+async def whole_body(request: web.Request) -> bytes:
+    """The body as it came. Raises Failure 400 for one that does not come."""
+    try:
+        async with asyncio.timeout(limits.BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise Failure(400, f"The body did not come within {limits.BODY_SECONDS:.0f} s.") from None
+
+
 async def read_body(request: web.Request, operation: Operation, dialect: Dialect) -> BaseModel | None:
     """The body as the operation's model. 415: other media type, 400: broken syntax, 422: the rest."""
     if operation.body is None:
         return None
-    raw = await request.read()
+    raw = await whole_body(request)
     media = _media_type(request, operation, dialect, raw)
     if not raw and (dialect.is_lenient or not operation.body_required):
         value: Any = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -20,6 +20,8 @@ from gateway.domain.commands import AddFile
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.member import Member
 from gateway.engine.ports import Upload
+
+T = TypeVar("T")
 
 _FALLBACK_NAME = "upload.gcode"
 
@@ -92,7 +94,7 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
     try:
         reader = await request.multipart()
         for _ in range(limits.FORM_FIELDS):
-            part = await reader.next()
+            part = await _soon(reader.next())
             if part is None:
                 break
             if not isinstance(part, BodyPartReader):
@@ -116,21 +118,30 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
 
 async def _text(part: BodyPartReader) -> str:
     raw = b""
-    while chunk := await part.read_chunk(limits.FORM_FIELD_BYTES):
+    async for chunk in _chunks(part, limits.FORM_FIELD_BYTES):
         raw += chunk
         if len(raw) > limits.FORM_FIELD_BYTES:
             raise Failure(413, f"A form field beside the file has more than {limits.FORM_FIELD_BYTES} bytes.")
     return raw.decode("utf-8", "replace")
 
 
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(limits.UPLOAD_CHUNK):
+async def _chunks(part: BodyPartReader, size: int = limits.UPLOAD_CHUNK) -> AsyncIterator[bytes]:
+    while chunk := await _soon(part.read_chunk(size)):
         yield chunk
 
 
 async def _raw(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(limits.UPLOAD_CHUNK):
+    while chunk := await _soon(request.content.read(limits.UPLOAD_CHUNK)):
         yield chunk
+
+
+async def _soon(piece: Awaitable[T]) -> T:
+    """The next piece. Raises Failure 400 when it does not come."""
+    try:
+        async with asyncio.timeout(limits.STALL_SECONDS):
+            return await piece
+    except TimeoutError:
+        raise Failure(400, f"Nothing more of the file came for {limits.STALL_SECONDS:.0f} s.") from None
 
 
 async def _write(upload: Upload, chunks: AsyncIterator[bytes], services: Services) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.api.http.operations import FORM, JSON
 from gateway.api.http.problems import Failure
-from gateway.api.http.reading import parse_json
+from gateway.api.http.reading import parse_json, whole_body
 from gateway.auth.oauth_exchange import Credentials, Pairs
 
 #: Parameters of one request; the RFCs define a dozen.
@@ -25,7 +25,7 @@ def query_pairs(request: web.Request) -> Pairs:
 
 async def body_pairs(request: web.Request) -> Pairs:
     """The body: a form, or as some clients have it one JSON object of texts. Raises Failure 400."""
-    raw = await request.read()
+    raw = await whole_body(request)
     if request.content_type == JSON and raw:
         return _from_json(raw)
     if raw and request.content_type not in (FORM, "application/octet-stream"):

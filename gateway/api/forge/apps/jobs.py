@@ -29,7 +29,7 @@ from gateway.api.http.operations import (
     operation,
 )
 from gateway.api.http.problems import Failure
-from gateway.api.http.reading import parse_json
+from gateway.api.http.reading import parse_json, whole_body
 from gateway.auth.access import JobScope, own_jobs, printer_jobs
 from gateway.engine.ports import JobPage as StoredPage
 
@@ -109,7 +109,7 @@ async def _query_body(request: web.Request) -> dict[str, Any] | None:
     """The parameters of a script of that time: as a JSON body, on a GET."""
     if not request.can_read_body or request.content_type != JSON:
         return None
-    value = parse_json(await request.read())
+    value = parse_json(await whole_body(request))
     if not isinstance(value, dict):
         raise Failure(400, 'The body must be a JSON object, like {"status": ["queued"]}, or be left out.')
     return value
