@@ -61,7 +61,8 @@ def reported_job_id(presence: Presence) -> str | None:
 
 def _posted(posted: Mapping[str, Any], job: Job | None) -> dict[str, Any]:
     """The last status post of a printer that calls in, without what names a job the caller may not see."""
-    state = {"error_code": 0, "error_message": "", **{key: posted[key] for key in posted if key in _OF_POSTS}}
+    state: dict[str, Any] = {"error_code": None, "error_message": None}
+    state |= {key: posted[key] for key in posted if key in _OF_POSTS}
     inner = posted.get("data")
     inner = dict(inner) if isinstance(inner, Mapping) else {}
     if job is not None:

@@ -32,7 +32,7 @@ from gateway.api.http.problems import Failure
 from gateway.auth.access import may_tell
 from gateway.domain.commands import CancelJob, PauseJob, PrinterCommand, ResumeJob, TellPrinter
 from gateway.domain.job import Job
-from gateway.domain.printer import Printer, PrinterStatus
+from gateway.domain.printer import PrinterStatus
 
 _JOB_COMMANDS: Final[Mapping[str, Callable[[str, str, int | None], PauseJob | ResumeJob | CancelJob]]] = {
     "pause": PauseJob,
@@ -70,43 +70,49 @@ _NOT_PARAMETERS: Final = frozenset({"command", "task_id", "job_id", "printer_id"
 async def command_printer(call: Call[NoQuery, NewCommand]) -> web.StreamResponse:
     """Tell a printer what to do with a job, or with itself.
 
-    The answer is a task: what became of it is at `printers/command/:task_id`.
+    The answer is a task: what became of it is at `printers/command/:task_id`. A job without a printer is
+    canceled at printer 0, where it was handed in.
     """
-    printer, asked = printer_asked_for(call), call.body
-    if asked.command == mapping_tasks.PRINT:
+    if call.body.command == mapping_tasks.PRINT:
         text = "Jobs are started by POST and PUT printers/:printer_id/jobs, not by a command."
         raise Failure(422, text)
-    if asked.command in _JOB_COMMANDS:
-        job = await _job_meant(call, printer)
-        if job is None:
-            raise Failure(422, f"{asked.command} needs a job_id: that of the job it is meant for.")
-        command = _JOB_COMMANDS[asked.command](job.job_id, call.principal.member_id, printer.printer_id)
-        task: PrinterCommand = await call.services.engine.execute(command)
-    else:
-        task = await _tell(call, printer)
+    is_for_job = call.body.command in _JOB_COMMANDS
+    task = await _command_job(call) if is_for_job else await _tell(call)
     return reply({"task_id": task.task_id})
 
 
-async def _job_meant(call: Call[NoQuery, NewCommand], printer: Printer) -> Job | None:
+async def _command_job(call: Call[NoQuery, NewCommand]) -> PrinterCommand:
+    """A command to a job, by whoever may; its printer is the path's, 0 for none."""
+    name = call.body.command
+    printer_id = printer_asked_for(call).printer_id if call.path_int("printer_id") else None
+    job = await _job_meant(call, printer_id)
+    if job is None:
+        raise Failure(422, f"{name} needs a job_id: that of the job it is meant for.")
+    command = _JOB_COMMANDS[name](job.job_id, call.principal.member_id, printer_id)
+    task: PrinterCommand = await call.services.engine.execute(command)
+    return task
+
+
+async def _job_meant(call: Call[NoQuery, NewCommand], printer_id: int | None) -> Job | None:
     """The job of the body, which must be on this printer, or wait for it; None without a `job_id`."""
     if call.body.job_id is None:
         return None
     job = await commandable_job(call, job_number(call.body.job_id))
-    if job is None or job.printer_id != printer.printer_id:
+    if job is None or job.printer_id != printer_id:
         raise answers.no_access()
     return job
 
 
-async def _tell(call: Call[NoQuery, NewCommand], printer: Printer) -> PrinterCommand:
+async def _tell(call: Call[NoQuery, NewCommand]) -> PrinterCommand:
     """A command to the printer itself, by its owner or a member of it who may."""
-    asked = call.body
+    asked, printer = call.body, printer_asked_for(call)
     if not may_tell(call.principal, printer, call.services.engine.state):
         raise answers.no_access()
     name, meaning = _NEEDED.get(asked.command, ("command", ""))
     if not getattr(asked, name):
         raise Failure(422, f"{asked.command} needs {name}: {meaning}.")
     parameters = _parameters(asked)
-    if asked.command not in _TAKEN and (job := await _job_meant(call, printer)) is not None:
+    if asked.command not in _TAKEN and (job := await _job_meant(call, printer.printer_id)) is not None:
         parameters["job_id"] = job.job_id
     if len(encode(parameters)) > limits.OBJECT_BYTES:
         raise Failure(422, f"What goes with a command may have {limits.OBJECT_BYTES} bytes as JSON.")

@@ -76,9 +76,6 @@ def _known_numbers(data: Mapping[str, Any]) -> Mapping[str, Any]:
 _Id = Annotated[str, Field(max_length=ID_CHARS)]
 _OptionalId = Annotated[_Id | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Id | None)]
 _Message = Annotated[str, Field(max_length=MESSAGE_CHARS)]
-_OptionalMessage = Annotated[
-    _Message | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Message | None)
-]
 _Name = Annotated[str, Field(max_length=limits.NAME_CHARS)]
 _OptionalName = Annotated[_Name | None, BeforeValidator(_empty_as_none, json_schema_input_type=_Name | None)]
 _Integer = Annotated[
@@ -103,7 +100,7 @@ class _PrintWords(BaseModel):
     """What both posts say of a print."""
 
     error_code: _Integer = None
-    error_message: _OptionalMessage = None
+    error_message: _Message | None = Field(None, description="Kept as it came, empty too.")
     job_id: _OptionalId = Field(None, description="A UUID, or `local_` and a UUID.")
     job_status: _OptionalId = Field(
         None, description="received, printing, paused, completed, canceled, failed."
