@@ -31,9 +31,11 @@ from gateway.publish.hub import Listener
 
 log = logging.getLogger(__name__)
 
-#: Exchanges at the same time, and with one host: a receiver that hangs holds two of them for ten seconds.
+#: Exchanges at the same time, and with one host: a receiver that hangs holds two of them for ten seconds. And
+#: for one member: one that hangs by a thousand names holds half of them.
 SENDERS: Final = 32
 SENDERS_PER_HOST: Final = 2
+SENDERS_PER_MEMBER: Final = 16
 #: Seconds between two looks when nothing is due and nothing happens.
 LOOK_EVERY: Final = 60.0
 #: Seconds until the store is asked again after it could not be read.
@@ -56,6 +58,7 @@ class _Told:
     """One job's callback in memory."""
 
     known: Callback
+    member_id: str = ""  # whose job it is, from the first look on
     saved: Callback | None = None  # as the store has it
     due: float | None = None  # monotonic seconds; None: not before the job changes
     sent: float | None = None  # when an update was last taken, monotonic seconds
@@ -157,7 +160,7 @@ class CallbackSender:
         for work_id, known in (await self._outbox.callbacks(wanted)).items():
             if work_id not in self._told:
                 wait = rules.remaining(known, self._clock.wall())
-                self._told[work_id] = _Told(known, known, due=self._clock.monotonic() + wait)
+                self._told[work_id] = _Told(known, saved=known, due=self._clock.monotonic() + wait)
         self._changed.update(wanted)
         self._must_recall = False
 
@@ -175,7 +178,8 @@ class CallbackSender:
         one = self._told.get(work_id)
         if one is None:
             stored = await self._outbox.callback(work_id)
-            one = self._told[work_id] = _Told(rules.current(stored, job), stored)
+            one = self._told[work_id] = _Told(rules.current(stored, job), saved=stored)
+        one.member_id = job.member_id
         if one.task is not None:
             return  # it looks again when it is done
         if work_id in self._anew or one.known.url != job.callback_url:
@@ -202,7 +206,9 @@ class CallbackSender:
     def _begin_due(self) -> float:
         """Begin what is due and has a slot; seconds until something else will be due."""
         now = self._clock.monotonic()
-        busy = Counter(rules.shown_host(one.known.url) for one in self._told.values() if one.task is not None)
+        busy = [one for one in self._told.values() if one.task is not None]
+        hosts = Counter(rules.shown_host(one.known.url) for one in busy)
+        members = Counter(one.member_id for one in busy)
         waiting = [
             (one.due, number) for number, one in self._told.items() if one.due is not None and not one.task
         ]
@@ -211,8 +217,10 @@ class CallbackSender:
                 return min(LOOK_EVERY, due - now)
             one = self._told[work_id]
             host = rules.shown_host(one.known.url)
-            if busy.total() < SENDERS and busy[host] < SENDERS_PER_HOST:
-                busy[host] += 1
+            has_room = hosts[host] < SENDERS_PER_HOST and members[one.member_id] < SENDERS_PER_MEMBER
+            if has_room and hosts.total() < SENDERS:
+                hosts[host] += 1
+                members[one.member_id] += 1
                 one.task = asyncio.create_task(self._tell(one), name=f"callback of job {work_id}")
         return LOOK_EVERY
 

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from gateway.api.forge.mapping import callback_body
-from gateway.domain.commands import CancelJob, SetCallback
+from gateway.domain.commands import AddMember, CancelJob, SetCallback, SubmitJob
 from gateway.domain.job import Job, JobStatus
 from gateway.engine.ports import Callback, CallbackState
 from gateway.publish.callback_rules import FAILURES, PROBES
-from gateway.publish.callbacks import SENDERS_PER_HOST, CallbackSender
+from gateway.publish.callbacks import SENDERS_PER_HOST, SENDERS_PER_MEMBER, CallbackSender
 from gateway.store.outbox import Outbox
 from gateway.transport.web import WebAnswer
 from gateway.transport.web_errors import PRIVATE, WebTrouble
 from tests.store.stand import moved as a_move
 from tests.support.office import Office
-from tests.support.stand import BEN
+from tests.support.stand import ANA, BEN
 
 HOOK = "https://app.example/hook"
 YES = WebAnswer(200, b'{"callback": "supported"}')
@@ -313,6 +313,20 @@ async def test_one_slow_receiver_stops_nobody(house: House) -> None:
     assert asyncio.get_running_loop().time() - before < 1.0
     await house.until(lambda: len(slow.updates) == 20)
     assert slow.most_now == SENDERS_PER_HOST
+
+
+async def test_a_receiver_by_many_names_holds_up_nobody_else_s(house: House) -> None:
+    for number in range(100):
+        house.web.at(f"https://{number}.slow.example/").latency = 10.0
+        await house.submit(callback_url=f"https://{number}.slow.example/")
+    await asyncio.sleep(1.0)
+    assert sum(receiver.now for receiver in house.web.receivers.values()) == SENDERS_PER_MEMBER
+    await house.give(AddMember(ANA))
+    quick = house.web.at(HOOK)
+    await house.give(SubmitJob(ANA.member_id, ANA.organization_id, "hers", callback_url=HOOK))
+    before = asyncio.get_running_loop().time()
+    await house.until(lambda: quick.statuses == ["created"])
+    assert asyncio.get_running_loop().time() - before < 1.0
 
 
 # ---------------------------------------------------------------- deaths

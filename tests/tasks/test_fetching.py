@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.commands import CancelJob, ChooseFile
+from gateway.domain.commands import AddMember, CancelJob, ChooseFile, SubmitJob
 from gateway.domain.file import FileRejected
 from gateway.domain.job import Job, JobStatus
-from gateway.tasks.fetching import FETCHES, FETCHES_PER_HOST, TRIES, Fetcher
+from gateway.tasks.fetching import FETCHES, FETCHES_PER_HOST, FETCHES_PER_MEMBER, TRIES, Fetcher
 from gateway.transport.web import Downloaded, Sink
 from gateway.transport.web_errors import WebTrouble
 from tests.support.office import Office
-from tests.support.stand import BEN
+from tests.support.stand import ANA, BEN
 
 URL = "https://files.example/a/part.gcode"
 GCODE = b"G28\nG1 X10\n"
@@ -34,6 +34,7 @@ class FakeWeb:
         self.asked: list[tuple[float, str]] = []
         self.now: list[str] = []
         self.most_now: list[str] = []
+        self.seconds = 1.0
 
     async def download(
         self, url: str, sink: Sink, *, seconds: float, most_bytes: int, redirects: int
@@ -42,7 +43,7 @@ class FakeWeb:
         self.now.append(url)
         self.most_now = max(self.most_now, list(self.now), key=len)
         try:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self.seconds)
             answer = self.answers.get(url, GCODE)
             if isinstance(answer, list):
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -181,8 +182,20 @@ async def test_a_few_at_a_time_and_fewer_of_one_host(house: House) -> None:
     for number in range(4):
         await house.submit(printable_url=f"https://{number}.example/{number}")
     await house.until(lambda: all(job.file_sha256 for job in house.engine.state.jobs.values()))
-    assert len(house.web.most_now) == FETCHES
+    assert len(house.web.most_now) == FETCHES_PER_MEMBER
     assert sum("slow" in url for url in house.web.most_now) == FETCHES_PER_HOST
+
+
+async def test_one_member_s_slow_servers_hold_up_nobody_else(house: House) -> None:
+    house.web.seconds = HOUR
+    for number in range(8):
+        await house.submit(printable_url=f"https://{number}.slow.example/part.gcode")
+    await asyncio.sleep(MINUTE)
+    await house.give(AddMember(ANA))
+    house.web.seconds = 1.0
+    await house.give(SubmitJob(ANA.member_id, ANA.organization_id, "hers", printable_url=URL))
+    await house.until(lambda: house.job(9).file_sha256 is not None, 2.0)
+    assert (len(house.web.now), FETCHES_PER_MEMBER < FETCHES) == (FETCHES_PER_MEMBER, True)
 
 
 async def test_a_fetch_that_a_death_cut_off_is_found_again(house: House) -> None:
