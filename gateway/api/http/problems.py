@@ -90,8 +90,19 @@ def from_validation(error: ValidationError, status: int, what: str) -> Failure:
     return Failure(status, f"{first['field']}: {first['message']}", errors=errors)
 
 
+#: Kinds of mistakes that pydantic names by its own classes, or without saying what to do.
+_KINDS_IN_WORDS: Final = {
+    "missing": "this field is needed",
+    "extra_forbidden": "there is no such field here",
+    "model_type": "an object is needed",
+    "model_attributes_type": "an object is needed",
+}
+
+
 def _in_words(item: Mapping[str, Any]) -> str:
     """Pydantic's words, but patterns and bounds in ours: nobody at a printer reads a regular expression."""
+    if item["type"] in _KINDS_IN_WORDS:
+        return _KINDS_IN_WORDS[item["type"]]
     context = item.get("ctx", {})
     if item["type"] == "less_than_equal":
         return f"{context['le']} is the most that is possible"
