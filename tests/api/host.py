@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from aiohttp import ClientSession, UnixConnector, web
+from aiohttp import ClientSession, UnixConnector, web, web_app
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.api.forge.apps.printables import PrintableLinks
@@ -160,6 +160,9 @@ class Host:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+        # aiohttp remembers the last 1024 apps, each with its whole host: the search for garbage grows.
+        with suppress(AttributeError):
+            web_app._cached_build_middleware.cache_clear()
 
     async def _end_engine(self) -> None:
         self.engine.stop()
