@@ -49,6 +49,22 @@ async def test_a_wrong_key_is_refused_on_the_socket_too(host: Host, path: Path) 
     assert (await client.get(f"{ROOT}/jobs", headers={"Authorization": "Bearer no"})).status == 401
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Origin", "Sec-Fetch-Site"],
+)
+async def test_a_proxy_s_authority_is_not_lent_to_who_asks_through_it(
+    host: Host, path: Path, header: str
+) -> None:
+    """One that runs as root, in a container perhaps, would make everybody on the network an administrator."""
+    client = await host.on_socket(path)
+    response = await client.get(f"{ROOT}/members", headers={header: "192.0.2.7"})
+    assert response.status == 401
+    assert "passed on by another program" in (await response.json())["detail"]
+    good = await client.get(f"{ROOT}/members", headers={header: "192.0.2.7", **await host.bearer(ANA)})
+    assert good.status == 200
+
+
 async def test_a_key_decides_alone(host: Host, path: Path) -> None:
     client = await host.on_socket(path)
     response = await client.get(f"{ROOT}/members", headers=await host.bearer(ANA))

@@ -24,6 +24,11 @@ from gateway.domain.member import Principal
 
 #: RFC 6750 2.1: the characters of a token; the length is ours (a key has 60, a signed token thousands).
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *", re.IGNORECASE | re.ASCII)
+#: What proxies add (RFC 7239, RFC 9110 7.6.3, and older habits) and only browsers send, which reach no Unix
+#: socket by themselves.
+_PASSED_ON = (
+    "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Origin", "Sec-Fetch-Site",
+)  # fmt: skip
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
@@ -66,13 +71,19 @@ async def by_bearer(request: web.Request, services: Services) -> Principal | Non
 async def by_bearer_or_peer(request: web.Request, services: Services) -> Principal | None:
     """The principal of the key; without any key on a Unix socket, of the peer.
 
-    Raises Failure 401 that tells a peer why it is nobody, and how to become somebody.
+    Raises Failure 401 that tells a peer why it is nobody, and how to become somebody. A proxy's word is not
+    taken for the word of who asks through it.
     """
     if "Authorization" in request.headers:
         return await by_bearer(request, services)
     uid = peer_uid(request)
     if uid is None:
         return None
+    if any(name in request.headers for name in _PASSED_ON):
+        text = (
+            "The socket vouches for programs of this host; this was passed on by another program: send a key."
+        )
+        raise unauthorized(text)
     peer = peer_principal(uid, login_name(uid), services.service_uid, services.engine.state.members)
     if peer.principal is None:
         raise unauthorized(f"{peer.reason[:1].upper()}{peer.reason[1:]}.")
