@@ -98,6 +98,16 @@ async def test_markup_from_outside_stays_text(host: Host, where: str) -> None:
         assert page.fields["state"] == EVIL
 
 
+async def test_scripts_of_other_origins_read_answers_but_no_page(host: Host) -> None:
+    """The token of its form is nothing for them, nor is whose gateway this is."""
+    app = await register(host)
+    for asked in (request_for(app), request_for(app, client_id="unknown")):
+        page = await Browser(host).open(asked)
+        assert "Access-Control-Allow-Origin" not in page.headers, page.status
+    async with host.client.post("/oauth/token") as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 async def test_the_cookie_is_short_and_for_the_browser_alone(host: Host) -> None:
     browser = Browser(host, "/v1/oauth/authorize")
     await browser.open(request_for(await register(host)))

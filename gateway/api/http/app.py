@@ -226,7 +226,8 @@ async def _dress(request: web.Request, response: web.StreamResponse) -> None:
             headers[name] = value
     headers["X-Request-Id"] = request_id(request)
     dialect = dialect_of(request)
-    if dialect is not None and dialect.is_cross_origin:
+    # A page is for a person at a browser; what it says and carries is for no script of another origin.
+    if dialect is not None and dialect.is_cross_origin and response.content_type != "text/html":
         headers.update(_CROSS_ORIGIN)
 
 
