@@ -119,6 +119,7 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
         print_key=report.key,
         file_name=report.name,
         file_size=report.size,
+        settings=report.job_data or {},
         started_at=now,
         member_ordinal=draft.member_jobs.get(printer.owner_id, 0),
     )
@@ -152,6 +153,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
         line=report.line if report.line is not None else job.line,
         file_size=job.file_size if job.file_size is not None else report.size,
         reported=report.details if report.details is not None else job.reported,
+        settings=report.job_data if report.job_data is not None and job.is_local else job.settings,
     )
     if newer == job:
         return job

@@ -124,7 +124,7 @@ class Job:
     file_size: int | None = None  # bytes
     printable_id: str | None = None  # URN, Forge
     printable_url: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # an app's; the printer's job_data, if local
     comment: str | None = None
     custom_data: Any = None
     message: str | None = None  # for people: why it is where it is, what to do

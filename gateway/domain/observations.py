@@ -72,6 +72,7 @@ class PrintReport:
     message: str | None = None  # for people: what happened and what to do
     job_id: str | None = None  # of a local print: the UUID by which the printer itself names it
     details: Mapping[str, Any] | None = None  # what else the printer says of it: layer, seconds_left, ...
+    job_data: Mapping[str, Any] | None = None  # of a local print: what it was announced with (Forge job_data)
     error_code: int | None = None  # the printer's own, with its message
 
 

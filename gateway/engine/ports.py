@@ -186,7 +186,9 @@ class CallInPort(Protocol):
     def task_posted(self, printer_id: int, post: TaskPost) -> None:
         """An acknowledgement of a command, or progress of a print."""
 
-    def local_print_announced(self, printer_id: int, job_id: str | None, name: str | None) -> str:
+    def local_print_announced(
+        self, printer_id: int, job_id: str | None, name: str | None, job_data: Mapping[str, Any] | None = None
+    ) -> str:
         """A print that was started at the machine. The key of the print, by which its job is found."""
 
     def print_withdrawn(self, printer_id: int, job_id: str) -> bool:

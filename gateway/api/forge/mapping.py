@@ -75,8 +75,13 @@ def job_detail(
 
 
 def job_data(job: Job, link: LinkOf | None = None) -> dict[str, Any]:
-    """The file (Forge: `job_data`), and where to fetch it until the printer has it."""
+    """The file (Forge: `job_data`), and where to fetch it until the printer has it.
+
+    Of a print that was started at the printer: what the printer announced it with.
+    """
     found: dict[str, Any] = {"printable_id": job.printable_id}
+    if job.is_local:
+        return {**job.settings, **found}
     if job.status in _BEFORE_RECEIVED:
         if job.printable_url is not None:
             found["printable_url"] = job.printable_url

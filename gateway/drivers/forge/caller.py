@@ -116,13 +116,16 @@ class Caller:
             self._hear(word_of_print_task(post), now)
         self.observe(now)
 
-    def print_announced(self, wire_id: str | None, name: str | None, now: float) -> str:
+    def print_announced(
+        self, wire_id: str | None, name: str | None, now: float, job_data: Mapping[str, Any] | None = None
+    ) -> str:
         """It says that a print was started at the machine. The key of that print."""
         self._heard_at = now
         given = wire_id or f"{LOCAL_PREFIX}{self._new_id()}"
         named = given if is_local_id(given) else LOCAL_PREFIX + given
         known = self.prints.local(named)
         if known is not None:
+            known.job_data = job_data or known.job_data
             self._hear(word_of_announcement(named, name), now)
         self.observe(now)
         return known.key if known is not None else ""

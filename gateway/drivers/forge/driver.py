@@ -10,10 +10,10 @@ import asyncio
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gateway.domain.call_in import UNREGISTERED_KEPT, CodeKind, StatusPost, TaskPost
 from gateway.domain.job import Job, JobStatus
@@ -178,10 +178,12 @@ class ForgeDriver:
         caller.task_posted(post, self._monotonic())
         self._flush(caller)
 
-    def local_print_announced(self, printer_id: int, job_id: str | None, name: str | None) -> str:
+    def local_print_announced(
+        self, printer_id: int, job_id: str | None, name: str | None, job_data: Mapping[str, Any] | None = None
+    ) -> str:
         """A print that was started at the machine. Its key; empty when that print is over already."""
         caller = self._caller(printer_id)
-        key = caller.print_announced(job_id, name, self._monotonic())
+        key = caller.print_announced(job_id, name, self._monotonic(), job_data)
         self._flush(caller)
         return key
 

@@ -53,6 +53,7 @@ class Print:
     name: str | None = None
     progress: float | None = None  # 0..1
     details: Mapping[str, Any] | None = None
+    job_data: Mapping[str, Any] | None = None  # that it was announced with
     message: str | None = None
     remark: str | None = None  # for people, while there is no message
     lost_since: float | None = None  # monotonic seconds
@@ -81,6 +82,7 @@ class Print:
             message=self.message or self.remark,
             job_id=self.ident if is_known_id else None,
             details=self.details,
+            job_data=self.job_data,
             error_code=error_code,
         )
 

@@ -86,7 +86,9 @@ async def announce_job(call: Call[NoQuery, LocalJobBody]) -> web.StreamResponse:
     wire_id = asked.job_id
     if wire_id is not None and not _UUID.fullmatch(wire_id.removeprefix(LOCAL_PREFIX)):
         raise FirmwareFailure(422, "job_id: a UUID is needed, or `local_` and a UUID.")
-    key = call.services.call_ins.local_print_announced(caller.printer_id, wire_id, asked.job_name)
+    key = call.services.call_ins.local_print_announced(
+        caller.printer_id, wire_id, asked.job_name, asked.job_data
+    )
     await call.services.engine.settled()
     job = _with_key(call, key)
     if job is None:
