@@ -12,12 +12,14 @@ from gateway.cli import show
 from gateway.cli.session import Exit, call, readable_file
 
 if TYPE_CHECKING:
-    from gateway.client.models import Answer, Job, JobPage, RecoveryPlan
+    from gateway.client.models import Answer, Job, JobPage, Printer, RecoveryPlan
     from gateway.client.native import GatewayClient
 
 app = typer.Typer(no_args_is_help=True, help="Print jobs: hand in, watch, pause, cancel.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+#: The kind of printers that read archives themselves.
+READS_ARCHIVES = "forge"
 Which = Annotated[str, typer.Argument(metavar="JOB", help="Number or id (or its beginning) of the job.")]
 
 
@@ -81,7 +83,7 @@ def show_(context: typer.Context, job: Which, json: Json = False) -> None:
 @app.command()
 def submit(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The G-code file.")],
+    file: Annotated[Path, typer.Argument(help="The G-code file; a printer that calls in may read archives.")],
     printer: Annotated[str | None, typer.Option(help="Where to print; default: the only printer.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the job; default: the file's.")] = None,
     member: Annotated[str | None, typer.Option(help="For whom (admins only).")] = None,
@@ -93,11 +95,13 @@ def submit(
 
     async def work(client: GatewayClient) -> Job:
         # Asked before the upload: a wrong name should not cost minutes.
-        where = (await client.printer(printer)).name if printer else await _only_printer(client)
-        stored = await client.upload(file)
-        job = await client.submit(printer=where, file_id=stored.id, name=name or stored.name, member=member)
+        where = await client.printer(printer) if printer else await _only_printer(client)
+        stored = await client.upload(file, is_archive=where.driver == READS_ARCHIVES)
+        job = await client.submit(
+            printer=where.name, file_id=stored.id, name=name or stored.name, member=member
+        )
         if not json:
-            print(f'job {job.number} "{job.name}" is {job.status} on {job.printer or where}')
+            print(f'job {job.number} "{job.name}" is {job.status} on {job.printer or where.name}')
         return await _watched(client, job.id, bar=not json) if watch else job
 
     _end(call(context, work), json=json, watched=watch)
@@ -204,14 +208,14 @@ async def _find(client: GatewayClient, text: str) -> Job:
     return await find_job(client, text)
 
 
-async def _only_printer(client: GatewayClient) -> str:
+async def _only_printer(client: GatewayClient) -> Printer:
     from gateway.client.errors import Refused
 
-    names = [printer.name for printer in await client.printers() if printer.enabled]
-    if len(names) != 1:
-        known = ", ".join(names) or "none; add one to the configuration"
+    found = [printer for printer in await client.printers() if printer.enabled]
+    if len(found) != 1:
+        known = ", ".join(printer.name for printer in found) or "none; add one to the configuration"
         raise Refused(422, "Which printer?", f"name a printer with --printer; there are: {known}")
-    return names[0]
+    return found[0]
 
 
 async def _watched(client: GatewayClient, job_id: str, *, bar: bool) -> Job:

@@ -133,8 +133,8 @@ class GatewayClient:
 
     # jobs
 
-    async def upload(self, path: Path, name: str | None = None) -> StoredFile:
-        """Store a print file."""
+    async def upload(self, path: Path, name: str | None = None, *, is_archive: bool = False) -> StoredFile:
+        """Store a print file; `is_archive`: or an archive, for a printer that reads it itself."""
         key = str(uuid.uuid4())
         # A file's name is bytes; what of it is no UTF-8 cannot be told to the gateway.
         shown = (name or path.name).encode("utf-8", "replace").decode()
@@ -143,8 +143,14 @@ class GatewayClient:
             with os.fdopen(os.open(path, os.O_RDONLY), "rb") as content:  # by number: the name is told below
                 form = aiohttp.FormData()
                 form.add_field("file", content, filename=shown, content_type="text/x.gcode")
-                headers = {"Idempotency-Key": key}
-                return await self._call("POST", "/files", data=form, headers=headers, timeout=UPLOAD_TIMEOUT)
+                return await self._call(
+                    "POST",
+                    "/files",
+                    params={"archive": "true"} if is_archive else {},
+                    data=form,
+                    headers={"Idempotency-Key": key},
+                    timeout=UPLOAD_TIMEOUT,
+                )
 
         return _one(StoredFile, await self._calls.create(attempt))
 

@@ -10,6 +10,7 @@ A job waits as `created` until it has a printer and a file that this printer can
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -161,11 +162,17 @@ def withdraw(draft: Draft, asked: WithdrawJob) -> Job:
 
 def leave(draft: Draft, printer: Printer, owner: Member) -> None:
     """Waiting jobs of others lose a printer that `owner` has now: whom they handed it to was another."""
-    message = f"{printer.shown_name} has another owner now; choose another printer"
+    others = {job.member_id for job in draft.jobs.values()} - {owner.member_id}
+    lose_printer(draft, printer, others, f"{printer.shown_name} has another owner now")
+
+
+def lose_printer(draft: Draft, printer: Printer, members: Collection[str], why: str) -> None:
+    """Waiting jobs of these members wait for another printer; what is on the machine goes on."""
+    message = f"{why}; choose another printer"
     for job in list(draft.jobs.values()):
         if job.printer_id != printer.printer_id or job.status not in WAITING:
             continue
-        if job.member_id == owner.member_id:
+        if job.member_id not in members:
             continue
         job = replace(job, printer_id=None)
         if job.status is JobStatus.QUEUED:

@@ -22,6 +22,7 @@ from gateway.domain.commands import (
     RemovePrinterMember,
     SetPrinterRole,
 )
+from gateway.domain.preparing import lose_printer
 from gateway.domain.state import Draft
 
 
@@ -61,7 +62,10 @@ def set_role(draft: Draft, asked: SetPrinterRole) -> PrinterRole:
 
 
 def remove_member(draft: Draft, asked: RemovePrinterMember) -> None:
-    """Its jobs stay its own, and go on."""
+    """Its jobs stay its own. What is on the machine goes on; what waits finds another printer.
+
+    A member of the printer's organization may use it without a role: its jobs wait as before.
+    """
     printer = the_printer(draft, asked.printer_id)
     if (printer.printer_id, asked.member_id) not in draft.roles:
         raise CommandRefused(
@@ -70,4 +74,8 @@ def remove_member(draft: Draft, asked: RemovePrinterMember) -> None:
             f"`print-gateway printers members {printer.typed_name}` shows them",
         )
     draft.drop_role(printer.printer_id, asked.member_id)
+    member = draft.members.get(asked.member_id)
+    if member is None or member.organization_id != printer.organization_id:
+        why = f"you are no member of {printer.shown_name} any more"
+        lose_printer(draft, printer, {asked.member_id}, why)
     tell_unregistered(draft, printer, asked.member_id, CodeKind.SECONDARY)

@@ -1,4 +1,7 @@
-"""Tells the driver of printers that call in which of them got an owner, a member, or lost them."""
+"""Tells the driver of printers that call in which of them got an owner, a member, or lost them.
+
+A printer that calls for the first time is a line in the log: nobody owns it yet who could be told.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.domain.call_in import CodeKind
-from gateway.domain.events import Event, PrinterRegistered, PrinterUnregistered
+from gateway.domain.events import Event, PrinterContacted, PrinterRegistered, PrinterUnregistered
 from gateway.engine.ports import Publisher, StoredEvent
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ class PrinterNews:
                 log.exception("the driver could not be told of a registration")
 
     def _tell(self, event: StoredEvent) -> None:
+        if event.kind == PrinterContacted.kind and event.details["is_new"]:
+            how = "to own it: `print-gateway printers register CODE`, with the code on its display"
+            log.info("printer %s called for the first time; %s", event.printer_id, how)
         if event.kind not in (PrinterRegistered.kind, PrinterUnregistered.kind) or event.printer_id is None:
             return
         kind = CodeKind(event.details["registration"])

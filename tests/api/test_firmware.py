@@ -281,12 +281,27 @@ async def test_a_post_in_all_its_spellings(host: Host, ember: Firmware, dress: s
 
 
 @pytest.mark.parametrize(
+    ("said", "read"),
+    [(1.0000001, 1.0), ("1.0009", 1.0), (-1e-9, 0.0), (0.9999999, 0.9999999), ("", None), (None, None)],
+)
+async def test_a_rounding_beyond_the_end_is_the_end(
+    host: Host, ember: Firmware, said: object, read: float | None
+) -> None:
+    posted = {"printer_status": "printing", "job_id": f"local_{LOCAL}", "job_progress": said}
+    assert (await ember.call("POST", "/status", posted)).status == 200
+    reported = host.engine.state.presence[ember.printer_id].reported
+    assert reported is not None
+    assert reported["job_progress"] == read
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {},
         {"printer_status": "offline"},  # only the gateway says that
         {"printer_status": "happy"},
         {"printer_status": "ready", "job_progress": 1.5},
+        {"printer_status": "ready", "job_progress": 1.0011},
         {"printer_status": "ready", "job_progress": "much"},
         {"printer_status": "ready", "error_code": "x"},
         {"printer_status": "ready", "data": [1]},

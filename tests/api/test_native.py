@@ -207,6 +207,14 @@ async def test_raw_upload(host: Host) -> None:
     assert (response.status, (await response.json())["name"]) == (201, "a.gcode")
 
 
+async def test_an_archive_is_taken_from_who_says_so(host: Host) -> None:
+    """For printers that call in and read it themselves."""
+    raw: dict[str, Any] = {"data": b"PK\x03\x04", "headers": {"Content-Type": "application/octet-stream"}}
+    assert (await call(host, "POST", "/files?name=a.zip", **raw)).status == 422
+    response = await call(host, "POST", "/files?name=a.zip&archive=true", **raw)
+    assert (response.status, (await response.json())["name"]) == (201, "a.zip")
+
+
 async def test_repeated_upload_is_one_file(host: Host) -> None:
     key = {"Idempotency-Key": "k1"}
     ids = [(await (await call(host, "POST", "/files", data=form(), headers=key)).json())["id"] for _ in "ab"]

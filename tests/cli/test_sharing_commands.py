@@ -254,3 +254,15 @@ def test_a_job_without_a_printer_is_started_where_one_says(two_jobs: RealGateway
     [order] = two_jobs.host.drivers.of(StartPrint)
     assert isinstance(order, StartPrint)
     assert (order.printer, order.name) == ("mk3", "third")
+
+
+# ---------------------------------------------------------------- archives
+
+
+def test_an_archive_is_handed_in_for_a_printer_that_reads_it(gateway: RealGateway, tmp_path: Path) -> None:
+    archive = tmp_path / "part.zip"
+    archive.write_bytes(b"PK\x03\x04")
+    job = told(gateway, "jobs", "submit", str(archive), "--printer", "58")
+    assert (job["name"], job["status"]) == ("part.zip", "queued")
+    code, line = refused(gateway, "jobs", "submit", str(archive), "--printer", "mk3")
+    assert (code, "export the sliced file" in line) == (2, True)

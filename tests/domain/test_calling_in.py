@@ -287,6 +287,21 @@ def test_a_role_is_given_changed_and_taken(owned: Table) -> None:
     assert owned.kinds() == ["printer-unregistered"]
 
 
+def test_who_is_removed_prints_nothing_more_there(owned: Table) -> None:
+    """A member of the printer's organization may use it all the same; a stranger's jobs wait for another."""
+    owned.state.presence.clear()  # it is away: nothing starts
+    zoe = replace(BEN, member_id="ZOEZOEZOEZOE0", name="zoe", organization_id=2)
+    owned.state.members[zoe.member_id] = zoe
+    for member in (BEN, zoe):
+        owned.give(SetPrinterRole(58, member.member_id, is_printer_scoped=False, is_job_scoped=True))
+        owned.give(replace(a_submission(printer_id=58), member_id=member.member_id))
+        owned.give(RemovePrinterMember(58, member.member_id))
+    mine, theirs = owned.state.jobs[1], owned.state.jobs[2]
+    assert (mine.status, mine.printer_id) == (JobStatus.QUEUED, 58)
+    assert (theirs.status, theirs.printer_id) == (JobStatus.CREATED, None)
+    assert "choose another printer" in (theirs.message or "")
+
+
 @pytest.mark.parametrize(
     ("command", "kind", "words"),
     [

@@ -24,9 +24,11 @@ from gateway.api.native.jobs import ROOT, owner_of
 async def upload_file(call: Call[schemas.UploadQuery, None]) -> web.StreamResponse:
     """Upload a print file: as the field `file` of a form, or raw with `?name=`.
 
-    The content is looked at before it is kept: what no printer can print is refused with the reason.
+    The content is looked at before it is kept: what no printer can print is refused with the reason. Archives
+    are for some printers that call in; whoever sends one to be kept says so.
     """
-    received = await receive(call, call.query.name)
+    inspect = call.services.inspect_printable if call.query.archive else None
+    received = await receive(call, call.query.name, inspect)
     try:
         member = owner_of(call, call.query.member or received.fields.get("member") or None)
     except Failure:

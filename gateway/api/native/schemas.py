@@ -378,6 +378,9 @@ class UploadQuery(_Body):
         None, max_length=limits.NAME_CHARS, description="The file's name, for a raw body."
     )
     member: Name | None = Field(None, description="Whose file it is; administrators only.")
+    archive: bool = Field(
+        False, description="Take a tar.gz or zip archive too: a print for printers that read it themselves."
+    )
 
 
 # ---------------------------------------------------------------- members, keys

@@ -30,6 +30,8 @@ MESSAGE_CHARS: Final = 2000
 ID_CHARS: Final = 100
 #: Documented numbers of `data`; one client writes the last one so.
 _NUMBERS: Final = ("layer", "total_layers", "seconds_left", "temperature", "temprature", "job_progress")
+#: How far a fraction may be beyond 0 and 1: single-precision sums of a thousand layers are off by less.
+ROUNDING: Final = 0.001
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 
 
@@ -53,6 +55,13 @@ def _number(value: Any) -> Any:
     except ValueError:
         return value
     return number if math.isfinite(number) else value
+
+
+def _optional_fraction(value: Any) -> Any:
+    """A little beyond the end is the end: a sum of layers in floats, as firmware counts them."""
+    number = _number(_optional_number(value))
+    is_rounding = isinstance(number, float) and (-ROUNDING <= number < 0 or 1 < number <= 1 + ROUNDING)
+    return round(number) if is_rounding else number
 
 
 def _read_data(value: Any) -> Any:
@@ -84,7 +93,7 @@ _Integer = Annotated[
 ]
 _Fraction = Annotated[
     Annotated[float, Field(ge=0, le=1)] | None,
-    BeforeValidator(_optional_number, json_schema_input_type=float | None),
+    BeforeValidator(_optional_fraction, json_schema_input_type=float | None),
 ]
 _Activity = Annotated[
     Activity | None, BeforeValidator(_empty_as_none, json_schema_input_type=Activity | None)
@@ -125,7 +134,9 @@ class StatusBody(_PrintWords):
 class TaskBody(_PrintWords):
     """A printer's word about a command. Other fields are ignored."""
 
-    progress: Annotated[float, Field(ge=0, le=1)]
+    progress: Annotated[
+        float, Field(ge=0, le=1), BeforeValidator(_optional_fraction, json_schema_input_type=float)
+    ]
     printer_status: _Activity = None
 
     def post(self, task_id: str) -> TaskPost:
