@@ -37,7 +37,9 @@ LEEWAY_SECONDS = 60
 TOKENS_KEPT = 2000
 #: Characters of an app's id that are shown with its jobs.
 APP_ID_CHARS = 64
-#: The id of an app that its tokens do not name. Never None: that would be the member itself.
+#: In front of the id that an issuer gave an app: it could be that of a key here, which is the member itself.
+ISSUED = "oidc:"
+#: The id of an app that its tokens do not name. Never None: that would be the member itself, too.
 UNNAMED_APP = "issued-elsewhere"
 #: The claim by which members are found unless another is configured.
 EMAIL = "email"
@@ -154,7 +156,7 @@ def _header(token: str) -> Mapping[str, Any] | None:
 def _app_id(claims: Mapping[str, Any]) -> str:
     """Which app the token was issued to (RFC 9068 2.2)."""
     client = claims.get("azp", claims.get("client_id"))
-    return client[:APP_ID_CHARS] if isinstance(client, str) and client else UNNAMED_APP
+    return (ISSUED + client)[:APP_ID_CHARS] if isinstance(client, str) and client else UNNAMED_APP
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from gateway.auth import issuer_keys
 from gateway.auth.issuer import LEEWAY_SECONDS, TOKENS_KEPT, Issuer, Trust
+from gateway.auth.keys import make_key
 from gateway.domain.member import Member, Principal, Scope
 from tests.support.stand import ANA, START
 
@@ -81,7 +82,9 @@ class Asking:
 
 async def test_a_good_token_is_its_member_with_its_scopes() -> None:
     found = await Asking(Web(RSA))(signed(claims()))
-    assert found == Principal(CARL.member_id, 1, frozenset({Scope.DATA_READ, Scope.DATA_WRITE}), "slicer")
+    assert found == Principal(
+        CARL.member_id, 1, frozenset({Scope.DATA_READ, Scope.DATA_WRITE}), "oidc:slicer"
+    )
 
 
 @pytest.mark.parametrize("azp", [None, "", 7])
@@ -282,3 +285,12 @@ async def test_what_is_remembered_is_bounded() -> None:
         assert await asking(signed(claims(jti=str(number)), EC, "ES256", "ec")) is not None
     assert len(asking.issuer._good) == 3
     assert TOKENS_KEPT <= 10_000
+
+
+@pytest.mark.parametrize("claim", ["azp", "client_id"])
+async def test_an_app_elsewhere_cannot_be_called_as_a_key_here(claim: str) -> None:
+    """What an issuer calls its clients is often theirs to say; a key's id is in every list of jobs."""
+    key = make_key(CARL.member_id, "cli", frozenset({Scope.DATA_READ}), START).key
+    found = await Asking(Web(RSA))(signed(claims(**{"azp": None, claim: key.key_id})))
+    assert found is not None
+    assert found.app_id == f"oidc:{key.key_id}"
