@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.domain.grant import APPS_KEPT
+from gateway.domain.grant import ACCESS_LIFETIME, APPS_KEPT
+from gateway.domain.grant_commands import WithdrawAccess
 from gateway.domain.member import Member, Scope
 from tests.api.host import EVE, Host
 from tests.api.oauth_stand import (
@@ -18,6 +19,7 @@ from tests.api.oauth_stand import (
     trade,
     works,
 )
+from tests.api.test_events import Reader, submit
 from tests.support.stand import ANA, BEN
 
 ROOT = "/gateway/v1"
@@ -167,3 +169,25 @@ async def test_a_password_is_set_by_administrators_only(host: Host) -> None:
     app, browser = await register(host), Browser(host)
     page = await browser.sign_in(await browser.open(request_for(app)), "ben", "long enough")
     assert 'value="allow"' in page.text
+
+
+async def test_an_event_stream_lasts_as_long_as_its_token(host: Host) -> None:
+    """What an app hears must end when it may not ask any more: revoked, or too old."""
+    await set_password(host)
+    app = await register(host)
+    for end in ("withdrawn", "expired"):
+        token = (await tokens_for(host, app))["access_token"]
+        answer = await host.client.get(
+            "/gateway/v1/events", headers={"Authorization": f"Bearer {token}"}, timeout=None
+        )
+        reader = Reader(answer)
+        assert (await reader.next()).kind == "hello"  # type: ignore[union-attr]
+        for _ in range(2):
+            await submit(host)
+            assert (await reader.next()).kind == "job-submitted"  # type: ignore[union-attr]
+        if end == "withdrawn":
+            await host.engine.execute(WithdrawAccess(app.id, BEN.member_id))
+        else:
+            host.clock.advance(ACCESS_LIFETIME.total_seconds())
+        await submit(host, name="secret")
+        assert await reader.next() is None, end

@@ -20,6 +20,7 @@ from aiohttp_sse import EventSourceResponse
 
 from gateway.api.http import limits
 from gateway.api.http.answers import encode
+from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import READ, AnyCall, Call, operation
 from gateway.api.http.problems import Failure
 from gateway.api.http.reading import integer
@@ -87,7 +88,7 @@ class _EventWriter:
             await self._catch_up(newest)
         while self._response.is_connected():
             batch = await subscription.take()
-            if self._is_revoked():
+            if not await self._may_listen():
                 return
             if batch.overflowed:
                 await self._catch_up(await self._call.services.queries.last_event_seq())
@@ -135,13 +136,12 @@ class _EventWriter:
     async def _send(self, body: dict[str, Any], kind: str, number: str | None) -> None:
         await self._response.send(encode(body).decode(), id=number, event=kind)
 
-    def _is_revoked(self) -> bool:
-        """Whether the key that opened the stream is one no more; its revocation is an event, too."""
-        number = self._call.principal.app_id
-        if number is None:
+    async def _may_listen(self) -> bool:
+        """Whether who opened the stream might open it now: tokens end. A revocation is an event, too."""
+        try:
+            return await by_bearer_or_peer(self._call.request, self._call.services) is not None
+        except Failure:
             return False
-        key = self._call.services.engine.state.keys.get(number)
-        return key is None or key.revoked_at is not None
 
     def _may_see(self, event: StoredEvent | Event) -> bool:
         return may_see_event(self._call.principal, event, self._call.services.engine.state)
