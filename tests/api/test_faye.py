@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from gateway.api.forge.dialect import FORGE
 from gateway.api.forge.faye.exchange import Exchanges
 from gateway.api.forge.faye.hub import BayeuxHub
-from gateway.api.forge.faye.routes import Waiting
+from gateway.api.forge.faye.routes import Waiting, address_of
 from gateway.api.http.app import build_app
 from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.outcome import Outcome
@@ -434,3 +434,18 @@ async def test_on_a_unix_socket(host: Host, tmp_path: Path, faye: Faye) -> None:
         response = await session.post("http://localhost/faye", json=[HANDSHAKE])
         assert (await response.json())[0]["successful"]
     await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("remote", "counted_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        (None, "unix"),
+    ],
+)
+def test_a_host_with_many_addresses_is_one(remote: str | None, counted_as: str) -> None:
+    """Else a neighbour with a whole /64, as all have, takes all the places of the printers."""
+    assert address_of(make_mocked_request("GET", "/faye").clone(remote=remote)) == counted_as

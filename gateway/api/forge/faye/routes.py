@@ -21,6 +21,7 @@ from aiohttp import web
 
 from gateway.api.forge.faye.exchange import Exchanges
 from gateway.api.forge.faye.socket import CLOSE_SECONDS, HEARTBEAT, Socket
+from gateway.api.http.rate import client_of
 from gateway.protocol.bayeux.messages import NotABatch, refusal
 from gateway.protocol.bayeux.session import Line, Parcel, Written
 
@@ -188,7 +189,7 @@ def is_gone(request: web.Request) -> bool:
 
 def address_of(request: web.Request) -> str:
     """The peer as clients are counted; everybody on a Unix socket is one."""
-    return request.remote or "unix"
+    return client_of(request.remote or "unix")
 
 
 def cross_origin(request: web.Request) -> dict[str, str]:
