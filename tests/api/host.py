@@ -249,9 +249,9 @@ class Host:
             self.tokens[name] = await self.token(member, *scopes)
         return {"Authorization": f"Bearer {self.tokens[name]}"}
 
-    async def on_socket(self, path: Path) -> ClientSession:
+    async def on_socket(self, path: Path, idle: float = limits.IDLE_SECONDS) -> ClientSession:
         """A client of the same app on a Unix socket."""
-        runner = web.AppRunner(build_app(self.services, DIALECTS), **runner_options())
+        runner = web.AppRunner(build_app(self.services, DIALECTS), **runner_options(idle))
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.UnixSite(runner, str(path)).start()

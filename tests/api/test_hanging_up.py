@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.http import limits
 from gateway.domain.commands import SubmitJob
 from tests.api.host import GCODE, Host, a_job
 from tests.api.raw import Line, request
@@ -187,11 +186,11 @@ async def test_a_second_request_cannot_hide_in_the_first(host: Host, path: Path)
     ],
 )
 async def test_a_body_that_never_comes_is_not_waited_for(
-    host: Host, path: Path, monkeypatch: pytest.MonkeyPatch, target: str, kind: str
+    host: Host, path: Path, target: str, kind: str
 ) -> None:
     """Any stranger may send the beginning of a request, on as many connections as there are."""
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
-    monkeypatch.setattr(limits, "STALL_SECONDS", 0.01)
+    object.__setattr__(host.services, "body_seconds", 0.01)
+    object.__setattr__(host.services, "stall_seconds", 0.01)
     line = await Line.to(host, path)
     headers = {**await host.bearer(), "Content-Type": kind, "Content-Length": "100"}
     await line.send(request("POST", target, headers) + b"--x")
@@ -201,10 +200,8 @@ async def test_a_body_that_never_comes_is_not_waited_for(
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: "])
-async def test_a_connection_on_which_nobody_asks_is_closed(
-    host: Host, path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
-    monkeypatch.setattr(limits, "IDLE_SECONDS", 0.01)
+async def test_a_connection_on_which_nobody_asks_is_closed(host: Host, path: Path, sent: bytes) -> None:
+    await host.on_socket(path, idle=0.01)
     line = await Line.to(host, path)
     await line.send(sent)
     assert await line.is_closed()

@@ -12,7 +12,6 @@ from aiohttp import ClientResponse, FormData
 
 from gateway.api.forge.apps.printables import LINK_SECONDS, NAME_CHARS, SAME_SECONDS, name_in_link
 from gateway.domain.job import Job, JobStatus
-from gateway.store.queries import Queries
 from tests.api.host import GCODE, PUBLIC_URL, Host, a_job
 from tests.gcode.test_printables import tar_gz, zipped
 from tests.support.stand import BEN
@@ -116,16 +115,17 @@ async def test_a_link_that_was_changed_is_none(host: Host, spoil: Any) -> None:
     assert (response.status, set(body)) == (401, {"error_id", "code", "message"})
 
 
-async def test_a_link_never_stands_in_the_log(
-    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whoever reads the log would read the file; and a line break in an address would write a line there."""
+class Broken:
+    """A store with a bug."""
 
-    async def broken(self: Queries, job_id: str) -> None:
+    async def job(self, job_id: str) -> None:
         raise RuntimeError("a bug")
 
+
+async def test_a_link_never_stands_in_the_log(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever reads the log would read the file; and a line break in an address would write a line there."""
     link = path_of(host.services.printable_link(await a_stored_job(host)))
-    monkeypatch.setattr(Queries, "job", broken)
+    object.__setattr__(host.services, "queries", Broken())
     assert (await host.client.get(link)).status == 500
     lines = [record.getMessage() for record in caplog.records]
     assert any("/print/printables/{job_id}/{permit}/{file_name}" in line for line in lines)

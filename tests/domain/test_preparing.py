@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain import preparing
 from gateway.domain.assign import waiting_for
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
@@ -25,7 +24,7 @@ from gateway.domain.commands import (
     WithdrawJob,
 )
 from gateway.domain.file import StoredFile
-from gateway.domain.job import Job, JobStatus, Reason, Verdict
+from gateway.domain.job import WAITING_KEPT, Job, JobStatus, Reason, Verdict
 from gateway.domain.observations import LinkState, OrderAnswered, OrderProgressed, OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint, Tell
 from gateway.domain.printer import Plate
@@ -101,12 +100,16 @@ def test_a_job_is_queued_once_it_has_printer_and_file(
     assert (job.status, job.message) == (status, message)
 
 
-def test_a_member_has_so_many_waiting_jobs_and_no_more(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_has_so_many_waiting_jobs_and_no_more(table: Table) -> None:
     """All of them are in memory, with their settings."""
-    monkeypatch.setattr(preparing, "WAITING_KEPT", 3)
-    first, *_ = (submitted(table) for _ in range(3))
+    first = submitted(table)
+    waiting = (replace(first, work_id=first.work_id + n, job_id=f"{n}") for n in range(1, WAITING_KEPT))
+    table.state.jobs.update({job.work_id: job for job in waiting})
     refused = refusal(table, a_submission())
-    assert (refused.refusal, "3 jobs of yours wait already" in refused.message) == (Refusal.CONFLICT, True)
+    assert (refused.refusal, f"{WAITING_KEPT} jobs of yours wait already" in refused.message) == (
+        Refusal.CONFLICT,
+        True,
+    )
     table.give(replace(a_submission(), member_id=ANA.member_id))
     table.give(CancelJob(first.job_id, BEN.member_id))
     assert submitted(table).status in (S.CREATED, S.QUEUED)

@@ -91,14 +91,17 @@ class _OneLineForStrangers(logging.Filter):
         return True
 
 
-def runner_options() -> dict[str, Any]:
-    """Keyword arguments for `web.AppRunner`: bounds that aiohttp's server enforces, and its log."""
+def runner_options(idle: float = limits.IDLE_SECONDS) -> dict[str, Any]:
+    """Keyword arguments for `web.AppRunner`: bounds that aiohttp's server enforces, and its log.
+
+    `idle` is in seconds.
+    """
     server_log = logging.getLogger(f"{__name__}.server")
     if not server_log.filters:
         server_log.addFilter(_OneLineForStrangers())
     return {
         "logger": server_log,
-        "keepalive_timeout": limits.IDLE_SECONDS,
+        "keepalive_timeout": idle,
         "max_line_size": limits.HEADER_BYTES,
         "max_field_size": limits.HEADER_BYTES,
         "handle_signals": False,

@@ -18,6 +18,7 @@ from gateway.api.http.answers import encode
 from gateway.api.http.nested_form import parse_form
 from gateway.api.http.operations import FORM, JSON, Dialect, Operation
 from gateway.api.http.problems import NAME_PATTERN, Failure, from_validation
+from gateway.api.http.services import SERVICES
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -65,11 +66,12 @@ def read_query(model: type[BaseModel], query: MultiMapping[str]) -> BaseModel:
 
 async def whole_body(request: web.Request) -> bytes:
     """The body as it came. Raises Failure 400 for one that does not come."""
+    seconds = request.app[SERVICES].body_seconds
     try:
-        async with asyncio.timeout(limits.BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await request.read()
     except TimeoutError:
-        raise Failure(400, f"The body did not come within {limits.BODY_SECONDS:.0f} s.") from None
+        raise Failure(400, f"The body did not come within {seconds:.0f} s.") from None
 
 
 async def read_body(request: web.Request, operation: Operation, dialect: Dialect) -> BaseModel | None:

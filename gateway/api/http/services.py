@@ -192,6 +192,8 @@ class Services:
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
     issuer: Issuer | None = None  # whose tokens are believed besides the gateway's own
     rate_limit: RequestLimit | None = None  # None: requests are not counted
+    body_seconds: float = limits.BODY_SECONDS  # that a body may take
+    stall_seconds: float = limits.STALL_SECONDS  # between two pieces of an upload
     heartbeat: float = limits.HEARTBEAT  # seconds between signs of life on a silent event stream
 
 

@@ -52,7 +52,7 @@ async def receive(call: AnyCall, name: str | None = None, inspect: Inspect | Non
         if request.content_type == MULTIPART:
             await _read_parts(request, services, received)
         else:
-            await _write(received.upload, _raw(request), services)
+            await _write(received.upload, _raw(request, services.stall_seconds), services)
         received.metadata = await _inspected(inspect or services.inspect, received.upload)
     except BaseException:
         await received.upload.discard()
@@ -90,11 +90,11 @@ def shown_name(name: str | None) -> str:
 
 
 async def _read_parts(request: web.Request, services: Services, received: Received) -> None:
-    has_file = False
+    has_file, seconds = False, services.stall_seconds
     try:
         reader = await request.multipart()
         for _ in range(limits.FORM_FIELDS):
-            part = await _soon(reader.next())
+            part = await _soon(reader.next(), seconds)
             if part is None:
                 break
             if not isinstance(part, BodyPartReader):
@@ -103,9 +103,9 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
                 has_file = True
                 # Client libraries percent-encode the name in the part's header; browsers at least its quotes.
                 received.name = shown_name(unquote(part.filename or ""))
-                await _write(received.upload, _chunks(part), services)
+                await _write(received.upload, _chunks(part, seconds), services)
             else:
-                received.fields[part.name or ""] = await _text(part)
+                received.fields[part.name or ""] = await _text(part, seconds)
         else:
             raise Failure(400, f"The form has more than {limits.FORM_FIELDS} fields.")
     except (ValueError, AssertionError) as error:
@@ -116,32 +116,34 @@ async def _read_parts(request: web.Request, services: Services, received: Receiv
         raise Failure(422, "The form has no field `file`.")
 
 
-async def _text(part: BodyPartReader) -> str:
+async def _text(part: BodyPartReader, seconds: float) -> str:
     raw = b""
-    async for chunk in _chunks(part, limits.FORM_FIELD_BYTES):
+    async for chunk in _chunks(part, seconds, limits.FORM_FIELD_BYTES):
         raw += chunk
         if len(raw) > limits.FORM_FIELD_BYTES:
             raise Failure(413, f"A form field beside the file has more than {limits.FORM_FIELD_BYTES} bytes.")
     return raw.decode("utf-8", "replace")
 
 
-async def _chunks(part: BodyPartReader, size: int = limits.UPLOAD_CHUNK) -> AsyncIterator[bytes]:
-    while chunk := await _soon(part.read_chunk(size)):
+async def _chunks(
+    part: BodyPartReader, seconds: float, size: int = limits.UPLOAD_CHUNK
+) -> AsyncIterator[bytes]:
+    while chunk := await _soon(part.read_chunk(size), seconds):
         yield chunk
 
 
-async def _raw(request: web.Request) -> AsyncIterator[bytes]:
-    while chunk := await _soon(request.content.read(limits.UPLOAD_CHUNK)):
+async def _raw(request: web.Request, seconds: float) -> AsyncIterator[bytes]:
+    while chunk := await _soon(request.content.read(limits.UPLOAD_CHUNK), seconds):
         yield chunk
 
 
-async def _soon(piece: Awaitable[T]) -> T:
+async def _soon(piece: Awaitable[T], seconds: float) -> T:
     """The next piece. Raises Failure 400 when it does not come."""
     try:
-        async with asyncio.timeout(limits.STALL_SECONDS):
+        async with asyncio.timeout(seconds):
             return await piece
     except TimeoutError:
-        raise Failure(400, f"Nothing more of the file came for {limits.STALL_SECONDS:.0f} s.") from None
+        raise Failure(400, f"Nothing more of the file came for {seconds:.0f} s.") from None
 
 
 async def _write(upload: Upload, chunks: AsyncIterator[bytes], services: Services) -> None:
