@@ -58,7 +58,8 @@ def test_sigterm_ends_both_in_time_and_leaves_the_print_running(tmp_path: Path) 
         house.until(lambda: house.count("mk3") > 100)
         assert house.terminate("gateway") < 5
         before = house.count("mk3")
-        house.until(lambda: house.count("mk3") > before + 50)
+        # On a busy host the last lines may have been printed while the gateway ended.
+        house.until(lambda: house.count("mk3") > before + 50 or is_whole(house.executed("mk3"), SMALL))
         house.start("gateway")
         house.until(house.is_up)
         house.until(lambda: house.job(job_id)["status"] == "completed")
