@@ -96,7 +96,6 @@ async def test_native_problem_says_what_to_do(host: Host) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/ps/v1/print/jobs", "GET, HEAD"),
         (f"{NATIVE_ROOT}/jobs", "GET, HEAD, POST"),
         (f"{NATIVE_ROOT}/jobs/x/pause", "POST"),
         ("/healthz", "GET, HEAD"),

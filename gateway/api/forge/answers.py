@@ -33,8 +33,9 @@ def no_access() -> Failure:
 def render(failure: Failure, request: web.Request) -> web.Response:
     """A failure in this API's words and codes: 400, 401, 404, 422, 429, 500 (Forge: status code summary).
 
-    403 is never said to members: a missing scope is 401. 404 is an unknown address only. A command refused
-    because of what it asks, or of the state things are in, is a semantic error.
+    403 is never said to members: a missing scope is 401. 404 is an unknown address only: an endpoint was a
+    method and an address there, so a method that an address does not take is 404 too, and `Allow` names those
+    that it does. What is refused because of what it asks, or of the state things are in, is a semantic error.
     """
     status, message = failure.status, failure.detail
     headers: Mapping[str, str] = failure.headers
@@ -42,8 +43,8 @@ def render(failure: Failure, request: web.Request) -> web.Response:
         pass
     elif status in (401, 403) or failure.refusal is Refusal.UNKNOWN:
         status, message, headers = 401, UNAUTHORIZED, _CHALLENGE
-    elif status == 404:
-        message = NO_SUCH_ENDPOINT
+    elif status in (404, 405):
+        status, message = 404, NO_SUCH_ENDPOINT
     elif status == 409:
         status = 422
     elif status == 415:

@@ -96,6 +96,8 @@ _KINDS_IN_WORDS: Final = {
     "extra_forbidden": "there is no such field here",
     "model_type": "an object is needed",
     "model_attributes_type": "an object is needed",
+    "dict_type": "an object is needed",
+    "mapping_type": "an object is needed",
 }
 
 
