@@ -1,4 +1,4 @@
-"""What all tests share: what is imported is not searched for garbage; SQL statements are compiled once."""
+"""What all tests share: no example is timed, imports are no garbage, SQL statements are compiled once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Dialect, Engine
 
 from gateway.store import database
+
+# How long an example takes says how busy the host is, and nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_collection_finish() -> None:
