@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.commands import RegisterPrinter
 from tests.api.host import PUBLIC_URL, Host, a_job
 from tests.support.stand import ANA, BEN
 
@@ -101,14 +102,19 @@ async def test_a_garbage_token_beside_a_good_one_does_not_help(limited: Host) ->
     assert statuses == [200] * 5 + [429]
 
 
-async def test_a_printer_has_its_own_budget(limited: Host) -> None:
+async def test_a_printer_of_somebody_s_has_its_own_budget(limited: Host) -> None:
+    """Any stranger gets a printer's token for the asking: it buys nothing until a member types its code."""
     first = {"firmware": "1.1.1.1", "type_id": "7FAF097F-DB2E-45DC-9395-A30210E789AA"}
     async with limited.client.post("/v1/print/printers/registration_code", json=first) as response:
         assert response.status == 200
         assert response.headers[REMAINING] == "4"
-        token = {"X-Printer-Auth-Token": (await response.json())["auth_token"]}
+        made = await response.json()
+        token = {"X-Printer-Auth-Token": made["auth_token"]}
+    assert await spend(limited, 5, token, "/v1/print/printers/jobs") == [200] * 4 + [429]
+    limited.clock.advance(60)
+    await limited.engine.execute(RegisterPrinter(ANA.member_id, made["registration_code"], "ember"))
     assert await spend(limited, 1, token, "/v1/print/printers/jobs") == [200]
-    assert await spend(limited, 6, {}, "/healthz") == [200] * 3 + [429] * 3, "the address is used up"
+    assert await spend(limited, 6, {}, "/healthz") == [200] * 4 + [429] * 2, "the address is used up"
     assert await spend(limited, 6, token, "/v1/print/printers/jobs") == [200] * 5 + [429]
 
 

@@ -69,7 +69,9 @@ def _admit(request: web.Request, services: Services) -> None:
         text = "This token is not known here, or was revoked: ask for a new registration code without it."
         raise FirmwareFailure(403, text)
     request[_CALLER] = caller
-    recognise_printer(request)
+    printer = services.engine.state.printers.get(caller.printer_id)
+    if printer is not None and printer.enabled:  # any stranger gets a token for the asking
+        recognise_printer(request)
 
 
 def _admit_strangers(request: web.Request, services: Services) -> None:
