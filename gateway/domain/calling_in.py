@@ -146,7 +146,7 @@ def _own(draft: Draft, code: RegistrationCode, member: Member, asked: RegisterPr
     if known is not None and is_mine and known.owner_id != member.member_id:
         raise CommandRefused(
             Refusal.CONFLICT,
-            f"{known.shown_name} has an owner already, who has to unregister it before somebody else can",
+            "this printer has an owner already, who has to unregister it before somebody else can",
         )
     call_in = draft.call_ins[code.printer_id]
     printer = draft.put_printer(

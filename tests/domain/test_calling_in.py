@@ -181,7 +181,9 @@ def test_a_member_can_be_registered_beside_the_owner(called: Table) -> None:
 
 def test_nobody_takes_a_registered_printer_over_by_its_code(owned: Table) -> None:
     code = contact(owned, ContactAgain(58, "1")).code
-    assert "has an owner already" in refusal(owned, RegisterPrinter(BEN.member_id, code)).message
+    said = refusal(owned, RegisterPrinter(BEN.member_id, code)).message
+    assert "has an owner already" in said
+    assert owned.state.printers[58].shown_name not in said, "how somebody calls it is nothing for strangers"
     owned.give(RegisterPrinter(ANA.member_id, code, "renamed"))
     mine = owned.state.printers[58]
     assert (mine.owner_id, mine.display_name, mine.plate) == (ANA.member_id, "renamed", Plate.CLEAR)
