@@ -136,6 +136,14 @@ def test_the_gateway_reaches_callbacks_and_files_and_the_streamer_nobody() -> No
     assert streamer["RestrictAddressFamilies"] == ["AF_UNIX"]
 
 
+def test_as_many_printers_may_listen_as_are_let_in() -> None:
+    """Two connections each, a poll and a post: the default of 1,024 would refuse the database its files."""
+    from gateway.protocol.bayeux.bounds import Bounds
+
+    (most,) = settings(GATEWAY, "Service")["LimitNOFILE"]
+    assert int(most) >= 4 * Bounds().sessions
+
+
 def test_only_the_streamer_sees_serial_ports() -> None:
     assert settings(STREAMER, "Service")["DeviceAllow"] == ["char-ttyUSB rw", "char-ttyACM rw"]
     assert settings(GATEWAY, "Service")["PrivateDevices"] == ["yes"]
