@@ -93,8 +93,13 @@ def job_data(job: Job, link: LinkOf | None = None) -> dict[str, Any]:
 def was_on_printer(job: Job) -> bool:
     """Whether a printer ever had, or may have had, the job: only then has it said anything about it."""
     if job.is_over:
-        return job.is_local or job.started_at is not None
+        return has_begun(job) or job.reported is not None
     return job.status not in _NEVER_ON_PRINTER
+
+
+def has_begun(job: Job) -> bool:
+    """Whether a machine ever worked on it."""
+    return job.is_local or job.started_at is not None
 
 
 def last_word(job: Job, printer_status: PrinterStatus | None) -> PrinterStatus | None:
@@ -102,13 +107,15 @@ def last_word(job: Job, printer_status: PrinterStatus | None) -> PrinterStatus |
 
     While the job is there that is `printer_status`, the printer's word now. With the end of the job it stands
     still, whatever the printer does today: ready with completed and canceled, error with failed (Forge API
-    2.2). None when a person said how it ended: then no report of the printer's belongs to the end.
+    2.2), but ready with a file that it could not load (2.1, PrintDataLoadFailed). None when a person said how
+    it ended: then no report of the printer's belongs to the end.
     """
     if not job.is_over:
         return printer_status
     if not job.reasons:
         return None
-    return PrinterStatus.ERROR if job.status is JobStatus.FAILED else PrinterStatus.READY
+    is_fault = job.status is JobStatus.FAILED and has_begun(job)
+    return PrinterStatus.ERROR if is_fault else PrinterStatus.READY
 
 
 def _job_status(
