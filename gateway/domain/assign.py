@@ -66,7 +66,7 @@ def _free_printers(standing: Standing, now: float) -> dict[int | None, Printer]:
 
 
 def _is_exclusive(command: PrinterCommand) -> bool:
-    return command.command in EXCLUSIVE_COMMANDS
+    return command.command.lower() in EXCLUSIVE_COMMANDS
 
 
 def hindrance(standing: Standing, printer: Printer, member_id: str, now: float) -> str | None:

@@ -73,7 +73,9 @@ def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
         raise CommandRefused(
             Refusal.INVALID, f"{printer.shown_name} is driven by the gateway and takes no commands of its own"
         )
-    if asked.command in JOB_COMMANDS:
+    # A firmware may take a name in any letters. What starts or moves a machine is not to hang on that.
+    name = asked.command.lower()
+    if name in JOB_COMMANDS:
         raise CommandRefused(
             Refusal.INVALID, f"{asked.command!r} is about a job and is sent by the gateway; ask it of the job"
         )
@@ -81,7 +83,7 @@ def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
         raise CommandRefused(Refusal.CONFLICT, gone(printer))
     _must_be_there(draft, printer)
     job = job_on(draft, printer)
-    if asked.command in EXCLUSIVE_COMMANDS and job is not None and not job.is_held:
+    if name in EXCLUSIVE_COMMANDS and job is not None and not job.is_held:
         raise CommandRefused(
             Refusal.CONFLICT,
             f"{printer.shown_name} has a job ({where(job)}); {asked.command} would ruin it: "

@@ -306,7 +306,7 @@ def test_a_command_in_the_printers_own_words_and_its_answers() -> None:
     assert (done.state, done.answer, done.progress) == ("done", heard.answer, 0.5)
 
 
-@pytest.mark.parametrize("command", ["print_data", "pause", "resume", "cancel"])
+@pytest.mark.parametrize("command", ["print_data", "pause", "resume", "cancel", "PRINT_DATA", "Pause"])
 def test_what_is_about_a_job_is_not_told(command: str) -> None:
     said = refusal(Table(house(a_forge_printer())), TellPrinter(58, ANA.member_id, command))
     assert said.refusal is Refusal.INVALID
@@ -318,7 +318,7 @@ def test_only_a_printer_that_is_there_and_understands_is_told_anything() -> None
     assert "not connected: silent" in refusal(gone, TellPrinter(58, ANA.member_id, "home")).message
 
 
-@pytest.mark.parametrize("command", ["reset", "calibrate", "home", "park", "firmware_upgrade"])
+@pytest.mark.parametrize("command", ["reset", "calibrate", "home", "park", "firmware_upgrade", "HOME"])
 def test_what_moves_a_printer_excludes_a_print_both_ways(command: str) -> None:
     table = Table(house(a_forge_printer()))
     task = table.give(TellPrinter(58, ANA.member_id, command))
