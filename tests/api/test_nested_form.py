@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.http.nested_form import FORM_DEPTH, FORM_PAIRS, nest, parse_form
+from gateway.api.http.nested_form import FORM_BYTES, FORM_DEPTH, FORM_PAIRS, nest, parse_form
 from gateway.api.http.problems import Failure
 
 
@@ -42,6 +42,14 @@ def test_nesting_and_number_are_bounded() -> None:
         with pytest.raises(Failure) as raised:
             parse_form(bad)
         assert raised.value.status == 400
+
+
+def test_a_form_is_smaller_than_a_body_may_be() -> None:
+    """Decoding costs more than JSON does, and the doors that take forms from strangers are several."""
+    assert parse_form(b"a=" + b"%61" * ((FORM_BYTES - 2) // 3))
+    with pytest.raises(Failure) as raised:
+        parse_form(b"a=" + b"%" * (FORM_BYTES - 1))
+    assert raised.value.status == 413
 
 
 @given(st.lists(st.tuples(st.text("ab[]", max_size=12), st.text(max_size=2)), max_size=12))

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from gateway.api.oauth.parameters import BODY_BYTES
 from tests.api.host import Host
 from tests.api.oauth_stand import (
     CALLBACK,
@@ -255,3 +256,15 @@ async def test_browsers_of_other_origins_may_trade_and_refresh(host: Host) -> No
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "POST" in response.headers["Access-Control-Allow-Methods"]
         assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
+async def test_the_longest_request_of_an_app_is_short(host: Host, kind: str) -> None:
+    """Any stranger may ask here, and what is asked is read before anybody knows who does."""
+    long = b"%" * BODY_BYTES
+    headers = {"Content-Type": kind}
+    async with host.client.post("/oauth/token", data=long[:-1], headers=headers) as response:
+        assert response.status == 400
+    async with host.client.post("/oauth/token", data=long + b"%", headers=headers) as response:
+        assert response.status == 413
+        assert (await response.json())["error"] == "invalid_request"

@@ -16,6 +16,8 @@ from gateway.auth.oauth_exchange import Credentials, Pairs
 
 #: Parameters of one request; the RFCs define a dozen.
 PARAMETERS: Final = 50
+#: Bytes of a request's body: codes, tokens and addresses are hundreds. It is read before anybody knows whose.
+BODY_BYTES: Final = 16 * 1024
 
 
 def query_pairs(request: web.Request) -> Pairs:
@@ -24,8 +26,10 @@ def query_pairs(request: web.Request) -> Pairs:
 
 
 async def body_pairs(request: web.Request) -> Pairs:
-    """The body: a form, or as some clients have it one JSON object of texts. Raises Failure 400."""
+    """The body: a form, or as some clients have it one JSON object of texts. Raises Failure 400, 413."""
     raw = await whole_body(request)
+    if len(raw) > BODY_BYTES:
+        raise Failure(413, f"A request may have {BODY_BYTES} bytes here.")
     if request.content_type == JSON and raw:
         return _from_json(raw)
     if raw and request.content_type not in (FORM, "application/octet-stream"):
