@@ -126,6 +126,7 @@ class Caller:
         known = self.prints.local(named)
         if known is not None:
             known.job_data = job_data or known.job_data
+            self.activity = self.activity or Activity.PRINTING  # it calls, so it is not offline
             self._hear(word_of_announcement(named, name), now)
         self.observe(now)
         return known.key if known is not None else ""
