@@ -205,3 +205,17 @@ def test_times_do_not_depend_on_the_locale(at: datetime) -> None:
 def test_one_type_id_per_driver() -> None:
     ids: list[Any] = [*mapping_printers.TYPE_IDS.values(), mapping_printers.OTHER_TYPE_ID]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [
+        ("https://ben:secret@files.example:8443/a.gcode?b=1", "https://files.example:8443/a.gcode?b=1"),
+        ("https://ben@files.example/", "https://files.example/"),
+        ("https://files.example/a@b", "https://files.example/a@b"),
+    ],
+)
+def test_the_credentials_in_an_address_are_shown_to_nobody(named: str, shown: str) -> None:
+    """The printer's owner and its firmware read the jobs of others, too."""
+    job = a_job(status=JobStatus.CREATED, printable_url=named)
+    assert mapping.job_data(job)["printable_url"] == shown

@@ -7,6 +7,7 @@ in `mapping_tasks`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -27,6 +28,7 @@ _BEFORE_RECEIVED: Final = frozenset(
 )
 #: A printer has said something about a job that is, or was, on it.
 _NEVER_ON_PRINTER: Final = frozenset({JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED})
+_END_OF_AUTHORITY: Final = re.compile("[/?#]")
 
 #: Where the file of a job can be fetched.
 LinkOf = Callable[[Job], str]
@@ -84,10 +86,17 @@ def job_data(job: Job, link: LinkOf | None = None) -> dict[str, Any]:
         return {**job.settings, **found}
     if job.status in _BEFORE_RECEIVED:
         if job.printable_url is not None:
-            found["printable_url"] = job.printable_url
+            found["printable_url"] = _without_credentials(job.printable_url)
         elif link is not None and job.file_sha256 is not None:
             found["printable_url"] = link(job)
     return found
+
+
+def _without_credentials(url: str) -> str:
+    """A URL without `user:password@` (RFC 3986 3.2.1): the owner and the firmware of a printer read it."""
+    scheme, separator, rest = url.partition("://")
+    authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
+    return f"{scheme}{separator}{rest[authority.rfind('@') + 1 :]}"
 
 
 def was_on_printer(job: Job) -> bool:
