@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -20,7 +20,7 @@ from gateway.api.forge.printdb.records import (
 )
 from gateway.api.forge.schemas import PageQuery
 from gateway.api.http.answers import reply_if_changed
-from gateway.api.http.operations import AnyCall, Call, NoQuery, operation
+from gateway.api.http.operations import AnyCall, Call, Handler, NoQuery, Operation, operation
 from gateway.api.http.problems import Failure
 
 _ROOT: Final = "/printdb"
@@ -43,44 +43,33 @@ def _spellings(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (f"{path}/", lower, f"{lower}/") if name != path))
 
 
-@operation(
-    "GET",
-    _TYPES,
-    scopes=None,
-    responses={200: PrinterTypes},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(_TYPES),
-)
+def _reading(path: str, answer: type[BaseModel]) -> Callable[[Handler], Operation]:
+    """An operation as all of these are: open to everybody, in all spellings, with an ETag."""
+    return operation(
+        "GET",
+        path,
+        scopes=None,
+        responses={200: answer},
+        reads_query=False,
+        is_conditional=True,
+        aliases=_spellings(path),
+    )
+
+
+@_reading(_TYPES, PrinterTypes)
 async def list_printer_types(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Lists the kinds of printers that are known."""
     known = call.services.printdb.printer_types
     return reply_if_changed(call.request, {"printerTypes": list(known.values())})
 
 
-@operation(
-    "GET",
-    f"{_TYPES}/{{type_id}}",
-    scopes=None,
-    responses={200: PrinterType},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(f"{_TYPES}/{{type_id}}"),
-)
+@_reading(f"{_TYPES}/{{type_id}}", PrinterType)
 async def get_printer_type(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One kind of printers."""
     return _one(call, call.services.printdb.printer_types, "type_id")
 
 
-@operation(
-    "GET",
-    _MATERIALS,
-    scopes=None,
-    responses={200: Materials},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(_MATERIALS),
-)
+@_reading(_MATERIALS, Materials)
 async def list_materials(call: Call[MaterialsQuery, None]) -> web.StreamResponse:
     """Lists the materials, all of them or those that match."""
     wanted = {
@@ -96,29 +85,13 @@ async def list_materials(call: Call[MaterialsQuery, None]) -> web.StreamResponse
     return reply_if_changed(call.request, {"materials": found})
 
 
-@operation(
-    "GET",
-    f"{_MATERIALS}/{{material_id}}",
-    scopes=None,
-    responses={200: Material},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(f"{_MATERIALS}/{{material_id}}"),
-)
+@_reading(f"{_MATERIALS}/{{material_id}}", Material)
 async def get_material(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One material."""
     return _one(call, call.services.printdb.materials, "material_id")
 
 
-@operation(
-    "GET",
-    _PROFILES,
-    scopes=None,
-    responses={200: ProfilePage},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(_PROFILES),
-)
+@_reading(_PROFILES, ProfilePage)
 async def list_profiles(call: Call[PageQuery, None]) -> web.StreamResponse:
     """Lists the profiles.
 
@@ -131,15 +104,7 @@ async def list_profiles(call: Call[PageQuery, None]) -> web.StreamResponse:
     return reply_if_changed(call.request, body)
 
 
-@operation(
-    "GET",
-    f"{_PROFILES}/{{profile_id}}",
-    scopes=None,
-    responses={200: Profile},
-    reads_query=False,
-    is_conditional=True,
-    aliases=_spellings(f"{_PROFILES}/{{profile_id}}"),
-)
+@_reading(f"{_PROFILES}/{{profile_id}}", Profile)
 async def get_profile(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One profile."""
     return _one(call, call.services.printdb.profiles, "profile_id")
