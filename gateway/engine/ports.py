@@ -255,3 +255,33 @@ class Publisher(Protocol):
 
     def publish(self, events: Sequence[StoredEvent], fleeting: Sequence[Event]) -> None:
         """Never blocks, never raises."""
+
+
+class Batch(Protocol):
+    """What a subscriber missed since it last looked."""
+
+    @property
+    def events(self) -> Sequence[StoredEvent]:
+        """Committed events, in order."""
+
+    @property
+    def fleeting(self) -> Sequence[Event]:
+        """Progress that is not kept, the newest of each job."""
+
+    @property
+    def overflowed(self) -> bool:
+        """Committed events were dropped: read them from the store."""
+
+    @property
+    def closed(self) -> bool:
+        """Nothing follows."""
+
+
+class Subscription(Protocol):
+    """One listener's bounded buffer."""
+
+    async def take(self) -> Batch:
+        """Everything since the last call; waits until there is something."""
+
+    def close(self) -> None:
+        """Stop listening; a task in `take` gets what there is, closed. Idempotent."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Protocol
@@ -23,7 +23,7 @@ from gateway.domain.commands import AddFile, Command, FileFetched, FileNotFetche
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.job import WAITING, Job
 from gateway.domain.state import State
-from gateway.engine.ports import Clock, Files, IdSource, StoredEvent, StoreUnavailable
+from gateway.engine.ports import Clock, Files, IdSource, StoreUnavailable, Subscription
 from gateway.tasks.file_names import file_name
 from gateway.transport.web import Downloaded, Sink
 from gateway.transport.web_backoff import Backoff
@@ -61,32 +61,6 @@ class Decider(Protocol):
         """Carry out a command."""
 
 
-class Heard(Protocol):
-    """What was published since the last call."""
-
-    @property
-    def events(self) -> Sequence[StoredEvent]:
-        """Committed events."""
-
-    @property
-    def overflowed(self) -> bool:
-        """Some were dropped."""
-
-    @property
-    def closed(self) -> bool:
-        """Nothing follows."""
-
-
-class Listening(Protocol):
-    """A subscription to what was committed."""
-
-    async def take(self) -> Heard:
-        """Waits until there is something."""
-
-    def close(self) -> None:
-        """No more."""
-
-
 class Web(Protocol):
     """`transport.web.WebClient`, as far as it is needed here."""
 
@@ -120,7 +94,7 @@ class Fetcher:
         self,
         *,
         engine: Decider,
-        subscribe: Callable[[], Listening],
+        subscribe: Callable[[], Subscription],
         web: Web,
         files: Files,
         inspect: Callable[[str], Mapping[str, Any]],  # path -> metadata; blocking; raises FileRejected
@@ -157,7 +131,7 @@ class Fetcher:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _listen(self, events: Listening) -> None:
+    async def _listen(self, events: Subscription) -> None:
         try:
             closed = False
             while not closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +14,9 @@ from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer
 from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
-from gateway.domain.events import Event
 from gateway.domain.job import Job
 from gateway.domain.state import State
-from gateway.engine.ports import CallInPort, Clock, Files, IdSource, Outbox, Queries, StoredEvent
+from gateway.engine.ports import CallInPort, Clock, Files, IdSource, Outbox, Queries, Subscription
 
 
 class EngineFace(Protocol):
@@ -44,36 +43,6 @@ class EngineFace(Protocol):
 
     def waiting(self, job: Job) -> str | None:
         """Why a waiting job waits and what to do about it, for people."""
-
-
-class Batch(Protocol):
-    """What a subscriber missed since it last looked."""
-
-    @property
-    def events(self) -> Sequence[StoredEvent]:
-        """Committed events, in order."""
-
-    @property
-    def fleeting(self) -> Sequence[Event]:
-        """Progress that is not kept, the newest of each job."""
-
-    @property
-    def overflowed(self) -> bool:
-        """Committed events were dropped: read them from the store."""
-
-    @property
-    def closed(self) -> bool:
-        """Nothing follows."""
-
-
-class Subscription(Protocol):
-    """One listener's bounded buffer."""
-
-    async def take(self) -> Batch:
-        """Everything since the last call; waits until there is something."""
-
-    def close(self) -> None:
-        """Stop listening; a task in `take` gets what there is, closed. Idempotent."""
 
 
 class EventFeed(Protocol):

@@ -24,11 +24,10 @@ from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import READ, AnyCall, Call, operation
 from gateway.api.http.problems import Failure
 from gateway.api.http.reading import integer
-from gateway.api.http.services import Subscription
 from gateway.api.native import schemas, shapes
 from gateway.auth.access import may_see_event
 from gateway.domain.events import Event
-from gateway.engine.ports import StoredEvent
+from gateway.engine.ports import StoredEvent, Subscription
 
 
 @operation("GET", "/events", scopes=READ, responses={200: "text/event-stream"})
