@@ -11,9 +11,12 @@ from typing import Any
 from gateway.domain.adjustment import Adjustment, HeatLimits
 from gateway.domain.file import StoredFile
 from gateway.domain.grant_commands import GrantCommand
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import JobStatus, Verdict
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.printer import Plate, PlateClear
+from gateway.domain.schedule_commands import ScheduleCommand
+from gateway.domain.task_commands import TaskCommand
 
 
 class Refusal(StrEnum):
@@ -31,14 +34,6 @@ class CommandRefused(Exception):
         super().__init__(message)
         self.refusal = refusal
         self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """An `Idempotency-Key` and a fingerprint of the request that first used it."""
-
-    key: str
-    fingerprint: str  # hex digest of the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +380,8 @@ Command = (
     | RevokeKey
     | AddFile
     | GrantCommand
+    | TaskCommand
+    | ScheduleCommand
 )
 
 

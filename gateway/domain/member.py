@@ -15,6 +15,8 @@ class Scope(StrEnum):
 
     DATA_READ = "data:read"
     DATA_WRITE = "data:write"
+    READ_ASYNC_JOBS = "read_async_jobs"  # Conversio's: tasks
+    PUBLIC = "public"  # Cloud 66's: stacks, their schedules, and to run them
     ADMIN = "admin"  # everything on this gateway: every member's jobs, keys, printers
 
 

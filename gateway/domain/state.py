@@ -13,15 +13,18 @@ from datetime import datetime
 
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.call_in import CallIn, PrinterRole, RegistrationCode
-from gateway.domain.commands import Idempotency, PrinterCommand
+from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.grants import Grants, GrantsDraft
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Attempt, Job
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.orders import Order
 from gateway.domain.overlay import Overlay
 from gateway.domain.printer import Presence, Printer, printer_named
+from gateway.domain.schedule import Action, Schedule, Stack
+from gateway.domain.task import Task
 
 #: Ends remembered so that a repeated report of one is acknowledged, not adopted. Each is about 100 bytes;
 #: a driver repeats an end until it is acknowledged, so a thousand is far beyond one reconnect.
@@ -45,6 +48,10 @@ class State:
     codes: dict[str, RegistrationCode] = field(default_factory=dict)  # by code
     roles: dict[tuple[int, str], PrinterRole] = field(default_factory=dict)  # by printer_id and member_id
     grants: Grants = field(default_factory=Grants)  # apps, their tokens, passwords
+    tasks: dict[int, Task] = field(default_factory=dict)  # by work_id, only those not over
+    stacks: dict[int, Stack] = field(default_factory=dict)  # by number
+    schedules: dict[str, Schedule] = field(default_factory=dict)  # by schedule_id, without removed ones
+    actions: dict[int, Action] = field(default_factory=dict)  # by work_id, only those not over
     member_jobs: dict[str, int] = field(default_factory=dict)  # member -> number of jobs ever
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
@@ -73,6 +80,7 @@ class Moment:
     new_id: Callable[[], str]  # a fresh UUID
     new_member_id: Callable[[], str]  # a fresh member id
     new_code: Callable[[], str]  # six fresh upper-case letters
+    new_hex: Callable[[int], str]  # that many fresh lower-case hex digits
     path_of: Callable[[str], str]  # sha256 -> absolute path of the stored content
 
 
@@ -95,6 +103,10 @@ class Draft:
     codes: Overlay[str, RegistrationCode] = field(init=False)
     roles: Overlay[tuple[int, str], PrinterRole] = field(init=False)
     grants: GrantsDraft = field(init=False)
+    tasks: Overlay[int, Task] = field(init=False)
+    stacks: Overlay[int, Stack] = field(init=False)
+    schedules: Overlay[str, Schedule] = field(init=False)
+    actions: Overlay[int, Action] = field(init=False)
     member_jobs: Overlay[str, int] = field(init=False)
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
@@ -118,6 +130,12 @@ class Draft:
     role_rows: dict[tuple[int, str], PrinterRole | None] = field(default_factory=dict)
     #: member, key with fingerprint, id of what was created
     idempotency_rows: list[tuple[str, Idempotency, str]] = field(default_factory=list)
+    #: those not in `new_works` exist already, with the version before
+    task_rows: dict[int, Task] = field(default_factory=dict)
+    action_rows: dict[int, Action] = field(default_factory=dict)
+    new_works: set[int] = field(default_factory=set)  # tasks and actions
+    stack_rows: dict[int, Stack | None] = field(default_factory=dict)  # None: the row goes
+    schedule_rows: dict[str, Schedule] = field(default_factory=dict)  # removed ones stay as rows
     events: list[Event] = field(default_factory=list)
     #: jobs that memory has no more, by public id, as far as inputs name them; None: the store has none either
     stored_jobs: dict[str, Job | None] = field(default_factory=dict)
@@ -129,8 +147,8 @@ class Draft:
 
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
-        "call_ins", "tokens", "codes", "roles", "member_jobs", "ended_keys", "missing_since",
-        "refused_until", "plate_taken_by", "heat_limits",
+        "call_ins", "tokens", "codes", "roles", "tasks", "stacks", "schedules", "actions", "member_jobs",
+        "ended_keys", "missing_since", "refused_until", "plate_taken_by", "heat_limits",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -146,7 +164,8 @@ class Draft:
             self.job_rows or self.attempt_rows or self.printer_rows or self.command_rows
             or self.member_rows or self.organization_rows or self.key_rows or self.file_rows
             or self.call_in_rows or self.code_rows or self.role_rows or self.idempotency_rows or self.events
-            or self.grants.is_durable
+            or self.grants.is_durable or self.task_rows or self.action_rows or self.stack_rows
+            or self.schedule_rows
         )  # fmt: skip
 
     def put_job(self, job: Job) -> Job:
@@ -192,6 +211,65 @@ class Draft:
         """The number of the next work row; the store set the start of this host's range."""
         self.last_work_id += 1
         return self.last_work_id
+
+    def add_task(self, task: Task) -> Task:
+        """A new task, already numbered by `next_work_id`."""
+        self.new_works.add(task.work_id)
+        return self._keep_task(task)
+
+    def put_task(self, task: Task) -> Task:
+        """A durable change of a task; its version grows once per commit. Tasks that are over leave memory."""
+        if task.work_id not in self.task_rows:
+            task = replace(task, version=task.version + 1)
+        return self._keep_task(task)
+
+    def _keep_task(self, task: Task) -> Task:
+        self.task_rows[task.work_id] = task
+        if task.is_over:
+            self.tasks.pop(task.work_id, None)
+        else:
+            self.tasks[task.work_id] = task
+        return task
+
+    def add_action(self, action: Action) -> Action:
+        """A new action, already numbered by `next_work_id`."""
+        self.new_works.add(action.work_id)
+        return self._keep_action(action)
+
+    def put_action(self, action: Action) -> Action:
+        """A durable change of an action, as `put_task`."""
+        if action.work_id not in self.action_rows:
+            action = replace(action, version=action.version + 1)
+        return self._keep_action(action)
+
+    def _keep_action(self, action: Action) -> Action:
+        self.action_rows[action.work_id] = action
+        if action.is_over:
+            self.actions.pop(action.work_id, None)
+        else:
+            self.actions[action.work_id] = action
+        return action
+
+    def put_stack(self, stack: Stack) -> Stack:
+        """A new stack, or a change of one."""
+        self.stacks[stack.number] = self.stack_rows[stack.number] = stack
+        return stack
+
+    def drop_stack(self, number: int) -> None:
+        """A stack goes."""
+        del self.stacks[number]
+        self.stack_rows[number] = None
+
+    def put_schedule(self, schedule: Schedule) -> Schedule:
+        """A durable change of a schedule, as `put_task`. Removed ones leave memory."""
+        if schedule.schedule_id in self.schedules and schedule.schedule_id not in self.schedule_rows:
+            schedule = replace(schedule, version=schedule.version + 1)
+        self.schedule_rows[schedule.schedule_id] = schedule
+        if schedule.removed_at is None:
+            self.schedules[schedule.schedule_id] = schedule
+        else:
+            self.schedules.pop(schedule.schedule_id, None)
+        return schedule
 
     def put_attempt(self, attempt: Attempt) -> None:
         """A durable change of an attempt."""

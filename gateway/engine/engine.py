@@ -272,6 +272,7 @@ class Engine:
             new_id=self._ids.uuid,
             new_member_id=self._ids.member_id,
             new_code=self._ids.registration_code,
+            new_hex=self._ids.hex,
             path_of=self._files.path_of,
         )
 

@@ -13,12 +13,15 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.call_in import StatusPost, TaskPost
-from gateway.domain.commands import Idempotency, PrinterCommand
+from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
-from gateway.domain.job import Attempt, Job
+from gateway.domain.idempotency import Idempotency
+from gateway.domain.job import Attempt, Job, JobStatus
 from gateway.domain.orders import Order
+from gateway.domain.schedule import Action
 from gateway.domain.state import Draft, State
+from gateway.domain.task import Standing, Task, TaskKind
 
 
 class StoreUnavailable(Exception):
@@ -133,6 +136,58 @@ class JobPage:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks; what is None does not narrow. Tasks whose time is over are never among them."""
+
+    organization_id: int | None = None
+    member_id: str | None = None
+    app_id: str | None = None
+    kinds: frozenset[TaskKind] | None = None
+    is_over: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """A page of tasks, ascending by creation, and how many there are in all."""
+
+    tasks: Sequence[Task]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFilter:
+    """Which print jobs and tasks of one list; what is None does not narrow. Instants are exclusive bounds."""
+
+    organization_id: int | None = None
+    member_id: str | None = None
+    with_admin_kinds: bool = False  # tasks of ADMIN_KINDS too
+    job_statuses: frozenset[JobStatus] | None = None  # empty: no job
+    standings: frozenset[Standing] | None = None  # of tasks; empty: no task
+    task_kinds: frozenset[TaskKind] | None = None
+    begins_after: datetime | None = None  # jobs have no such time: a bound leaves them out
+    begins_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPage:
+    """A page of print jobs and tasks, ascending by work id, and how many match in all."""
+
+    works: Sequence[Job | Task]
+    total: int | None  # None: was not asked for
+    has_more: bool  # something follows
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPage:
+    """A page of actions, newest first, and how many there are in all."""
+
+    actions: Sequence[Action]
+    total: int
+
+
 class Queries(Protocol):
     """The reading side of the store: what the APIs show. Read-only connections; never behind a commit."""
 
@@ -155,6 +210,39 @@ class Queries(Protocol):
     async def job_by_work_id(self, work_id: int) -> Job | None:
         """One job by the number of its work row."""
 
+    async def tasks(
+        self, wanted: TaskFilter, *, now: datetime, limit: int | None = 20, offset: int = 0
+    ) -> TaskPage:
+        """Tasks that match all that is given. `None` is no limit."""
+
+    async def task(self, *, task_id: str | None = None, hex24: str | None = None) -> Task | None:
+        """One task by one of its public ids; also one whose time is over and that is not swept yet."""
+
+    async def works(
+        self,
+        wanted: WorkFilter,
+        *,
+        now: datetime,
+        limit: int,
+        offset: int = 0,
+        after: int = 0,  # work id: only those behind it
+        with_total: bool,
+    ) -> WorkPage:
+        """Print jobs and tasks in one list, in the order of their work ids."""
+
+    async def action(self, *, action_id: str | None = None, work_id: int | None = None) -> Action | None:
+        """One action, by its public id or by the number of its work row."""
+
+    async def actions(
+        self,
+        *,
+        organization_id: int | None = None,
+        schedule_id: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> ActionPage:
+        """Runs of schedules, newest first."""
+
     async def attempts(self, work_id: int) -> tuple[Attempt, ...]:
         """All tries to print a job, in order."""
 
@@ -172,6 +260,13 @@ class Queries(Protocol):
 
     async def last_event_seq(self) -> int:
         """The newest committed event's number; 0 when there is none."""
+
+
+class Expiry(Protocol):
+    """Removes what is over and was kept long enough, a few rows a transaction: it never holds anybody up."""
+
+    async def sweep(self, now: datetime) -> int:
+        """One small bite: how many rows went; 0: nothing is left to remove now."""
 
 
 class CallInPort(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from gateway.domain.commands import Idempotency
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Attempt, Job
 from gateway.domain.state import Draft, State
 from gateway.engine.ports import Clock, StoredEvent

@@ -11,7 +11,6 @@ import pytest
 from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
-    Idempotency,
     JudgeJob,
     PauseJob,
     PrinterCommand,
@@ -20,6 +19,7 @@ from gateway.domain.commands import (
     TaskState,
 )
 from gateway.domain.events import Event
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.observations import DriverAttached, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, PausePrint, StartPrint

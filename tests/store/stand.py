@@ -38,7 +38,9 @@ class SetClock:
 
 
 def moment(ids: Ids, now: datetime = START) -> Moment:
-    return Moment(now, 0.0, ids.uuid, ids.member_id, ids.registration_code, lambda sha256: f"/files/{sha256}")
+    return Moment(
+        now, 0.0, ids.uuid, ids.member_id, ids.registration_code, ids.hex, lambda sha256: f"/files/{sha256}"
+    )
 
 
 def draft(state: State, ids: Ids, now: datetime = START) -> Draft:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.domain.commands import Idempotency, PrinterCommand, TaskState
+from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import Event, JobSubmitted
 from gateway.domain.file import StoredFile
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import AttemptResult, Job, JobStatus, Reason, Verdict
 from gateway.domain.state import ENDED_KEYS_KEPT, State
 from gateway.engine import ports

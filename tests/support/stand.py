@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.call_in import CALL_IN_DRIVER, CallIn, PrinterRole, call_in_name
-from gateway.domain.commands import Idempotency, SubmitJob
+from gateway.domain.commands import SubmitJob
 from gateway.domain.deciding import Input, decide, start_due
 from gateway.domain.file import StoredFile
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Attempt, Job
 from gateway.domain.member import Member, Organization
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
@@ -256,6 +257,7 @@ class Table:
                 self.ids.uuid,
                 self.ids.member_id,
                 self.ids.registration_code,
+                self.ids.hex,
                 lambda sha256: f"/files/{sha256}",
             ),
         )

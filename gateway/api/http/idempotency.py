@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gateway.api.http import limits
 from gateway.api.http.problems import Failure
-from gateway.domain.commands import Idempotency
+from gateway.domain.idempotency import Idempotency
 
 _KEY = re.compile(rf"[!-~]{{1,{limits.IDEMPOTENCY_KEY_CHARS}}}", re.ASCII)
 
