@@ -126,6 +126,39 @@ class RecoverPrint:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadFile:
+    """Put `path` on the printer's own storage; nothing is started.
+
+    Meanwhile `OrderProgressed` tells `sent` and `size` in bytes and `name_on_printer`, once a second at most;
+    with progress 1.0 right before the answer. ACCEPTED: the printer said that it is saved, whole. REFUSED:
+    nothing of it is on the printer. UNCLEAR: something may be; the message says what to do.
+
+    Given again with the same `path` and `sha256` while it is under way, it joins: progress is told to the
+    newest order from then on, the end to all of them.
+    """
+
+    printer: str
+    order_id: str
+    path: str  # absolute path of the file, readable by the driver host
+    sha256: str
+    size: int  # bytes
+    name: str  # for people; the printer's storage may know it by another one
+
+
+@dataclass(frozen=True, slots=True)
+class AbortUpload:
+    """End an upload under way: the unfinished file is closed and deleted.
+
+    ACCEPTED when the printer said that it is deleted, and the upload is answered REFUSED; both are UNCLEAR
+    when it did not. REFUSED when that upload is not under way (any more).
+    """
+
+    printer: str
+    order_id: str
+    upload_id: str  # order_id of the UploadFile, of any that joined it
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """A command in the printer's own words."""
 
@@ -158,6 +191,8 @@ Order = (
     | AnswerPrompt
     | HeatersOff
     | RecoverPrint
+    | UploadFile
+    | AbortUpload
     | Tell
     | Acknowledge
 )

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from gateway.domain.observations import OrderAnswered, PrinterObserved
+from gateway.domain.observations import OrderAnswered, OrderProgressed, PrinterObserved
 from gateway.domain.orders import Order
 
 #: Where a driver's facts go. Synchronous and quick; called from the event loop.
-Sink = Callable[[PrinterObserved | OrderAnswered], None]
+Sink = Callable[[PrinterObserved | OrderAnswered | OrderProgressed], None]
 
 
 class Driver(Protocol):

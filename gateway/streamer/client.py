@@ -34,6 +34,7 @@ from gateway.streamer.messages import (
     Hello,
     Message,
     Observed,
+    Progressed,
     Snapshot,
     order_message,
     version_conflict,
@@ -257,6 +258,9 @@ class _Connection:
             case Snapshot():
                 for printer in message.printers:
                     sink(printer)
+            case Progressed():
+                if message.progress.order_id in self._unanswered:
+                    sink(message.progress)
             case Answered():
                 if self._unanswered.pop(message.answer.order_id, None) is not None:
                     sink(message.answer)

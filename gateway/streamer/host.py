@@ -13,7 +13,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
-from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintPhase
+from gateway.domain.observations import (
+    OrderAnswered,
+    OrderProgressed,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+)
 from gateway.domain.orders import Acknowledge, Order, PausePrint, RecoverPrint, ResumePrint, StartPrint
 from gateway.safety.limits import SafetyLimits
 from gateway.streamer.backoff import Backoff
@@ -147,7 +153,7 @@ class StreamerHost:
         if not isinstance(order, Acknowledge):
             self._fan_out(OrderAnswered(order.printer, order.order_id, OrderResult.REFUSED, text))
 
-    def _fan_out(self, fact: PrinterObserved | OrderAnswered) -> None:
+    def _fan_out(self, fact: PrinterObserved | OrderAnswered | OrderProgressed) -> None:
         gateway = self._gateway
         if isinstance(fact, PrinterObserved):
             self._watch.observed(fact)
@@ -157,6 +163,8 @@ class StreamerHost:
             return  # snapshots are repeated, and a gateway that went has counted its orders as unclear
         elif isinstance(fact, PrinterObserved):
             gateway.outbox.put(self._safety.shown(fact))
+        elif isinstance(fact, OrderProgressed):
+            gateway.outbox.put_progress(fact)
         else:
             try:
                 gateway.outbox.put_answer(fact)

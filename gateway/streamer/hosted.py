@@ -17,6 +17,7 @@ from random import Random
 from gateway.domain.observations import (
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintReport,
@@ -50,7 +51,7 @@ class HostedPrinter:
         self,
         printer: str,
         make_driver: DriverFactory,
-        emit: Callable[[PrinterObserved | OrderAnswered], None],
+        emit: Callable[[PrinterObserved | OrderAnswered | OrderProgressed], None],
         *,
         on_death: Callable[[str, str], None] = lambda printer, reason: None,
         warning: str | None = None,
@@ -152,7 +153,7 @@ class HostedPrinter:
         log.error("the driver of %s failed", self.printer, exc_info=failure)
         return f"{type(failure).__name__}: {failure}"
 
-    def _hear(self, driver: Driver, fact: PrinterObserved | OrderAnswered) -> None:
+    def _hear(self, driver: Driver, fact: PrinterObserved | OrderAnswered | OrderProgressed) -> None:
         if driver is not self._driver:
             return  # a leftover of a driver that has died
         if fact.printer != self.printer:
@@ -160,10 +161,12 @@ class HostedPrinter:
         elif isinstance(fact, PrinterObserved):
             self._latest = self._with_memory(fact)
             self._emit(self._latest)
-        elif fact.order_id in self._unanswered:
-            self._settle(fact)
+        elif fact.order_id not in self._unanswered:
+            log.error("the driver of %s speaks of order %s unasked", self.printer, fact.order_id)
+        elif isinstance(fact, OrderProgressed):
+            self._emit(fact)
         else:
-            log.error("the driver of %s answers order %s unasked", self.printer, fact.order_id)
+            self._settle(fact)
 
     def _hand_over(self, driver: Driver, order: Order) -> None:
         try:

@@ -1,14 +1,14 @@
 """The driver protocol as messages: what the gateway and the streamer say to each other.
 
 One message is one JSON object on one line, told apart by `type`. Both sides say `hello` first and stop there
-when the versions differ. Then the streamer sends one `snapshot` of all its printers, and `observed` and
-`answered` as things happen; the gateway sends orders. `bye` says why a side leaves.
+when the versions differ. Then the streamer sends one `snapshot` of all its printers, and `observed`,
+`progressed` and `answered` as things happen; the gateway sends orders. `bye` says why a side leaves.
 
     gateway                         streamer
     hello            <------>       hello
                      <-------       snapshot            (again every few seconds: a sign of life)
     start, cancel .. ------->
-                     <-------       observed, answered
+                     <-------       observed, progressed, answered
     drain            ------->                           park and take no more prints
     bye              <------>       bye
 
@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.domain import orders
-from gateway.domain.observations import OrderAnswered, PrinterObserved
+from gateway.domain.observations import OrderAnswered, OrderProgressed, PrinterObserved
 
 #: Raised with every change that the other side would misunderstand.
 PROTOCOL_VERSION = 2
@@ -69,6 +69,13 @@ class Answered(_Message):
 
     type: Literal["answered"] = "answered"
     answer: OrderAnswered
+
+
+class Progressed(_Message):
+    """How far an order has come."""
+
+    type: Literal["progressed"] = "progressed"
+    progress: OrderProgressed
 
 
 class Start(_Message):
@@ -141,6 +148,20 @@ class Recovered(_Message):
     order: orders.RecoverPrint
 
 
+class Upload(_Message):
+    """orders.UploadFile."""
+
+    type: Literal["upload"] = "upload"
+    order: orders.UploadFile
+
+
+class UploadAborted(_Message):
+    """orders.AbortUpload."""
+
+    type: Literal["abort_upload"] = "abort_upload"
+    order: orders.AbortUpload
+
+
 class Acknowledged(_Message):
     """orders.Acknowledge."""
 
@@ -173,9 +194,11 @@ OrderMessage = (
     | PromptAnswered
     | Cooled
     | Recovered
+    | Upload
+    | UploadAborted
     | Acknowledged
 )
-Message = Hello | Snapshot | Observed | Answered | OrderMessage | Drain | Bye
+Message = Hello | Snapshot | Observed | Progressed | Answered | OrderMessage | Drain | Bye
 
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
@@ -203,6 +226,10 @@ def order_message(order: orders.Order) -> OrderMessage:
             return Cooled(order=order)
         case orders.AnswerPrompt():
             return PromptAnswered(order=order)
+        case orders.UploadFile():
+            return Upload(order=order)
+        case orders.AbortUpload():
+            return UploadAborted(order=order)
         case orders.Acknowledge():
             return Acknowledged(order=order)
         case orders.Tell():

@@ -1,7 +1,8 @@
 """What the streamer still has to tell one gateway; bounded however slow that gateway reads.
 
-A snapshot replaces the former one of the same printer, so at most one a printer waits. Answers are all kept;
-a gateway that lets MAX_ANSWERS of them pile up is beyond help and loses its connection (it then reads where
+A snapshot replaces the former one of the same printer, so at most one a printer waits. Word of an order's
+progress replaces the former one of the same order, and goes before the order's answer. Answers are all kept; a
+gateway that lets MAX_ANSWERS of them pile up is beyond help and loses its connection (it then reads where
 things stand by attaching again).
 
 Progress goes out at most PROGRESS_PER_SECOND times a second and printer, everything else at once: between two
@@ -14,8 +15,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from gateway.domain.observations import OrderAnswered, PrinterObserved, PrintReport
-from gateway.streamer.messages import Answered, Message, Observed, Snapshot
+from gateway.domain.observations import OrderAnswered, OrderProgressed, PrinterObserved, PrintReport
+from gateway.streamer.messages import Answered, Message, Observed, Progressed, Snapshot
 
 #: Messages a second and printer that tell nothing but progress and temperatures: what a person can follow.
 PROGRESS_PER_SECOND = 2
@@ -37,6 +38,7 @@ class Outbox:
         self._now = now
         self._wants_everything = True  # the first thing a gateway hears
         self._answers: deque[OrderAnswered] = deque()
+        self._progress: dict[str, OrderProgressed] = {}  # order -> the newest word of it
         self._changed: dict[str, PrinterObserved] = {}
         self._told: dict[str, tuple[float, PrinterObserved]] = {}  # when, what
         self._filled = asyncio.Event()
@@ -61,6 +63,11 @@ class Outbox:
         self._answers.append(answer)
         self._filled.set()
 
+    def put_progress(self, progress: OrderProgressed) -> None:
+        """How far an order has come; bounded by the orders that a host has unanswered."""
+        self._progress[progress.order_id] = progress
+        self._filled.set()
+
     def take_answers(self) -> list[OrderAnswered]:
         """The answers not yet sent, for a connection that is about to end."""
         answers = list(self._answers)
@@ -72,6 +79,8 @@ class Outbox:
         while True:
             if self._wants_everything:
                 return self._all()
+            if self._progress:
+                return Progressed(progress=self._progress.pop(next(iter(self._progress))))
             if self._answers:
                 return Answered(answer=self._answers.popleft())
             now = self._now()

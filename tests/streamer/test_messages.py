@@ -15,12 +15,13 @@ from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import (
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintReport,
     Prompt,
 )
-from gateway.domain.orders import Adjust, AnswerPrompt, Order, SendGcode, StartPrint, Tell
+from gateway.domain.orders import Adjust, AnswerPrompt, Order, SendGcode, StartPrint, Tell, UploadFile
 from gateway.streamer import messages
 from gateway.streamer.host import MAX_PRINTERS
 from gateway.streamer.hosted import MAX_ENDED
@@ -33,6 +34,7 @@ from gateway.streamer.messages import (
     Drain,
     Hello,
     Observed,
+    Progressed,
     Snapshot,
     decode,
     encode,
@@ -54,7 +56,7 @@ def strategy_for(kind: type) -> st.SearchStrategy[Any]:
         kind,
         **{name: ANY_TEXT for name, annotation in kind.__annotations__.items() if annotation == "str"},
         **({"lines": st.lists(ANY_TEXT, max_size=5).map(tuple)} if kind is SendGcode else {}),
-        **({"size": st.integers(0, 2**63)} if kind is StartPrint else {}),
+        **({"size": st.integers(0, 2**63)} if kind in (StartPrint, UploadFile) else {}),
         **({"change": ADJUSTMENTS} if kind is Adjust else {}),
         **({"prompt": st.integers(), "choice": st.integers()} if kind is AnswerPrompt else {}),
     )
@@ -113,6 +115,14 @@ def test_every_answer_comes_back(answer: OrderAnswered) -> None:
     again = decode(encode(Answered(answer=answer)))
     assert again == Answered(answer=answer)
     assert isinstance(again.answer.result, OrderResult)  # type: ignore[union-attr]
+
+
+@given(ANY_TEXT, ANY_TEXT, st.none() | NUMBERS, st.dictionaries(ANY_TEXT, ANY_TEXT | st.integers()))
+def test_progress_comes_back(
+    printer: str, order_id: str, progress: float | None, answer: dict[str, object]
+) -> None:
+    said = OrderProgressed(printer, order_id, progress, answer)
+    assert decode(encode(Progressed(progress=said))) == Progressed(progress=said)
 
 
 @given(st.lists(PRINTERS, max_size=3).map(tuple))

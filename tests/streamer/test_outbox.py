@@ -13,12 +13,13 @@ from gateway.domain.observations import (
     Activity,
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintPhase,
     PrintReport,
 )
-from gateway.streamer.messages import Answered, Observed, Snapshot
+from gateway.streamer.messages import Answered, Observed, Progressed, Snapshot
 from gateway.streamer.outbox import MAX_ANSWERS, Outbox, OutboxFull, is_news
 from tests.streamer.fakes import settle, virtually
 
@@ -123,6 +124,23 @@ def test_a_slow_gateway_finds_one_snapshot_a_printer_and_every_answer() -> None:
         await asyncio.sleep(10)
         assert not rest.done()
         rest.cancel()
+
+    virtually(story())
+
+
+def test_of_an_orders_progress_only_the_newest_waits_and_it_goes_before_the_answer() -> None:
+    async def story() -> None:
+        outbox = new_outbox()
+        await outbox.next()
+        outbox.put_progress(OrderProgressed("mk3", "o1", 0.1, {"sent": 10}))
+        outbox.put_progress(OrderProgressed("mk3", "o2", 0.5, {"sent": 5}))
+        outbox.put_answer(answer(1))
+        outbox.put_progress(OrderProgressed("mk3", "o1", 0.2, {"sent": 20}))
+        assert [await outbox.next() for _ in range(3)] == [
+            Progressed(progress=OrderProgressed("mk3", "o1", 0.2, {"sent": 20})),
+            Progressed(progress=OrderProgressed("mk3", "o2", 0.5, {"sent": 5})),
+            Answered(answer=answer(1)),
+        ]
 
     virtually(story())
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.domain.observations import Activity, OrderResult
 from gateway.domain.orders import (
+    AbortUpload,
     Acknowledge,
     Adjust,
     AnswerPrompt,
@@ -29,6 +30,7 @@ from gateway.domain.orders import (
     SendGcode,
     StartPrint,
     Tell,
+    UploadFile,
 )
 from gateway.drivers.forge.asked import ACK_SECONDS, Asked
 from gateway.drivers.forge.caller import NOT_CALLED, NOT_LISTENING, OVER, PROOF_SECONDS, SILENT, Caller
@@ -46,6 +48,8 @@ _CANNOT: Final[Mapping[type, str]] = {
     Adjust: "a printer that calls in cannot be adjusted from here: use its own panel",
     HeatersOff: "a printer that calls in controls its heaters by itself: use its own panel, or switch it off",
     RecoverPrint: "a printer that calls in cannot go on in the middle of its file: print it anew",
+    UploadFile: "a printer that calls in fetches its files itself when a print starts: submit the job to it",
+    AbortUpload: "nothing is uploaded to a printer that calls in: it fetches its files itself",
     AnswerPrompt: "a printer that calls in asks its questions on its own panel only",
 }
 _WORDS: Final[Mapping[type, str]] = {PausePrint: "pause", ResumePrint: "resume", CancelPrint: "cancel"}
