@@ -19,7 +19,7 @@ import fcntl
 import os
 import queue
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +32,7 @@ from sqlalchemy.pool import NullPool
 
 from gateway.engine.ports import StoreUnavailable
 from gateway.store.columns import to_json
+from gateway.store.kept import Kept
 from gateway.store.reading import Reads
 from gateway.store.trouble import RowRefused, explained, explained_os
 
@@ -154,6 +155,8 @@ class Database:
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._plain_reads = Reads(self._read_threads, READERS, self._read_plain)
+        self._commits = 0  # of the writer; raised by its thread alone
+        self._kept = Kept()
 
     async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run a unit in a writing transaction and give its answer once it is committed.
@@ -173,6 +176,25 @@ class Database:
         """As `read`, on the driver's own connection: for what runs often."""
         return await self._plain_reads.run(unit)
 
+    async def read_kept(
+        self, key: Hashable, unit: Callable[[sqlite3.Connection], T], rows: Callable[[T], int]
+    ) -> T:
+        """As `read_plain`; kept until the next commit, and then given again without reading (`store.kept`).
+
+        `key` says what is read and for whom, `rows` how many there are in an answer.
+        """
+        known = self._kept.find(key, self._commits)
+        if known is not None:
+            found: T = known[0]
+            return found
+
+        def noted(driver: sqlite3.Connection) -> tuple[int, T]:
+            return self._commits, unit(driver)  # the snapshot begins with the unit's first SELECT
+
+        seen, found = await self._plain_reads.run(noted)
+        self._kept.keep(key, found, rows(found), seen)
+        return found
+
     def close(self) -> None:
         """Wait for the units under way and close. Idempotent."""
         self._write_thread.shutdown()
@@ -185,6 +207,7 @@ class Database:
         try:
             return self._transact(self._writer, unit)
         finally:
+            self._commits += 1  # also where it failed: how far a failed commit came is not always known
             if not durable:
                 self._synchronous("FULL")
 

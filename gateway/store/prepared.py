@@ -30,6 +30,11 @@ class Prepared:
     parameters: tuple[str, ...]
     constants: Mapping[str, Any]
 
+    def key(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Stands for what is read with these values (`store.kept`)."""
+        known = {**self.constants, **values}
+        return (self.text, *(known[name] for name in self.parameters))
+
     def rows(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run it in the transaction that is open; columns come as the database has them."""
         known = {**self.constants, **values}

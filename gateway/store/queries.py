@@ -30,6 +30,8 @@ from gateway.store.schema import attempt, event, file, job, job_total, printer_c
 
 #: Statements of lists kept ready, 5 KB each: apps ask for a handful of combinations of statuses.
 _LISTS_READY: Final = 128
+#: Rows of a page that is worth keeping: longer ones are pieces of a list that is read once.
+_KEPT_PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,6 @@ class Queries:
         `limit=None` reads all their rows into memory; who may ask for that is for the caller to say.
         """
         wanted = JobFilter(member_id, printer_id, organization_id, statuses, from_work_id)
-
         values = wanted.owner_values() | {"limit": limit, "offset": offset}
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
@@ -179,7 +180,9 @@ class Queries:
             jobs = _Page(page) if len(page) > _LONG else tuple(map(rows.job_from, page))
             return JobPage(jobs, counted.rows(driver, values)[0][0])
 
-        return await self._database.read_plain(unit)
+        if limit is None or limit > _KEPT_PAGE:
+            return await self._database.read_plain(unit)
+        return await self._database.read_kept(listed.key(values), unit, lambda page: len(page.jobs))
 
     async def job(self, job_id: str) -> Job | None:
         """One job by its public id."""
