@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.schedule import Macro, MissedRuns, ScheduleType
 
 
@@ -90,6 +91,7 @@ class RunSchedule:
     app_id: str | None = None
     arguments: str | None = None
     macro: Macro | None = None  # with the arguments in it; None: the schedule's own
+    idempotency: Idempotency | None = None  # answers with the action's public id
 
 
 @dataclass(frozen=True, slots=True)
