@@ -48,7 +48,9 @@ from gateway.store.queries import Queries
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
+from gateway.tasks.cron import CronTimes
 from gateway.tasks.fetching import Fetcher
+from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import WebClient
 
 #: Seconds that the issuer gets for an answer while a request waits, and bytes that its keys may have.
@@ -172,6 +174,9 @@ class Gateway:
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, clock),
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, clock),
             call_ins=self.call_ins.driver,
+            cron=CronTimes(),
+            run_plans=RunPlans(),
+            result_link=lambda task: None,
             sign_in=SignIn(clock),
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,

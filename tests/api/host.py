@@ -49,6 +49,8 @@ from gateway.store.files import Files
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
+from gateway.tasks.cron import CronTimes
+from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import refusal_of
 from tests.support.databases import empty_database
 from tests.support.stand import (
@@ -142,6 +144,7 @@ class Host:
             outbox=self.outbox, signer=signer,
             url_refusal=partial(refusal_of, is_private_allowed=self.private_addresses),
             printable_link=link, call_ins=self.call_ins.driver,
+            cron=CronTimes(), run_plans=RunPlans(), result_link=lambda task: None,
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, self.clock),
             inspect_printable=look_at_printable,
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,

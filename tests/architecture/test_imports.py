@@ -44,7 +44,9 @@ ROOMS = {
     "gateway.store": Room(("gateway.domain", "gateway.engine.ports"), ("sqlalchemy", "alembic")),
     "gateway.engine": Room(("gateway.domain",)),
     "gateway.auth": Room(("gateway.domain",), ("oauthlib", "joserfc")),
-    "gateway.tasks": Room(("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.transport")),
+    "gateway.tasks": Room(
+        ("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.transport"), ("cronsim",)
+    ),
     "gateway.publish": Room(("gateway.domain", "gateway.transport", "gateway.engine.ports")),
     "gateway.api.http": Room(
         ("gateway.domain", "gateway.engine", "gateway.auth"),

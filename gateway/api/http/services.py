@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,7 +16,9 @@ from gateway.auth.issuer import Issuer
 from gateway.auth.signing import UrlSigner
 from gateway.domain.commands import Command, PrinterCommand
 from gateway.domain.job import Job
+from gateway.domain.schedule import Macro, ScheduleType
 from gateway.domain.state import State
+from gateway.domain.task import Task
 from gateway.engine.ports import CallInPort, Clock, Files, IdSource, Outbox, Queries, Subscription
 
 
@@ -126,6 +129,20 @@ class PrinterDatabase(Protocol):
         """Whether this is the id of a kind of printers, in any spelling of its letters."""
 
 
+class CronReader(Protocol):
+    """When cron expressions are due (`tasks.cron`)."""
+
+    def next_after(self, expression: str, timezone: str, after: datetime) -> datetime | None:
+        """The first due time behind `after`, in UTC; None: never. Raises ValueError with words for people."""
+
+
+class RunPlans(Protocol):
+    """What runs of schedules send (`tasks.run_plans`)."""
+
+    def macro(self, type: ScheduleType, params: Mapping[str, Any], arguments: str | None) -> Macro | None:
+        """The lines of a run; None: none, or they want arguments. Raises ValueError with words for people."""
+
+
 #: Path of a file -> its metadata; blocking; raises FileRejected.
 Inspect = Callable[[str], Mapping[str, Any]]
 #: (path, sha256, bytes accepted, layer or None, firmware's name or None) -> the plan; blocking; raises
@@ -154,6 +171,9 @@ class Services:
     code_attempts: AttemptLimit  # by member: registration codes have six letters
     contact_attempts: AttemptLimit  # by address: printers that call for the first time
     call_ins: CallInPort  # what printers post
+    cron: CronReader
+    run_plans: RunPlans
+    result_link: Callable[[Task], str | None]  # of a task that has a file: where it is read without a key
     sign_in: SignIn
     public_url: str
     max_upload_bytes: int

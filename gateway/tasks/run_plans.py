@@ -1,0 +1,172 @@
+"""What a run of a schedule sends: the lines of each type, its arguments filled in, and what they would do.
+
+    GcodeMacroJob   {"gcode": [lines]}              `{1}`..`{9}` stand for the run's arguments
+    MaintenanceJob  {"note": str, "gcode": [lines]} lines are optional; the note is for people
+    CalibrationJob  {"procedure": name, "target": degrees Celsius}
+    HistoryExportJob {filters}                      sends nothing
+
+Lines meet a printer that nobody may be looking at: what prints from its card, waits for a person, writes
+firmware or acts past the queue is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gateway.domain.adjustment import CELSIUS_MAX
+from gateway.domain.schedule import Macro, ScheduleType
+from gateway.gcode.footprint import footprint, parsed
+from gateway.gcode.lines import printable
+from gateway.gcode.macros import check
+
+#: Lines of one run: what a driver takes as a macro.
+MACRO_LINES_MAX: Final = 256
+#: Arguments of one run: `{1}` to `{9}`. Characters of all of them together (Cloud 66's `job_args`).
+ARGUMENTS_MAX: Final = 9
+ARGUMENTS_CHARS_MAX: Final = 255
+#: Degrees Celsius of a PID tuning when its schedule does not say: PLA's, as in the examples of Marlin's M303.
+PID_HOTEND, PID_BED = 200, 60
+#: Cycles of a PID tuning: Marlin's guide asks for eight or more.
+PID_CYCLES: Final = 8
+
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
+_NUMBER: Final = re.compile(r"[1-9]")
+#: What a macro must not do while nobody looks, and why.
+_NOT_ALONE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("M0", "M1", "M226", "M600"), "waits for a person at the machine"),
+    **dict.fromkeys(("M23", "M24", "M32", "M928"), "starts or writes a print on the printer's card"),
+    **dict.fromkeys(("M28", "M29", "M30"), "writes to the printer's card"),
+    **dict.fromkeys(("M81", "M80"), "switches the printer's power"),
+    "M25": "pauses a print on the printer's card",
+    "M997": "writes the printer's firmware",
+    "M999": "restarts a printer that stopped itself: a person must look first",
+}
+#: Name -> lines. Sources: Marlin's G28 (home), G29 (bed levelling, behind a G28) and M303 (PID autotune, `U1`
+#: uses the values until the next reset; `E-1` is the bed).
+_PROCEDURES: Final[Mapping[str, tuple[str, ...]]] = {
+    "home": ("G28",),
+    "bed-level": ("G28", "G29"),
+    "pid-hotend": (f"M303 E0 S{{target}} C{PID_CYCLES} U1",),
+    "pid-bed": (f"M303 E-1 S{{target}} C{PID_CYCLES} U1",),
+}
+_TARGETS: Final = {"pid-hotend": PID_HOTEND, "pid-bed": PID_BED}
+
+
+class RunPlans:
+    """The macro of a run; `Services.run_plans`."""
+
+    def macro(self, type: ScheduleType, params: Mapping[str, Any], arguments: str | None) -> Macro | None:
+        """The lines of a run, ready to send, and what they would do.
+
+        None: it sends nothing, or its lines want arguments and none are given. Raises ValueError with words
+        for people: what cannot be sent, arguments that do not fit.
+        """
+        given = split_arguments(arguments)
+        if type is ScheduleType.HISTORY_EXPORT:
+            lines: tuple[str, ...] = ()
+        elif type is ScheduleType.CALIBRATION:
+            lines = _procedure(params)
+        else:
+            lines = _own_lines(type, params)
+        wanted = _checked(lines)
+        if given is None and wanted:
+            return None
+        _fit(wanted, given or ())
+        filled = tuple(_filled(number, line, given or ()) for number, line in enumerate(lines, 1))
+        if not filled:
+            return None
+        found = footprint(filled)
+        _check_heat(found.hotend, found.bed)
+        return Macro(filled, found.moves, found.prints, found.hotend, found.bed)
+
+
+def split_arguments(arguments: str | None) -> tuple[str, ...] | None:
+    """Positional arguments, split at blanks; None: none are given. Raises ValueError."""
+    if arguments is None:
+        return None
+    if len(arguments) > ARGUMENTS_CHARS_MAX:
+        raise ValueError(f"arguments have {len(arguments)} characters, {ARGUMENTS_CHARS_MAX} are taken")
+    for char in arguments:
+        if char in ";*":
+            raise ValueError(f"arguments must not hold `{char}`: it would end the line of G-code")
+        if not (char.isascii() and char.isprintable()):
+            raise ValueError("arguments must be printable ASCII characters in one line")
+    return tuple(arguments.split())
+
+
+def _own_lines(type: ScheduleType, params: Mapping[str, Any]) -> tuple[str, ...]:
+    lines = params.get("gcode") or ()
+    if isinstance(lines, str) or not isinstance(lines, Sequence):
+        raise ValueError("gcode must be a list of lines")
+    if any(not isinstance(line, str) for line in lines):
+        raise ValueError("gcode must be a list of lines, each of them text")
+    if not lines and type is ScheduleType.GCODE_MACRO:
+        raise ValueError("gcode is empty: give the lines to send")
+    if len(lines) > MACRO_LINES_MAX:
+        raise ValueError(
+            f"gcode has {len(lines)} lines, {MACRO_LINES_MAX} are taken; print them as a file instead"
+        )
+    return tuple(line.strip() for line in lines)
+
+
+def _procedure(params: Mapping[str, Any]) -> tuple[str, ...]:
+    name, target = params.get("procedure"), params.get("target")
+    lines = _PROCEDURES.get(name) if isinstance(name, str) else None
+    if lines is None:
+        raise ValueError(f"procedure must be one of {', '.join(_PROCEDURES)}")
+    if name not in _TARGETS:
+        if target is not None:
+            raise ValueError(f"procedure {name} takes no target")
+        return lines
+    target = _TARGETS[name] if target is None else target
+    if isinstance(target, bool) or not isinstance(target, int | float) or not 1 <= target <= CELSIUS_MAX:
+        raise ValueError(f"target must be degrees Celsius from 1 to {CELSIUS_MAX}")
+    return tuple(line.replace("{target}", f"{target:g}") for line in lines)
+
+
+def _checked(lines: Sequence[str]) -> frozenset[int]:
+    """The numbers of the arguments that the lines want; raises ValueError for what is no such place."""
+    wanted: set[int] = set()
+    for number, line in enumerate(lines, 1):
+        for name in _PLACE.findall(line):
+            if not _NUMBER.fullmatch(name):
+                raise ValueError(f"line {number}: {{{name}}} is no argument; they are {{1}} to {{9}}")
+            wanted.add(int(name))
+        _refuse(number, _PLACE.sub("1", line))
+    return frozenset(wanted)
+
+
+def _fit(wanted: frozenset[int], given: Sequence[str]) -> None:
+    most = max(wanted, default=0)
+    if len(given) == most:
+        return
+    count = f"{len(given)} argument{'' if len(given) == 1 else 's'}"
+    raise ValueError(f"{count} given, the macro takes {most}" if most else f"{count} given, it takes none")
+
+
+def _filled(number: int, line: str, given: Sequence[str]) -> str:
+    text = _PLACE.sub(lambda place: given[int(place[1]) - 1], line)
+    if text != line:
+        _refuse(number, text)
+    return text
+
+
+def _refuse(number: int, line: str) -> None:
+    """Raise ValueError when this line cannot be sent by a schedule."""
+    if "{" in line or "}" in line:
+        raise ValueError(f"line {number}: braces are for arguments, {{1}} to {{9}}")
+    problem = check(line)
+    if problem is None:
+        word, _ = parsed(printable(line.encode()))
+        reason = _NOT_ALONE.get(word)
+        problem = f"{word} {reason}" if reason is not None else None
+    if problem is not None:
+        raise ValueError(f"line {number}: {problem}")
+
+
+def _check_heat(hotend: float, bed: float) -> None:
+    for what, target in (("hotend", hotend), ("bed", bed)):
+        if target > CELSIUS_MAX:
+            raise ValueError(f"{what} target {target:g} °C is a mistake for any printer")
