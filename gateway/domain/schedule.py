@@ -23,6 +23,8 @@ from typing import Any, Final
 
 #: How long a run waits for idle printers: a long print, and the night behind it.
 RUN_WAITS: Final = timedelta(hours=24)
+#: Refusals of one step before it fails instead of waiting again.
+STEP_REFUSALS: Final = 3
 #: Schedules of one organization, stacks of one: what people keep apart by name.
 SCHEDULES_KEPT: Final = 500
 STACKS_KEPT: Final = 100
@@ -134,6 +136,7 @@ class Step:
     state: RunState = RunState.WAITING
     message: str | None = None
     command_id: str | None = None  # task id of the command that carries it out
+    refusals: int = 0  # by the printer's driver, provably before anything was sent
 
 
 @dataclass(frozen=True, slots=True)

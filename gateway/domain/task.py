@@ -118,7 +118,8 @@ class Task:
     is_paused: bool = False
     begins_at: datetime | None = None  # not before; None: at once
     retry_at: datetime | None = None  # not before, because a try failed
-    tries: int = 0  # begun so far
+    tries: int = 0  # begun so far: the number of the newest one
+    given_up: int = 0  # of them, because somebody paused it: they count for nothing
     started_at: datetime | None = None  # of the first try
     ended_at: datetime | None = None
     updated_at: datetime | None = None  # of the last committed change
@@ -148,6 +149,16 @@ class Task:
     def not_before(self) -> datetime | None:
         """When it may begin; None: at once."""
         return max((at for at in (self.begins_at, self.retry_at) if at is not None), default=None)
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether another try is left when this one fails."""
+        return self.tries - self.given_up < TRIES
+
+    def retry_wait(self) -> timedelta:
+        """How long it waits behind a try that failed."""
+        doubled = max(0, self.tries - self.given_up - 1)
+        return min(RETRY_FIRST * 2**doubled, RETRY_LAST)
 
     def is_due(self, now: datetime) -> bool:
         """Whether it may begin now."""
