@@ -9,12 +9,11 @@ import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from typing import Any, Self
 
 import aiohttp
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from gateway.client.answers import many, one, segment
 from gateway.client.calls import ANSWER_WITHIN, BROKEN, Address, Calls, Sleep, explain, refuse
 from gateway.client.errors import GatewayUnreachable, Refused
 from gateway.client.models import (
@@ -43,8 +42,6 @@ RECONNECT_AFTER = (0.25, 5.0)
 #: An upload may take as long as it moves.
 UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN, sock_read=ANSWER_WITHIN)
 
-M = TypeVar("M", bound=BaseModel)
-
 
 class Opened:
     """The event stream is (again) connected: what is known should be read anew."""
@@ -71,11 +68,11 @@ class GatewayClient:
 
     async def printers(self) -> tuple[Printer, ...]:
         """All printers one may see."""
-        return _many(Printer, (await self._call("GET", "/printers")), "printers")
+        return many(Printer, (await self._call("GET", "/printers")), "printers")
 
     async def printer(self, name_or_id: str) -> Printer:
         """One printer."""
-        return _one(Printer, await self._call("GET", f"/printers/{_segment(name_or_id)}"))
+        return one(Printer, await self._call("GET", f"/printers/{segment(name_or_id)}"))
 
     async def set_plate(self, printer_id: int, plate: str) -> None:
         """Confirm the plate `clear`, or say that it is `occupied`."""
@@ -83,25 +80,25 @@ class GatewayClient:
 
     async def adjust(self, printer_id: int, change: Mapping[str, float]) -> Answer:
         """Change speed, flow, fan, hotend, bed, z_step: accepted, not yet done."""
-        return _one(Answer, await self._call("POST", f"/printers/{printer_id}/adjust", json=dict(change)))
+        return one(Answer, await self._call("POST", f"/printers/{printer_id}/adjust", json=dict(change)))
 
     async def answer(self, printer_id: int, choice: int) -> Answer:
         """Press a button of the question that the printer asks."""
-        return _one(
+        return one(
             Answer, await self._call("POST", f"/printers/{printer_id}/prompt", json={"choice": choice})
         )
 
     async def task(self, task_id: str) -> Answer:
         """What became of an order."""
-        return _one(Answer, await self._call("GET", f"/commands/{_segment(task_id)}"))
+        return one(Answer, await self._call("GET", f"/commands/{segment(task_id)}"))
 
     async def stop(self, printer_id: int) -> Answer:
         """Emergency stop."""
-        return _one(Answer, await self._call("POST", f"/printers/{printer_id}/stop"))
+        return one(Answer, await self._call("POST", f"/printers/{printer_id}/stop"))
 
     async def printer_members(self, printer_id: int) -> tuple[PrinterMember, ...]:
         """The owner and the members of a printer."""
-        return _many(PrinterMember, await self._call("GET", f"/printers/{printer_id}/members"), "members")
+        return many(PrinterMember, await self._call("GET", f"/printers/{printer_id}/members"), "members")
 
     async def set_printer_role(
         self,
@@ -113,17 +110,17 @@ class GatewayClient:
     ) -> PrinterMember:
         """What a member of a printer may do, by id or name; None leaves it as it is."""
         rights = {"is_printer_scoped": is_printer_scoped, "is_job_scoped": is_job_scoped}
-        path = f"/printers/{printer_id}/members/{_segment(member)}"
-        return _one(PrinterMember, await self._call("PUT", path, json=rights))
+        path = f"/printers/{printer_id}/members/{segment(member)}"
+        return one(PrinterMember, await self._call("PUT", path, json=rights))
 
     async def register_printer(self, code: str, name: str | None = None, owner: str | None = None) -> Printer:
         """Register the printer that shows this code, for oneself or for another member."""
         asked = {"code": code, "name": name, "owner": owner}
-        return _one(Printer, await self._call("POST", "/printers", json=asked))
+        return one(Printer, await self._call("POST", "/printers", json=asked))
 
     async def printer_code(self, printer_id: int, email: str | None = None) -> PrinterCode:
         """A code for one more member."""
-        return _one(
+        return one(
             PrinterCode, await self._call("POST", f"/printers/{printer_id}/codes", json={"email": email})
         )
 
@@ -152,7 +149,7 @@ class GatewayClient:
                     timeout=UPLOAD_TIMEOUT,
                 )
 
-        return _one(StoredFile, await self._calls.create(attempt))
+        return one(StoredFile, await self._calls.create(attempt))
 
     async def submit(
         self,
@@ -174,7 +171,7 @@ class GatewayClient:
         async def attempt() -> Any:
             return await self._call("POST", "/jobs", json=wanted, headers={"Idempotency-Key": key})
 
-        return _one(Job, await self._calls.create(attempt))
+        return one(Job, await self._calls.create(attempt))
 
     async def jobs(
         self,
@@ -188,41 +185,41 @@ class GatewayClient:
         """A page of jobs, oldest first."""
         asked = {"status": status, "printer": printer, "scope": scope, "limit": limit, "offset": offset}
         params = {name: str(value) for name, value in asked.items() if value is not None}
-        return _one(JobPage, await self._call("GET", "/jobs", params=params))
+        return one(JobPage, await self._call("GET", "/jobs", params=params))
 
     async def job(self, job_id: str) -> Job:
         """One job by its id."""
-        return _one(Job, await self._call("GET", f"/jobs/{_segment(job_id)}"))
+        return one(Job, await self._call("GET", f"/jobs/{segment(job_id)}"))
 
     async def command(self, job_id: str, verb: str) -> Answer:
         """`pause`, `resume` or `cancel` a job: accepted, not yet done."""
-        return _one(Answer, await self._call("POST", f"/jobs/{_segment(job_id)}/{verb}"))
+        return one(Answer, await self._call("POST", f"/jobs/{segment(job_id)}/{verb}"))
 
     async def start(self, job_id: str, printer: str | None = None) -> Job:
         """Start a waiting job now."""
         wanted = {} if printer is None else {"printer": printer}
-        return _one(Job, await self._call("POST", f"/jobs/{_segment(job_id)}/start", json=wanted))
+        return one(Job, await self._call("POST", f"/jobs/{segment(job_id)}/start", json=wanted))
 
     async def resolve(self, job_id: str, outcome: str) -> None:
         """Say how a held job ended, after a look at the machine."""
-        await self._call("POST", f"/jobs/{_segment(job_id)}/resolve", json={"outcome": outcome})
+        await self._call("POST", f"/jobs/{segment(job_id)}/resolve", json={"outcome": outcome})
 
     async def recovery(self, job_id: str, layer: int | None = None) -> RecoveryPlan:
         """What recovering a held print would do; nothing is done."""
         params = {} if layer is None else {"layer": str(layer)}
-        path = f"/jobs/{_segment(job_id)}/recovery"
-        return _one(RecoveryPlan, await self._call("GET", path, params=params))
+        path = f"/jobs/{segment(job_id)}/recovery"
+        return one(RecoveryPlan, await self._call("GET", path, params=params))
 
     async def recover(self, job_id: str, plan: str, layer: int | None = None) -> Answer:
         """Go on with a held print as that plan says."""
         body = {"plan": plan, "layer": layer}
-        return _one(Answer, await self._call("POST", f"/jobs/{_segment(job_id)}/recover", json=body))
+        return one(Answer, await self._call("POST", f"/jobs/{segment(job_id)}/recover", json=body))
 
     # members and keys
 
     async def members(self) -> tuple[Member, ...]:
         """All members."""
-        return _many(Member, await self._call("GET", "/members"), "members")
+        return many(Member, await self._call("GET", "/members"), "members")
 
     async def add_member(
         self, name: str, email: str | None = None, organization: str | None = None
@@ -231,38 +228,38 @@ class GatewayClient:
         wanted = {"name": name, "email": email}
         if organization is not None:
             wanted["organization"] = organization
-        return _one(Member, await self._call("POST", "/members", json=wanted))
+        return one(Member, await self._call("POST", "/members", json=wanted))
 
     async def organizations(self) -> tuple[Organization, ...]:
         """All organizations."""
-        return _many(Organization, await self._call("GET", "/organizations"), "organizations")
+        return many(Organization, await self._call("GET", "/organizations"), "organizations")
 
     async def add_organization(self, name: str) -> Organization:
         """A new organization."""
-        return _one(Organization, await self._call("POST", "/organizations", json={"name": name}))
+        return one(Organization, await self._call("POST", "/organizations", json={"name": name}))
 
     async def keys(self) -> tuple[Key, ...]:
         """All keys, without their tokens."""
-        return _many(Key, await self._call("GET", "/keys"), "keys")
+        return many(Key, await self._call("GET", "/keys"), "keys")
 
     async def create_key(self, member: str, name: str, scopes: Sequence[str]) -> Key:
         """A new key; its token is in this answer and nowhere else."""
         wanted = {"member": member, "name": name, "scopes": list(scopes)}
-        return _one(Key, await self._call("POST", "/keys", json=wanted))
+        return one(Key, await self._call("POST", "/keys", json=wanted))
 
     async def revoke_key(self, key_id: str) -> None:
         """The key stops working at once."""
-        await self._call("DELETE", f"/keys/{_segment(key_id)}")
+        await self._call("DELETE", f"/keys/{segment(key_id)}")
 
     async def set_password(self, member: str, password: str) -> None:
         """The password with which a member signs in to let apps act for it."""
-        await self._call("PUT", f"/members/{_segment(member)}/password", json={"password": password})
+        await self._call("PUT", f"/members/{segment(member)}/password", json={"password": password})
 
     # apps
 
     async def apps(self) -> tuple[App, ...]:
         """All apps one may know, without their secrets."""
-        return _many(App, await self._call("GET", "/apps"), "apps")
+        return many(App, await self._call("GET", "/apps"), "apps")
 
     async def create_app(
         self,
@@ -283,20 +280,20 @@ class GatewayClient:
             "public": public,
             "allow_implicit": implicit,
         }
-        return _one(App, await self._call("POST", "/apps", json=wanted))
+        return one(App, await self._call("POST", "/apps", json=wanted))
 
     async def revoke_app(self, app_id: str) -> None:
         """The app and all its tokens stop working at once."""
-        await self._call("DELETE", f"/apps/{_segment(app_id)}")
+        await self._call("DELETE", f"/apps/{segment(app_id)}")
 
     async def grants(self) -> tuple[Grant, ...]:
         """Which apps may act for whom."""
-        return _many(Grant, await self._call("GET", "/grants"), "grants")
+        return many(Grant, await self._call("GET", "/grants"), "grants")
 
     async def withdraw_grant(self, app_id: str, member: str | None = None) -> None:
         """An app may act for a member (None: oneself) no more."""
         params = {} if member is None else {"member": member}
-        await self._call("DELETE", f"/grants/{_segment(app_id)}", params=params)
+        await self._call("DELETE", f"/grants/{segment(app_id)}", params=params)
 
     # events
 
@@ -339,35 +336,9 @@ class GatewayClient:
             raise GatewayUnreachable(explain(self.address, error)) from error
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _one(model: type[M], body: Any) -> M:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise _strange(model, error) from error
-
-
-def _many(model: type[M], body: Any, key: str) -> tuple[M, ...]:
-    items = body.get(key) if isinstance(body, dict) else body
-    try:
-        return TypeAdapter(tuple[model, ...]).validate_python(items)  # type: ignore[valid-type]
-    except ValidationError as error:
-        raise _strange(model, error) from error
-
-
-def _strange(model: type[BaseModel], error: ValidationError) -> GatewayUnreachable:
-    field = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the whole"
-    return GatewayUnreachable(
-        f"the answer is no {model.__name__} of a Print Gateway ({field}); check the URL and both versions"
-    )
-
-
 def _event(kind: str, text: str) -> GatewayEvent:
     try:
         body = json.loads(text)
     except ValueError:
         body = {}
-    return _one(GatewayEvent, {"kind": kind, **(body if isinstance(body, dict) else {})})
+    return one(GatewayEvent, {"kind": kind, **(body if isinstance(body, dict) else {})})
