@@ -127,8 +127,12 @@ def _door(board: Board, _: Fault) -> None:
 def _card_out(board: Board, _: Fault) -> None:
     if board.card.printing or board.card.paused:
         board.card.abort_wanted = True
-    board.card.mounted = False
+    board.card.pull()
     board.say(replies.NO_CARD)
+
+
+def _card_full(board: Board, _: Fault) -> None:
+    board.card.room = 0
 
 
 def _reset(board: Board, _: Fault) -> None:
@@ -149,6 +153,7 @@ _MACHINE = {
     "filament-out": _filament_out,
     "door": _door,
     "sd-removed": _card_out,
+    "sd-full": _card_full,
     "reset": _reset,
     "halt": _halt,
     "silent": _silent,

@@ -117,6 +117,7 @@ KINDS: dict[str, Kind] = {
     "filament-out": _at("the filament ends: host action, and M600 where the build has it"),
     "door": _at("somebody opens the door: the machine waits for a click"),
     "sd-removed": _at("the card is taken out"),
+    "sd-full": _at("the card has no room left: nothing more can be written to it"),
     "panel-pause": _at("somebody pauses at the display"),
     "panel-resume": _at("somebody resumes at the display"),
     "panel-cancel": _at("somebody cancels at the display"),
@@ -353,6 +354,11 @@ def door() -> Fault:
 def sd_removed() -> Fault:
     """The card is taken out."""
     return fault_named("sd-removed")
+
+
+def sd_full() -> Fault:
+    """The card takes nothing more."""
+    return fault_named("sd-full")
 
 
 def planner_starved() -> Fault:

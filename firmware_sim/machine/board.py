@@ -228,7 +228,7 @@ class Board(CommandLoop):
         self.chimes.add_report("temperature", self.say_temperatures)
         self.chimes.add_report("card", self.say_card_status)
         self.chimes.add_report("position", lambda: self.say(self.position()))
-        self.card.close()
+        self.card.power_lost()
         self.card.abort_wanted = False
         self.forget_session()
 
@@ -260,7 +260,7 @@ class Board(CommandLoop):
         self._drop_commands()
         self.stop_motion()
         self.heaters_off()
-        self.card.close()
+        self.card.power_lost()
         self.chimes.silence()
         self._card_ok_at = math.inf
         if self.personality.has("kill_resets"):

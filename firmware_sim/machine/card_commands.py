@@ -29,8 +29,8 @@ def list_files(m: Machine, c: Command) -> None:
 
 def mount(m: Machine, _c: Command) -> None:
     """M21."""
-    m.card.mounted = True
-    m.say(replies.CARD_OK)
+    m.card.mounted = m.card.present
+    m.say(replies.CARD_OK if m.card.present else replies.CARD_FAILED)
 
 
 def release(m: Machine, _c: Command) -> None:
@@ -167,8 +167,9 @@ def begin_upload(m: Machine, c: Command) -> None:
         m.say(replies.open_failed(name))
         return
     m.say(f"echo:Now fresh file: {name}")
-    m.card.close()
-    m.card.saving = m.card.put(name, b"")
+    if not m.card.create(name):
+        m.say(replies.open_failed(name))
+        return
     m.say(f"Writing to file: {name}")
     m.notify(name, "\r")
 

@@ -20,10 +20,14 @@ HOME_FIRST = "Home XYZ First"
 
 CARD_OK = "echo:SD card ok"
 NO_CARD = "echo:No media"
+CARD_FAILED = "echo:No SD card"
+"""M21 with an empty slot; by its source (language.h, STR_SD_INIT_FAIL), not recorded."""
 FILES_BEGIN = "Begin file list"
 FILES_END = "End file list"
 FILE_SELECTED = "File selected"
 FILE_SAVED = "Done saving file."
+WRITE_FAILED = "Error:error writing to file"
+"""A line between M28 and M29 that the card does not take; by its source (language.h), not recorded."""
 FILE_PRINTED = "Done printing file"
 
 

@@ -1,7 +1,13 @@
-"""The SD card: names as Marlin lists them, one open file, printing from it, writing to it."""
+"""The SD card: names as Marlin lists them, one open file, printing from it, writing to it.
+
+`saving` is the firmware's flag, not the file: only M29 and a reset take it back (cardreader.cpp, closefile).
+While it is set every line from the host is written instead of run, also when the file behind it is gone: the
+card was pulled, or somebody at the display opened another one. A line that cannot be written is lost.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -51,7 +57,12 @@ class Card:
         self.begun = False
         self.finished = False
         self.abort_wanted = False
-        self.saving: CardFile | None = None
+        self.saving = False
+        self.present = True
+        self.room = math.inf
+        """Bytes that can still be written."""
+        self._written: CardFile | None = None
+        self._buffer = bytearray()
         for name, content in (files or {}).items():
             self.put(name, content)
 
@@ -89,7 +100,34 @@ class Card:
         """Close whatever is open; printing is over."""
         self.opened, self.position = None, 0
         self.fetching = self.begun = self.finished = False
-        self.saving = None
+        if self._written is not None:
+            self._written.content = bytes(self._buffer)
+            self._written = None
+
+    def create(self, name: str) -> bool:
+        """M28: an empty file to write to; one of that name is emptied. False: no name that FAT has."""
+        self.close()
+        if not self.mounted or short_name(name, set()) != name.upper():
+            return False
+        self._written, self._buffer, self.saving = self.put(name, b""), bytearray(), True
+        return True
+
+    def saved(self) -> CardFile | None:
+        """M29: the file that was written, if it still could be."""
+        file = self._written
+        self.close()
+        self.saving = False
+        return file
+
+    def pull(self) -> None:
+        """Take the card out. The size of a file that is being written is not on it yet."""
+        self._written = None
+        self.mounted = self.present = False
+
+    def power_lost(self) -> None:
+        """The board starts again: what was written and not closed is an empty file."""
+        self._written, self.saving = None, False
+        self.close()
 
     @property
     def printing(self) -> bool:
@@ -115,10 +153,14 @@ class Card:
                 return line
         return None
 
-    def write(self, command: bytes) -> None:
-        """One line into the file M28 opened; the firmware ends lines with CR LF."""
-        if self.saving is not None:
-            self.saving.content += command + b"\r\n"
+    def write(self, command: bytes) -> bool:
+        """One line into the file M28 opened; the firmware ends lines with CR LF. False: it is lost."""
+        line = command + b"\r\n"
+        if self._written is None or len(line) > self.room:
+            return False
+        self._buffer += line
+        self.room -= len(line)
+        return True
 
     def remove(self, name: str) -> bool:
         """M30; False when there is no such file."""
@@ -126,6 +168,7 @@ class Card:
         if found is None:
             return False
         self.files.remove(found)
+        self.room += len(found.content)
         if found is self.opened:
             self.close()
         return True

@@ -1,8 +1,8 @@
 """What the streamer still has to tell one gateway; bounded however slow that gateway reads.
 
 A snapshot replaces the former one of the same printer, so at most one a printer waits. Word of an order's
-progress replaces the former one of the same order, and goes before the order's answer. Answers are all kept; a
-gateway that lets MAX_ANSWERS of them pile up is beyond help and loses its connection (it then reads where
+progress replaces the former one of the same order, and goes before the order's answer. Answers are all kept;
+a gateway that lets MAX_ANSWERS of them pile up is beyond help and loses its connection (it then reads where
 things stand by attaching again).
 
 Progress goes out at most PROGRESS_PER_SECOND times a second and printer, everything else at once: between two

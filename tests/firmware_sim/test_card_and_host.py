@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim import Board
+from firmware_sim.faults import catalogue
+from firmware_sim.faults.acts import strike
 from tests.firmware_sim.talk import Talk, frame
 
 SLOW = b"G28\n" + b"G1 X50 F3000\nG1 X0\n" * 10 + b"M400\nM118 E1 end\n"
@@ -273,7 +276,7 @@ def test_only_m29_may_come_without_a_number_during_an_upload(end: str, ends: boo
     talk = printer()
     talk.send("M28 up.gco\n")
     assert (talk.send(f"{end}\n")[0] == "Done saving file.") == ends
-    assert (talk.board.card.saving is None) == ends
+    assert talk.board.card.saving != ends
 
 
 def test_during_an_upload_an_order_for_the_emergency_parser_is_a_line_of_the_file() -> None:
@@ -289,11 +292,56 @@ def test_during_an_upload_an_order_for_the_emergency_parser_is_a_line_of_the_fil
     assert saved.content == b"M112\r\nM108\r\n"
 
 
-def test_an_upload_over_an_old_file_replaces_it_and_a_torn_one_stays_short() -> None:
+def test_an_upload_over_an_old_file_replaces_it_and_of_a_torn_one_the_name_is_left() -> None:
     talk = printer()
     talk.send("M28 A.GCO\n")
     talk.send(frame(1, "M117 only"))
     talk.board.reset(talk.now)
     talk.wait(5.0)
-    assert talk.send("M20\n")[1] == "A.GCO 11"
+    assert talk.send("M20\n")[1] == "A.GCO 0", "FAT learns the size of a file when it is closed"
     assert talk.send("M117 x\n") == ["ok"], "the upload is over"
+
+
+def saved(talk: Talk) -> list[tuple[str | None, str | None]]:
+    return [(entry.line, entry.effect) for entry in talk.ledger.events("sd_saved")]
+
+
+def test_the_ledger_tells_what_was_saved() -> None:
+    talk = printer()
+    talk.send("M28 up.gco\n" + frame(1, "G28") + "M29\n")
+    digest = hashlib.sha256(b"G28\r\n").hexdigest()
+    assert saved(talk) == [("UP.GCO", f"5 bytes, sha256 {digest}")]
+
+
+@pytest.mark.parametrize("fault", [catalogue.sd_full(), catalogue.sd_removed()])
+def test_a_line_that_the_card_does_not_take_is_lost_and_never_run(fault: catalogue.Fault) -> None:
+    talk = printer()
+    talk.send("M28 up.gco\n" + frame(1, "G28"))
+    strike(fault, talk.board, talk.board.faults)
+    assert talk.send(frame(2, "G28"))[-2:] == ["Error:error writing to file", "ok"]
+    assert talk.send("M29\n") == ["Done saving file.", "ok"], "it says so whatever became of the file"
+    assert talk.ledger.executed() == ["M28 up.gco", "M29"]
+    whole = 5 if fault.name == "sd-full" else 0
+    assert [file.content for file in talk.board.card.files if file.short == "UP.GCO"] == [b"G28\r\n"[:whole]]
+
+
+def test_somebody_who_opens_another_file_at_the_display_does_not_end_the_saving() -> None:
+    """cardreader.cpp: opening closes the file that is written, and leaves flag.saving to M29."""
+    talk = printer()
+    talk.send("M28 up.gco\n" + frame(1, "G28"))
+    talk.board.panel.start("A.GCO", talk.now)
+    assert "Error:error writing to file" in talk.send(frame(2, "G28"))
+    assert "Error:No Checksum with line number, Last Line: 2" in talk.send("M105\n")
+    assert "Done saving file." in talk.send("M29\n")
+    assert "G28" not in talk.ledger.executed(), "not the host's line, nor one of the card's file"
+
+
+def test_an_empty_slot_says_so() -> None:
+    talk = printer()
+    talk.board.card.pull()
+    assert talk.send("M21\n") == ["echo:No SD card", "ok"]
+    assert talk.send("M28 up.gco\n") == ["open failed, File: up.gco.", "ok"]
+
+
+def test_a_name_that_fat_does_not_have_cannot_be_written() -> None:
+    assert "open failed, File: calibration.gcode." in printer().send("M28 calibration.gcode\n")

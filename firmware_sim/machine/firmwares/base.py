@@ -11,6 +11,7 @@ A reset makes a new one: it keeps nothing over a reset.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ class Firmware(ABC):
     def begin(self, command: Command) -> Iterator[float] | None:
         """Run a command of the ring: answered at once, or resumed at the instants it yields."""
         loop = self.loop
-        if loop.card.saving is not None and command.source == "host":
+        if loop.card.saving and command.source in ("host", "sd"):
             self._write_to_card(command)
             return None
         handler = loop.handlers.get(command.code)
@@ -112,12 +113,17 @@ class Firmware(ABC):
     def _write_to_card(self, command: Command) -> None:
         loop, text = self.loop, command.text.encode("latin-1")
         if is_end_of_upload(text):
-            loop.card.close()
+            file = loop.card.saved()
             loop.say(replies.FILE_SAVED)
             loop.note_run(command)
-        else:
-            loop.card.write(text)
+            if file is not None:
+                effect = f"{len(file.content)} bytes, sha256 {hashlib.sha256(file.content).hexdigest()}"
+                loop.note("sd_saved", source="host", line=file.short, effect=effect)
+        elif loop.card.write(text):
             loop.note_run(command, "sd_write")
+        else:
+            loop.say(replies.WRITE_FAILED)
+            loop.note_run(command, "sd_write_failed")
 
     @abstractmethod
     def answer(self, command: Command) -> None:

@@ -45,7 +45,7 @@ class MarlinFirmware(Firmware):
         """The emergency parser, in builds with one. While a file is uploaded the orders are the file's."""
         if self._emergency is not None:
             for order in self._emergency.feed(data):
-                if self.loop.card.saving is None:
+                if not self.loop.card.saving:
                     self._obey(order)
         return data
 
@@ -77,7 +77,7 @@ class MarlinFirmware(Firmware):
         faults, numbers = self.loop.faults, self._numbers
         if faults.checks_nothing:
             return Accepted(line)
-        last, verdict = numbers.last, numbers.judge(line, saving=self.loop.card.saving is not None)
+        last, verdict = numbers.last, numbers.judge(line, saving=self.loop.card.saving)
         if faults.ignores_m110 and b"M110" in line:
             numbers.last = last
         return verdict
