@@ -28,7 +28,9 @@ KEY_ID_LENGTH = 12
 #: `secrets.token_bytes`, or a seeded source.
 Randomness = Callable[[int], bytes]
 
-_TOKEN = re.compile(r"gwk_([a-z2-7]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
+TOKEN_PREFIX = "gwk_"  # noqa: S105 - what a token begins with, not one
+
+_TOKEN = re.compile(rf"{TOKEN_PREFIX}([a-z2-7]{{12}})_[A-Za-z0-9_-]{{43}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def make_key(
     """A key for a member; `now` is aware UTC."""
     key_id = base64.b32encode(randomness(KEY_ID_BYTES)).decode("ascii").lower()[:KEY_ID_LENGTH]
     secret = base64.urlsafe_b64encode(randomness(SECRET_BYTES)).decode("ascii").rstrip("=")
-    token = f"gwk_{key_id}_{secret}"
+    token = f"{TOKEN_PREFIX}{key_id}_{secret}"
     return NewKey(token, Key(key_id, member_id, name, scopes, hash_of(token), now))
 
 

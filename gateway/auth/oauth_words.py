@@ -23,7 +23,10 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
     ),
     "unsupported_grant_type": "authorization_code, refresh_token and client_credentials are served.",
     "unsupported_response_type": "code is served, and token for apps that were registered for it.",
-    "invalid_scope": "The app may ask for data:read and data:write, as far as it was registered for them.",
+    "invalid_scope": (
+        "The app may ask for data:read, data:write, read_async_jobs and public, as far as it was registered "
+        "for them."
+    ),
 }
 
 

@@ -20,6 +20,7 @@ organizations = typer.Typer(no_args_is_help=True, help="Organizations: members t
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_SCOPES = ["data:read", "data:write"]
+APP_SCOPES = "data:read, data:write, read_async_jobs, public"
 
 
 @keys.command("create")
@@ -27,7 +28,7 @@ def create_key(
     context: typer.Context,
     member: Annotated[str, typer.Argument(help="Whose key.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
-    scope: Annotated[list[str] | None, typer.Option(help="data:read, data:write, admin; repeat it.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help=f"{APP_SCOPES}, admin; repeat it.")] = None,
     json: Json = False,
 ) -> None:
     """Make a key; its token is shown this once."""

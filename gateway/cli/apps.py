@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import show
-from gateway.cli.access import DEFAULT_SCOPES, Json
+from gateway.cli.access import APP_SCOPES, DEFAULT_SCOPES, Json
 from gateway.cli.session import call
 
 app = typer.Typer(no_args_is_help=True, help="Apps that get tokens by OAuth, and what members granted them.")
@@ -24,7 +24,7 @@ def create(
         list[str] | None, typer.Option(help="Where people go back to; the same to the letter; repeat it.")
     ] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="The most it may ask for: data:read, data:write; repeat it.")
+        list[str] | None, typer.Option(help=f"The most it may ask for: {APP_SCOPES}; repeat it.")
     ] = None,
     public: Annotated[
         bool, typer.Option("--public", help="It cannot keep a secret (phone, browser); it uses PKCE.")

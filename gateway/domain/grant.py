@@ -17,7 +17,7 @@ from enum import StrEnum
 from gateway.domain.member import Scope
 
 #: What an app can be given; `admin` is for keys that the operator makes.
-APP_SCOPES = frozenset({Scope.DATA_READ, Scope.DATA_WRITE})
+APP_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 #: An app trades its code at once; two minutes are enough for a slow host, and for a person who copies it.
 CODE_LIFETIME = timedelta(minutes=2)

@@ -15,10 +15,10 @@ from yarl import URL
 from gateway.auth.keys import hash_of
 from gateway.auth.passwords import encode_password
 from gateway.auth.tokens import SECRET_PREFIX, make_app_id, make_secret
-from gateway.domain.grant import APP_SCOPES, App, Password
+from gateway.domain.grant import App, Password
 from gateway.domain.grant_commands import AddApp, SetPassword
 from gateway.domain.member import Member
-from tests.api.host import CHEAP, Host
+from tests.api.host import ALL_SCOPES, CHEAP, Host
 from tests.support.stand import ANA, BEN
 
 CALLBACK = "https://app.example/signed-in"
@@ -56,7 +56,7 @@ async def register(host: Host, name: str = "Slicer", owner: Member = ANA, **chan
     app = App(
         make_app_id(), name, owner.member_id,
         **{
-            "redirect_uris": (CALLBACK,), "scopes": APP_SCOPES, "created_at": host.clock.wall(),
+            "redirect_uris": (CALLBACK,), "scopes": ALL_SCOPES, "created_at": host.clock.wall(),
             "secret_sha256": None if secret is None else hash_of(secret), **changes,
         },
     )  # fmt: skip

@@ -17,7 +17,7 @@ from gateway.api.http import limits, openapi, rate_border
 from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.operations import NOBODY, Call, Dialect, Operation
 from gateway.api.http.problems import BUG, Failure, as_problem, from_exception, unauthorized
-from gateway.api.http.rate_border import limit_requests, recognise_bearer
+from gateway.api.http.rate_border import limit_requests, recognise_caller
 from gateway.api.http.reading import read_body, read_query
 from gateway.api.http.services import SERVICES, Services
 from gateway.domain.member import Principal
@@ -47,7 +47,7 @@ _CROSS_ORIGIN: Final = {
 }
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, "
-    "X-Member-ID, X-Printer-Auth-Token, X-Request-Id",
+    "X-ApiKey, X-Member-ID, X-Printer-Auth-Token, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 
@@ -137,7 +137,7 @@ async def _admit(
     principal = await dialect.authenticate(request, services)
     if principal is None:
         raise unauthorized(_who_are_you(request))
-    recognise_bearer(request)
+    recognise_caller(request)
     if not principal.may(*operation.scopes):
         needed = " ".join(scope.value for scope in operation.scopes)
         raise Failure(403, f"This key lacks a scope: {needed} is needed here.")

@@ -1,29 +1,39 @@
 """Who asks: a key, an access token, or on the Unix socket the peer the kernel vouches for.
 
 A bearer shows a key of the gateway, an access token of its own authorization server, or one of the configured
-issuer. What is sent decides alone: a wrong key is refused even on the Unix socket. Without any, the socket's
-peer is the first authority: that is how the very first key comes into being.
+issuer. A key is also taken as Basic authentication (GreenArrow) and in `X-ApiKey` (Conversio), each where its
+dialect says so. What is sent decides alone: a wrong key is refused even on the Unix socket. Without any, the
+socket's peer is the first authority: that is how the very first key comes into being.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import pwd
 import re
 import socket
 import struct
+from typing import Final
 
 from aiohttp import web
 
 from gateway.api.http.problems import unauthorized
 from gateway.api.http.services import Services
 from gateway.auth.issuer import is_signed_token
-from gateway.auth.keys import authenticate
+from gateway.auth.keys import TOKEN_PREFIX, authenticate, key_id_of
 from gateway.auth.peer import peer_principal
 from gateway.auth.tokens import authenticate_token
 from gateway.domain.member import Principal
 
 #: RFC 6750 2.1: the characters of a token; the length is ours (a key has 60, a signed token thousands).
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *", re.IGNORECASE | re.ASCII)
+#: RFC 7617 2: base64 of `id:key`. A key's id and its whole token are 73 characters, 100 in base64.
+_BASIC = re.compile(r"Basic +([A-Za-z0-9+/]{1,198}={0,2}) *", re.IGNORECASE | re.ASCII)
+#: Where Conversio's clients send their key.
+API_KEY: Final = "X-ApiKey"
+#: The credential that proved good, set by whatever recognised it.
+_PROVEN: Final = web.RequestKey("proven_credential", str)
 #: What proxies add (RFC 7239, RFC 9110 7.6.3, and older habits) and only browsers send, which reach no Unix
 #: socket by themselves.
 _PASSED_ON = (
@@ -34,9 +44,47 @@ _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 def bearer_token(request: web.Request) -> str | None:
     """The token of the `Authorization` header; None when there is none or more than one."""
-    headers = request.headers.getall("Authorization", [])
-    match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    match = _BEARER.fullmatch(_only(request, "Authorization"))
     return match[1] if match else None
+
+
+def basic_token(request: web.Request) -> str | None:
+    """The key that Basic authentication shows, as a bearer would send it; None for anything else.
+
+    The user's name is the key's id, the password its whole token or only the secret behind `gwk_<id>_`.
+    """
+    match = _BASIC.fullmatch(_only(request, "Authorization"))
+    if match is None:
+        return None
+    try:
+        name, colon, password = base64.b64decode(match[1], validate=True).decode("ascii").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    token = password if key_id_of(password) is not None else f"{TOKEN_PREFIX}{name}_{password}"
+    return token if colon and key_id_of(token) == name else None
+
+
+def api_key(request: web.Request) -> str | None:
+    """The key of the `X-ApiKey` header; None for anything that is not in the form of one, and for two."""
+    token = _only(request, API_KEY).strip(" ")
+    return token if key_id_of(token) is not None else None
+
+
+def shown_tokens(request: web.Request) -> list[str]:
+    """Every token that a request shows, good or not, each as a bearer would send it."""
+    shown = (bearer_token(request), basic_token(request), api_key(request))
+    return [token for token in shown if token is not None]
+
+
+def proven_token(request: web.Request) -> str | None:
+    """The one of them by which its sender was recognised; None for a peer of the socket, and for nobody."""
+    return request.get(_PROVEN)
+
+
+def _only(request: web.Request, name: str) -> str:
+    """The value of a header; empty when there is none or more than one."""
+    values = request.headers.getall(name, [])
+    return values[0] if len(values) == 1 else ""
 
 
 def peer_uid(request: web.Request) -> int | None:
@@ -65,6 +113,31 @@ async def by_bearer(request: web.Request, services: Services) -> Principal | Non
     if known is None and services.issuer is not None and is_signed_token(token):
         clock = services.clock
         known = await services.issuer.principal(token, state.members, clock.wall(), clock.monotonic())
+    return _proven(request, token, known)
+
+
+async def by_basic_key(request: web.Request, services: Services) -> Principal | None:
+    """The principal of the key that Basic authentication shows; None for anything odd, unknown or revoked."""
+    return _by_key(request, services, basic_token(request))
+
+
+async def by_api_key_or_bearer(request: web.Request, services: Services) -> Principal | None:
+    """The principal of the key in `X-ApiKey`; without that header, of the bearer."""
+    if API_KEY in request.headers:
+        return _by_key(request, services, api_key(request))
+    return await by_bearer(request, services)
+
+
+def _by_key(request: web.Request, services: Services, token: str | None) -> Principal | None:
+    if token is None:
+        return None
+    state = services.engine.state
+    return _proven(request, token, authenticate(token, state.keys, state.members))
+
+
+def _proven(request: web.Request, token: str, known: Principal | None) -> Principal | None:
+    if known is not None:
+        request[_PROVEN] = token
     return known
 
 

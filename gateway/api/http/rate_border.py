@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.http.credentials import bearer_token
+from gateway.api.http.credentials import proven_token, shown_tokens
 from gateway.api.http.problems import Failure
 from gateway.api.http.rate import Budget, RequestLimit
 
@@ -32,10 +32,10 @@ def limit_requests(app: web.Application, limit: RequestLimit) -> None:
     app.on_response_prepare.append(_tell)
 
 
-def recognise_bearer(request: web.Request) -> None:
-    """Its bearer token is good: from the next request on it has a budget of its own."""
+def recognise_caller(request: web.Request) -> None:
+    """The token that proved who asks: from the next request on it has a budget of its own."""
     limit = request.app.get(RATE_LIMIT)
-    token = None if limit is None else bearer_token(request)
+    token = proven_token(request)
     if limit is not None and token is not None:
         limit.recognise(token)
 
@@ -52,8 +52,8 @@ def recognise_printer(request: web.Request) -> None:
 async def _limited(request: web.Request, handler: Next) -> web.StreamResponse:
     address = _address(request)
     if address is not None:
-        shown = (bearer_token(request), request.headers.get(PRINTER_TOKEN))
-        budget = request.app[RATE_LIMIT].count([token for token in shown if token is not None], address)
+        shown = [*shown_tokens(request), *request.headers.getall(PRINTER_TOKEN, [])[:1]]
+        budget = request.app[RATE_LIMIT].count(shown, address)
         request[_BUDGET] = budget
         if budget.is_spent:
             text = f"Too many requests. Wait {budget.wait} seconds."

@@ -18,6 +18,12 @@ class AppScope(StrEnum):
 
     DATA_READ = "data:read"
     DATA_WRITE = "data:write"
+    READ_ASYNC_JOBS = "read_async_jobs"
+    PUBLIC = "public"
+
+
+#: What an app is given when nobody says otherwise.
+USUAL_SCOPES = (AppScope.DATA_READ, AppScope.DATA_WRITE)
 
 
 class App(BaseModel):
@@ -56,7 +62,7 @@ class NewApp(BaseModel):
     redirect_uris: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=URI_CHARS)]], Field(max_length=REDIRECT_URIS)
     ] = []
-    scopes: Annotated[list[AppScope], Field(min_length=1, max_length=len(AppScope))] = list(AppScope)
+    scopes: Annotated[list[AppScope], Field(min_length=1, max_length=len(AppScope))] = list(USUAL_SCOPES)
     public: bool = False
     allow_implicit: bool = False
 

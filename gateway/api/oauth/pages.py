@@ -38,6 +38,10 @@ SCOPES_IN_WORDS: Final = {
         "upload files, print them on your printers, pause, resume or cancel your jobs, "
         "and register, share, command or give up your printers"
     ),
+    Scope.READ_ASYNC_JOBS: "see the tasks that it started for you, and their results",
+    Scope.PUBLIC: (
+        "see your organization's stacks and schedules, and run them on the printers that you may use"
+    ),
 }
 
 
