@@ -149,7 +149,7 @@ class TaskFilter:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """A page of tasks, ascending by creation, and how many there are in all."""
+    """A page of tasks, ascending by creation unless asked otherwise, and how many there are in all."""
 
     tasks: Sequence[Task]
     total: int
@@ -211,7 +211,13 @@ class Queries(Protocol):
         """One job by the number of its work row."""
 
     async def tasks(
-        self, wanted: TaskFilter, *, now: datetime, limit: int | None = 20, offset: int = 0
+        self,
+        wanted: TaskFilter,
+        *,
+        now: datetime,
+        limit: int | None = 20,
+        offset: int = 0,
+        newest_first: bool = False,
     ) -> TaskPage:
         """Tasks that match all that is given. `None` is no limit."""
 
