@@ -49,9 +49,15 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 def basic_token(request: web.Request) -> str | None:
-    """The key that Basic authentication shows, as a bearer would send it; None for anything else.
+    """The key that Basic authentication shows, as a bearer would send it; None for anything else."""
+    shown = _basic(request)
+    return None if shown is None else shown[1]
 
-    The user's name is the key's id, the password its whole token or only the secret behind `gwk_<id>_`.
+
+def _basic(request: web.Request) -> tuple[str, str] | None:
+    """The name that Basic authentication shows, and the key.
+
+    The password is the key's whole token, or only the secret behind `gwk_<id>_`: then the name is its id.
     """
     match = _BASIC.fullmatch(_only(request, "Authorization"))
     if match is None:
@@ -61,7 +67,7 @@ def basic_token(request: web.Request) -> str | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     token = password if key_id_of(password) is not None else f"{TOKEN_PREFIX}{name}_{password}"
-    return token if colon and key_id_of(token) == name else None
+    return (name, token) if colon and key_id_of(token) is not None else None
 
 
 def api_key(request: web.Request) -> str | None:
@@ -117,8 +123,16 @@ async def by_bearer(request: web.Request, services: Services) -> Principal | Non
 
 
 async def by_basic_key(request: web.Request, services: Services) -> Principal | None:
-    """The principal of the key that Basic authentication shows; None for anything odd, unknown or revoked."""
-    return _by_key(request, services, basic_token(request))
+    """The principal of the key that Basic authentication shows; None for anything odd, unknown or revoked.
+
+    The name is the key's id or, as GreenArrow has it, the number of the key's organization.
+    """
+    name, token = _basic(request) or ("", "")
+    state = services.engine.state
+    known = authenticate(token, state.keys, state.members)
+    if known is None or name not in (known.app_id, str(known.organization_id)):
+        return None
+    return _proven(request, token, known)
 
 
 async def by_api_key_or_bearer(request: web.Request, services: Services) -> Principal | None:
