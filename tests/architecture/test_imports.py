@@ -60,6 +60,10 @@ ROOMS = {
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "multidict", "pydantic"),
     ),
+    "gateway.api.greenarrow": Room(
+        ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
+        ("aiohttp", "multidict", "pydantic"),
+    ),
     "gateway.api.native": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "aiohttp_sse", "multidict", "yarl", "pydantic"),

@@ -1,0 +1,1 @@
+"""GreenArrow Studio's background jobs: prints and tasks in one list."""
