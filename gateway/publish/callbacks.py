@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,10 +23,19 @@ from typing import Any, Final, Protocol
 
 from gateway.domain.job import Job
 from gateway.domain.state import State
-from gateway.engine.ports import Callback, CallbackState, Clock, Outbox, Queries, StoreUnavailable
+from gateway.engine.ports import (
+    Callback,
+    CallbackState,
+    Clock,
+    Outbox,
+    Queries,
+    StoredEvent,
+    StoreUnavailable,
+    Subscription,
+)
 from gateway.publish import callback_rules as rules
 from gateway.publish.callback_exchange import Exchanged, Web, post, probe
-from gateway.publish.hub import Listener
+from gateway.rounds import Rounds, Slots
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +82,7 @@ class CallbackSender:
         engine: Deciding,
         queries: Queries,
         outbox: Outbox,
-        subscribe: Callable[[], Listener],
+        subscribe: Callable[[], Subscription],
         web: Web,
         render: Callable[[Job], Mapping[str, Any]],
         clock: Clock,
@@ -91,53 +99,30 @@ class CallbackSender:
         self._told: dict[int, _Told] = {}  # by work_id: open jobs with a callback, ends not delivered
         self._changed: set[int] = set()
         self._anew: set[int] = set()  # somebody registered the callback again
-        self._must_recall = True  # at the start, and when events were lost
-        self._woken = asyncio.Event()
+        self._rounds = Rounds("callbacks")
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then is delivered again at the next start."""
-        listening = asyncio.create_task(self._listen(self._subscribe()), name="callbacks listen")
-        try:
-            while True:
-                self._woken.clear()
-                is_read = await self._catch_up()
-                soonest = self._begin_due()
-                await self._wait(soonest if is_read else min(soonest, STORE_AGAIN))
-        finally:
-            tasks = [listening, *(one.task for one in self._told.values() if one.task is not None)]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._rounds.run(self._subscribe(), self._hear, self._look_at_all)
 
-    async def _listen(self, events: Listener) -> None:
-        try:
-            closed = False
-            while not closed:
-                heard = await events.take()
-                closed, self._must_recall = heard.closed, self._must_recall or heard.overflowed
-                for event in heard.events:
-                    if event.work_id is not None and event.kind in _CHANGES:
-                        self._changed.add(event.work_id)
-                        if event.details.get("what") == "callback":
-                            self._anew.add(event.work_id)
-                if self._changed or self._must_recall:
-                    self._woken.set()
-        finally:
-            events.close()
+    def _hear(self, event: StoredEvent) -> bool:
+        if event.work_id is not None and event.kind in _CHANGES:
+            self._changed.add(event.work_id)
+            if event.details.get("what") == "callback":
+                self._anew.add(event.work_id)
+        return bool(self._changed)
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+    async def _look_at_all(self) -> float:
+        is_read = await self._catch_up()
+        soonest = self._begin_due()
+        return soonest if is_read else min(soonest, STORE_AGAIN)
 
     # ---------------------------------------------------------------- what is due
 
     async def _catch_up(self) -> bool:
         """Look at every job that changed; False: the store could not be read, look again later."""
         try:
-            if self._must_recall:
+            if self._rounds.must_scan:
                 await self._recall()
             while self._changed:
                 await self._look_once(self._changed.pop())
@@ -162,7 +147,7 @@ class CallbackSender:
                 wait = rules.remaining(known, self._clock.wall())
                 self._told[work_id] = _Told(known, saved=known, due=self._clock.monotonic() + wait)
         self._changed.update(wanted)
-        self._must_recall = False
+        self._rounds.must_scan = False
 
     async def _job(self, work_id: int) -> Job | None:
         """The job with its newest progress."""
@@ -206,9 +191,12 @@ class CallbackSender:
     def _begin_due(self) -> float:
         """Begin what is due and has a slot; seconds until something else will be due."""
         now = self._clock.monotonic()
-        busy = [one for one in self._told.values() if one.task is not None]
-        hosts = Counter(rules.shown_host(one.known.url) for one in busy)
-        members = Counter(one.member_id for one in busy)
+        busy = (one for one in self._told.values() if one.task is not None)
+        slots = Slots(
+            SENDERS,
+            (SENDERS_PER_HOST, SENDERS_PER_MEMBER),
+            ((rules.shown_host(one.known.url), one.member_id) for one in busy),
+        )
         waiting = [
             (one.due, number) for number, one in self._told.items() if one.due is not None and not one.task
         ]
@@ -216,12 +204,8 @@ class CallbackSender:
             if due > now:
                 return min(LOOK_EVERY, due - now)
             one = self._told[work_id]
-            host = rules.shown_host(one.known.url)
-            has_room = hosts[host] < SENDERS_PER_HOST and members[one.member_id] < SENDERS_PER_MEMBER
-            if has_room and hosts.total() < SENDERS:
-                hosts[host] += 1
-                members[one.member_id] += 1
-                one.task = asyncio.create_task(self._tell(one), name=f"callback of job {work_id}")
+            if slots.take(rules.shown_host(one.known.url), one.member_id):
+                one.task = self._rounds.begin(self._tell(one), f"callback of job {work_id}")
         return LOOK_EVERY
 
     async def _tell(self, one: _Told) -> None:
@@ -236,7 +220,7 @@ class CallbackSender:
         finally:
             one.task = None
             self._changed.add(work_id)
-            self._woken.set()
+            self._rounds.wake()
 
     async def _exchange(self, one: _Told) -> None:
         job = await self._job(one.known.work_id)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -23,9 +22,9 @@ from gateway.domain.commands import AddFile, Command, FileFetched, FileNotFetche
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.job import WAITING, Job
 from gateway.domain.state import State
-from gateway.engine.ports import Clock, Files, IdSource, StoreUnavailable, Subscription
-from gateway.tasks.file_names import file_name
-from gateway.transport.web import Downloaded, Sink
+from gateway.engine.ports import Clock, Files, IdSource, StoredEvent, StoreUnavailable, Subscription
+from gateway.rounds import Rounds, Slots
+from gateway.tasks.downloading import Fetching, Web
 from gateway.transport.web_backoff import Backoff
 from gateway.transport.web_errors import WebTrouble
 
@@ -36,10 +35,6 @@ log = logging.getLogger(__name__)
 FETCHES: Final = 4
 FETCHES_PER_MEMBER: Final = 3
 FETCHES_PER_HOST: Final = 2
-#: Seconds for one file: 600 MB at 330 kB/s.
-FETCH_SECONDS: Final = 1800.0
-#: Redirects of one file: a short link, a login, a mirror, and two more.
-REDIRECTS: Final = 5
 #: Tries of one file, and the waits between them in seconds: ten minutes together. Then somebody should look.
 TRIES: Final = 8
 BACKOFF: Final = Backoff(first=5.0, limit=600.0)
@@ -59,15 +54,6 @@ class Decider(Protocol):
 
     async def execute(self, command: Command) -> Any:
         """Carry out a command."""
-
-
-class Web(Protocol):
-    """`transport.web.WebClient`, as far as it is needed here."""
-
-    async def download(
-        self, url: str, sink: Sink, *, seconds: float, most_bytes: int, redirects: int
-    ) -> Downloaded:
-        """Raises WebTrouble."""
 
 
 @dataclass(slots=True)
@@ -105,53 +91,34 @@ class Fetcher:
     ) -> None:
         self._engine = engine
         self._subscribe = subscribe
-        self._web = web
-        self._files = files
+        self._fetching = Fetching(web, files, most_bytes)
         self._inspect = inspect
-        self._most_bytes = most_bytes
         self._clock = clock
         self._ids = ids
         self._chance = chance
         self._wanted: dict[int, _Wanted] = {}  # by work_id
         self._changed: set[int] = set()  # work_ids
-        self._must_scan = True  # at the start, and when events were lost
-        self._woken = asyncio.Event()
+        self._rounds = Rounds("fetcher")
 
     async def run(self) -> None:
         """Fetch until cancelled; what is half fetched then is thrown away and fetched again another time."""
-        listening = asyncio.create_task(self._listen(self._subscribe()), name="fetcher listens")
-        try:
-            while True:
-                self._woken.clear()
-                self._look()
-                await self._wait(self._begin_due())
-        finally:
-            tasks = [listening, *(one.task for one in self._wanted.values() if one.task is not None)]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._rounds.run(self._subscribe(), self._hear, self._look)
 
-    async def _listen(self, events: Subscription) -> None:
-        try:
-            closed = False
-            while not closed:
-                heard = await events.take()
-                closed = heard.closed
-                self._must_scan = self._must_scan or heard.overflowed
-                for event in heard.events:
-                    if event.work_id is not None and event.kind in _CALLING:
-                        self._changed.add(event.work_id)
-                if self._changed or self._must_scan:
-                    self._woken.set()
-        finally:
-            events.close()
+    def _hear(self, event: StoredEvent) -> bool:
+        if event.work_id is not None and event.kind in _CALLING:
+            self._changed.add(event.work_id)
+        return bool(self._changed)
 
-    def _look(self) -> None:
+    async def _look(self) -> float:
+        self._find_wanted()
+        return self._begin_due()
+
+    def _find_wanted(self) -> None:
         """Which files jobs want now. What none wants any more is not fetched on."""
         jobs = self._engine.state.jobs
-        if self._must_scan:
+        if self._rounds.must_scan:
             self._changed.update(self._wanted, jobs)
-        self._must_scan = False
+        self._rounds.must_scan = False
         while self._changed:
             work_id = self._changed.pop()
             job, known = jobs.get(work_id), self._wanted.get(work_id)
@@ -166,27 +133,17 @@ class Fetcher:
     def _begin_due(self) -> float:
         """Begin what may begin; seconds until something else may."""
         now = self._clock.monotonic()
-        busy = [one for one in self._wanted.values() if one.task is not None]
-        hosts, members = Counter(one.host for one in busy), Counter(one.member_id for one in busy)
+        busy = ((one.host, one.member_id) for one in self._wanted.values() if one.task is not None)
+        slots = Slots(FETCHES, (FETCHES_PER_HOST, FETCHES_PER_MEMBER), busy)
         soonest = LOOK_EVERY
         for one in sorted(self._wanted.values(), key=lambda one: one.due):
             if one.task is not None:
                 continue
             if one.due > now:
                 return min(soonest, one.due - now)
-            has_room = hosts[one.host] < FETCHES_PER_HOST and members[one.member_id] < FETCHES_PER_MEMBER
-            if has_room and hosts.total() < FETCHES:
-                hosts[one.host] += 1
-                members[one.member_id] += 1
-                one.task = asyncio.create_task(self._fetch(one), name=f"fetch for job {one.work_id}")
+            if slots.take(one.host, one.member_id):
+                one.task = self._rounds.begin(self._fetch(one), f"fetch for job {one.work_id}")
         return soonest
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
 
     async def _fetch(self, one: _Wanted) -> None:
         try:
@@ -203,25 +160,17 @@ class Fetcher:
         finally:
             one.task = None
             self._changed.add(one.work_id)
-            self._woken.set()
+            self._rounds.wake()
 
     async def _try(self, one: _Wanted) -> None:
-        upload = await self._files.begin()
-        try:
-            came = await self._web.download(
-                one.url, upload.write, seconds=FETCH_SECONDS, most_bytes=self._most_bytes, redirects=REDIRECTS
-            )
-            if came.size == 0:
-                raise FileRejected("The file is empty.")
+        async with self._fetching.file(one.url) as came:
             loop = asyncio.get_running_loop()
-            metadata = await loop.run_in_executor(None, self._inspect, upload.temporary_path)
+            metadata = await loop.run_in_executor(None, self._inspect, came.path)
             job = self._engine.state.jobs.get(one.work_id)
             if job is None or job.printable_url != one.url:
                 return
-            sha256, size = await upload.finish()
-        finally:
-            await upload.discard()
-        await self._hand_over(one, job, sha256, size, file_name(came.disposition, came.path), metadata)
+            sha256, size = await came.keep()
+        await self._hand_over(one, job, sha256, size, came.name, metadata)
 
     async def _hand_over(
         self, one: _Wanted, job: Job, sha256: str, size: int, name: str, metadata: Mapping[str, Any]

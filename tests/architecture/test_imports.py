@@ -45,9 +45,12 @@ ROOMS = {
     "gateway.engine": Room(("gateway.domain",)),
     "gateway.auth": Room(("gateway.domain",), ("oauthlib", "joserfc")),
     "gateway.tasks": Room(
-        ("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.transport"), ("cronsim",)
+        ("gateway.domain", "gateway.gcode", "gateway.engine.ports", "gateway.rounds", "gateway.transport"),
+        ("cronsim",),
     ),
-    "gateway.publish": Room(("gateway.domain", "gateway.transport", "gateway.engine.ports")),
+    "gateway.publish": Room(
+        ("gateway.domain", "gateway.transport", "gateway.engine.ports", "gateway.rounds")
+    ),
     "gateway.api.http": Room(
         ("gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "limits", "multidict", "yarl", "pydantic", "pydantic_core"),
@@ -101,6 +104,7 @@ ROOMS = {
         )
     ),
     "gateway.__main__": Room(("gateway.cli.app",)),
+    "gateway.rounds": Room(("gateway.engine.ports",)),  # what workers beside the engine share
     "gateway.running": Room(),  # signals, named tasks, sd_notify
     "gateway.system": Room(),  # the real clock, real chance
     "firmware_sim": Room(),
