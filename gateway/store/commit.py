@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from gateway.domain.events import Event
 from gateway.domain.grants import GrantsDraft
@@ -19,6 +20,7 @@ from gateway.engine.ports import StoredEvent, StoreUnavailable
 from gateway.store import call_in_rows, grant_rows, rows
 from gateway.store.columns import from_milliseconds, to_json, to_milliseconds
 from gateway.store.load import host_range
+from gateway.store.row_sets import add_to_counts, put_all, take_all
 from gateway.store.schema import (
     HOST_RANGE,
     api_key,
@@ -42,6 +44,7 @@ from gateway.store.schema import (
     work,
 )
 from gateway.store.trouble import RowRefused
+from gateway.store.work_commit import RAISE_VERSION, count_new, write_works
 
 #: How long an Idempotency-Key answers again (draft-ietf-httpapi-idempotency-key-header leaves it open).
 IDEMPOTENCY_KEPT = timedelta(hours=24)
@@ -52,8 +55,8 @@ EVENTS_KEPT = 500_000
 #: Events are pruned when the sequence passes a multiple of this: seldom, and never many at once.
 PRUNE_EVERY = 1_000
 
-#: organization, member, shown status -> change of the number of jobs
-Totals = Counter[tuple[int, str, str]]
+#: member, organization, shown status -> change of the number of jobs
+Totals = Counter[tuple[str, int, str]]
 
 _STORED_JOBS = select(
     job.c.work_id,
@@ -63,17 +66,7 @@ _STORED_JOBS = select(
     job.c.end_ordinal,
     work.c.version,
 ).join_from(job, work, work.c.id == job.c.work_id)
-_RAISE_VERSION = update(work).where(work.c.id == bindparam("at_id")).values(version=bindparam("to_version"))
 _CHANGE_JOB = update(job).where(job.c.work_id == bindparam("at_id"))
-_CHANGE_TOTAL = (
-    update(job_total)
-    .where(
-        job_total.c.organization_id == bindparam("at_organization"),
-        job_total.c.member_id == bindparam("at_member"),
-        job_total.c.shown_status == bindparam("at_status"),
-    )
-    .values(n=job_total.c.n + bindparam("change"))
-)
 _ADD_EVENTS = insert(event).returning(event.c.seq, sort_by_parameter_order=True)
 
 
@@ -89,8 +82,12 @@ def write_draft(
     _write_grants(connection, draft.grants)
     if draft.file_rows:
         connection.execute(insert(file), [rows.file_values(upload) for upload in draft.file_rows])
+    if draft.new_jobs or draft.new_works:
+        _check_range(connection, draft.new_jobs | draft.new_works)
+        count_new(connection, draft)
     if draft.job_rows:
         _JobWriter(connection, draft, hex_id).write()
+    write_works(connection, draft, hex_id)
     # Ended ones first: a job has at most one open attempt at any time inside the transaction too.
     attempts = sorted(draft.attempt_rows.values(), key=lambda tried: tried.ended_at is None)
     put_all(connection, attempt, map(rows.attempt_values, attempts))
@@ -98,24 +95,6 @@ def write_draft(
     if draft.idempotency_rows:
         _write_idempotency(connection, draft)
     return _write_events(connection, draft.events)
-
-
-def put_all(connection: Connection, table: Table, wanted: Iterable[Mapping[str, Any]]) -> None:
-    """Change the rows with these primary keys, add those that are missing; the same on every database."""
-    keys = [column.name for column in table.primary_key.columns]
-    change = update(table).where(*(table.c[name] == bindparam(f"at_{name}") for name in keys))
-    for values in wanted:
-        here = {f"at_{name}": values[name] for name in keys}
-        # Never the key itself, though it stays the same: SQLite would look at every row that refers to it.
-        there = {name: value for name, value in values.items() if name not in keys}
-        if connection.execute(change, here | there).rowcount == 0:
-            connection.execute(insert(table), dict(values))
-
-
-def take_all(connection: Connection, table: Table, gone: Iterable[Mapping[str, Any]]) -> None:
-    """Delete the rows with these primary keys; one that is not there is no error."""
-    for key in gone:
-        connection.execute(delete(table).where(*(table.c[name] == value for name, value in key.items())))
 
 
 def _write_call_ins(connection: Connection, draft: Draft) -> None:
@@ -144,6 +123,15 @@ def _write_grants(connection: Connection, made: GrantsDraft) -> None:
     put_all(connection, oauth_token, [grant_rows.token_values(row) for row in tokens.values() if row])
 
 
+def _check_range(connection: Connection, new_ids: AbstractSet[int]) -> None:
+    first, last = host_range(connection)
+    if not all(first <= work_id <= last for work_id in new_ids):
+        raise StoreUnavailable(
+            f"this host has used up its {HOST_RANGE - 1} ids: stop the gateway, set host.host_number in "
+            "its database to a number that no host of the farm had before, and start it again"
+        )
+
+
 class _JobWriter:
     """Job rows, the work rows above them, and the totals."""
 
@@ -159,22 +147,12 @@ class _JobWriter:
 
     def write(self) -> None:
         """Jobs that leave a machine first: no two have one, at any time inside the transaction."""
-        if self._draft.new_jobs:
-            self._check_range()
         leaving = [given for given in self._draft.job_rows.values() if not _has_machine(given)]
         taking = [given for given in self._draft.job_rows.values() if _has_machine(given)]
         for part in (leaving, taking):
             self._change([given for given in part if given.work_id not in self._draft.new_jobs])
             self._add([given for given in part if given.work_id in self._draft.new_jobs])
-        _write_totals(self._connection, self._totals)
-
-    def _check_range(self) -> None:
-        first, last = host_range(self._connection)
-        if not all(first <= work_id <= last for work_id in self._draft.new_jobs):
-            raise StoreUnavailable(
-                f"this host has used up its {HOST_RANGE - 1} ids: stop the gateway, set host.host_number in "
-                "its database to a number that no host of the farm had before, and start it again"
-            )
+        add_to_counts(self._connection, job_total, self._totals)
 
     def _add(self, jobs: list[Job]) -> None:
         if not jobs:
@@ -184,7 +162,7 @@ class _JobWriter:
         values = [rows.job_values(given) | {"end_ordinal": self._end_ordinal(given, None)} for given in jobs]
         self._connection.execute(insert(job), values)
         for given in jobs:
-            self._totals[given.organization_id, given.member_id, given.shown_status] += 1
+            self._totals[given.member_id, given.organization_id, given.shown_status] += 1
 
     def _change(self, jobs: list[Job]) -> None:
         if not jobs:
@@ -198,9 +176,9 @@ class _JobWriter:
             versions.append({"at_id": given.work_id, "to_version": given.version})
             ordinal = self._end_ordinal(given, stored.end_ordinal)
             changes.append(rows.job_changes(given) | {"at_id": given.work_id, "end_ordinal": ordinal})
-            self._totals[stored.organization_id, stored.member_id, stored.shown_status] -= 1
-            self._totals[stored.organization_id, stored.member_id, given.shown_status] += 1
-        self._connection.execute(_RAISE_VERSION, versions)
+            self._totals[stored.member_id, stored.organization_id, stored.shown_status] -= 1
+            self._totals[stored.member_id, stored.organization_id, given.shown_status] += 1
+        self._connection.execute(RAISE_VERSION, versions)
         self._connection.execute(_CHANGE_JOB, changes)
 
     def _end_ordinal(self, given: Job, stored: int | None) -> int | None:
@@ -219,20 +197,6 @@ def _end_ordinals(connection: Connection) -> Iterator[int]:
     """The next ones; asked for only when a job ends."""
     last = connection.execute(select(func.max(job.c.end_ordinal))).scalar()
     yield from count(1 if last is None else last + 1)
-
-
-def _write_totals(connection: Connection, totals: Totals) -> None:
-    for (organization_id, member_id, shown_status), change in totals.items():
-        if change == 0:
-            continue
-        at = {"at_organization": organization_id, "at_member": member_id, "at_status": shown_status}
-        if connection.execute(_CHANGE_TOTAL, at | {"change": change}).rowcount == 0:
-            values = {
-                "member_id": member_id,
-                "organization_id": organization_id,
-                "shown_status": shown_status,
-            }
-            connection.execute(insert(job_total).values(values | {"n": change}))
 
 
 def _write_idempotency(connection: Connection, draft: Draft) -> None:

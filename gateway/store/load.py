@@ -6,8 +6,10 @@ from collections import OrderedDict
 
 from sqlalchemy import Connection, func, select
 
+from gateway.domain.schedule import Action, Schedule, Stack
 from gateway.domain.state import ENDED_KEYS_KEPT, State
-from gateway.store import call_in_rows, rows
+from gateway.domain.task import Task
+from gateway.store import call_in_rows, rows, work_rows
 from gateway.store.grant_rows import load_grants
 from gateway.store.schema import (
     HOST_RANGE,
@@ -24,6 +26,7 @@ from gateway.store.schema import (
     registration_code,
     work,
 )
+from gateway.store.schema_work import action, schedule, stack, task
 
 
 def load_state(connection: Connection) -> State:
@@ -58,10 +61,33 @@ def load_state(connection: Connection) -> State:
         codes={code.code: code for code in codes},
         roles={(role.printer_id, role.member_id): role for role in roles},
         grants=load_grants(connection),
+        tasks={given.work_id: given for given in _tasks(connection)},
+        stacks={group.number: group for group in _stacks(connection)},
+        schedules={known.schedule_id: known for known in _schedules(connection)},
+        actions={given.work_id: given for given in _actions(connection)},
         member_jobs=_member_jobs(connection),
         ended_keys=_ended_keys(connection),
         last_work_id=last_work_id(connection),
     )
+
+
+def _tasks(connection: Connection) -> list[Task]:
+    unfinished = work_rows.SELECT_TASKS.where(task.c.ended_at.is_(None)).order_by(task.c.work_id)
+    return [work_rows.task_from(row) for row in connection.execute(unfinished)]
+
+
+def _stacks(connection: Connection) -> list[Stack]:
+    return [work_rows.stack_from(row) for row in connection.execute(select(stack).order_by(stack.c.number))]
+
+
+def _schedules(connection: Connection) -> list[Schedule]:
+    kept = select(schedule).where(schedule.c.removed_at.is_(None)).order_by(schedule.c.schedule_id)
+    return [work_rows.schedule_from(row) for row in connection.execute(kept)]
+
+
+def _actions(connection: Connection) -> list[Action]:
+    unfinished = work_rows.SELECT_ACTIONS.where(action.c.ended_at.is_(None)).order_by(action.c.work_id)
+    return [work_rows.action_from(row) for row in connection.execute(unfinished)]
 
 
 def host_range(connection: Connection) -> tuple[int, int]:

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, or_, select
 
 from gateway.engine.ports import Callback, CallbackState
-from gateway.store.commit import put_all
 from gateway.store.database import Database
+from gateway.store.row_sets import put_all
 from gateway.store.schema import callback, job, work
 
 _OPEN = (CallbackState.PROBING.value, CallbackState.ACTIVE.value)

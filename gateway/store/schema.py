@@ -3,7 +3,7 @@
     organization 1--* member 1--* api_key
                           1--* printer  1--* printer_role *--1 member
     call_in                             printers that call in, before and after somebody registers them
-    work 1--1 job 1--* attempt          work is above job, task and action: one id space
+    work 1--1 job 1--* attempt          work is above job, task and action (`schema_work`): one id space
     job_total                           how many jobs a member has in each shown status
     event                               the one global order; feeds resumed streams
 
@@ -301,6 +301,10 @@ Index(
 )
 _UNFINISHED = "ended_at IS NULL"
 Index("ix_job_unfinished", job.c.work_id, sqlite_where=text(_UNFINISHED), postgresql_where=text(_UNFINISHED))
+_ENDED = "ended_at IS NOT NULL"
+Index("ix_job_ended", job.c.ended_at, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
+_HAS_FILE = "file_sha256 IS NOT NULL"
+Index("ix_job_file", job.c.file_sha256, sqlite_where=text(_HAS_FILE), postgresql_where=text(_HAS_FILE))
 
 attempt = Table(
     "attempt",
@@ -333,7 +337,7 @@ printer_command = Table(
     metadata,
     Column("task_id", String(36), primary_key=True),
     Column("printer_id", Integer, ForeignKey("printer.printer_id")),
-    Column("work_id", Integer, ForeignKey("work.id")),
+    Column("work_id", Integer, ForeignKey("work.id"), index=True),  # a work row that goes is looked for here
     Column("command", Text, nullable=False),
     Column("member_id", String(13), nullable=False),  # no key: nothing may keep a stop from being recorded
     Column("given_at", Instant, nullable=False),

@@ -2,11 +2,13 @@
 
 from alembic import context
 
-from gateway.store.schema import metadata
+from gateway.store import schema, schema_work
+
+assert schema_work.task.metadata is schema.metadata  # imported: the models are the tables of both
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=schema.metadata,
     render_as_batch=True,  # SQLite cannot alter most of a table; batches copy it
     compare_type=True,
 )
