@@ -61,9 +61,23 @@ OF_METHODS: Final = "unsupported_method"
 #: A form's fields have no types: what is sent for a `file: null` is a file with some bytes in it.
 FORMS: Final = ("POST /ps/v1/files/upload", "POST /gateway/v1/files")
 
-schema = schemathesis.openapi.from_dict(
-    openapi.document([FORGE, NATIVE], version="0", server="http://127.0.0.1"), config=CONFIG
-).exclude(path="/gateway/v1/events")  # never ends
+
+def described() -> schemathesis.BaseSchema:
+    """What is described, without the stream of events: it never ends."""
+    document = openapi.document([FORGE, NATIVE], version="0", server="http://127.0.0.1")
+    return schemathesis.openapi.from_dict(document, config=CONFIG).exclude(path="/gateway/v1/events")
+
+
+schema = described()
+
+
+@pytest.fixture(scope="module")
+def described_again() -> schemathesis.BaseSchema:
+    """For the long run, whose tests are made where it runs: making them takes seconds."""
+    return described()
+
+
+schema_at_length = schemathesis.pytest.from_fixture("described_again")
 
 
 async def _serve(folder: Path, ready: threading.Event, told: dict[str, str], stop: asyncio.Event) -> None:
@@ -108,7 +122,8 @@ def test_keeps_what_is_described(case: schemathesis.Case, server: dict[str, str]
 
 
 @pytest.mark.soak
-@schema.parametrize()
+@pytest.mark.timeout(1200)  # all operations are one test
+@schema_at_length.parametrize()
 @_trying(MORE_EXAMPLES)
 def test_keeps_what_is_described_at_length(case: schemathesis.Case, server: dict[str, str]) -> None:
     _judge(case, server)

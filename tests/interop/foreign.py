@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 INSTALLS = (
     ("marlin-host==0.2.1", "pyserial==3.5"),
     ("--no-deps", "printrun==2.2.0"),
@@ -51,6 +53,12 @@ HOSTS = {"marlin-host": MARLIN_HOST, "printcore": PRINTCORE}
 
 class NotInstalled(RuntimeError):
     """The foreign hosts cannot be had; the message says why."""
+
+
+def place(config: pytest.Config, temporary: pytest.TempPathFactory, name: str) -> Path:
+    """Where something is installed: from run to run the same, but with `-p no:cacheprovider`."""
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    return temporary.mktemp(name) if cache is None else Path(cache.mkdir(name))
 
 
 def foreign_python(cache: Path) -> Path:

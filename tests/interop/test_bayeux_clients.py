@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -19,6 +18,7 @@ from gateway.protocol.bayeux.bounds import Bounds
 from gateway.protocol.bayeux.outcome import Outcome
 from gateway.system import SystemClock, SystemIds
 from tests.interop.bayeux_clients import NotInstalled, cometd_command, faye_command
+from tests.interop.foreign import place
 
 CHANNEL = "/printers/58/command"
 TOKEN = "WfsVvaD84sN3wQoygfNK-JqmB4pvJko5Mrl2xgUFBzM"
@@ -63,11 +63,9 @@ async def house() -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session", params=CLIENTS)
-def command(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> list[str]:
-    cache = pytestconfig.cache
-    assert cache is not None
+def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     try:
-        return CLIENTS[request.param](Path(cache.mkdir(f"bayeux-{request.param}")))
+        return CLIENTS[request.param](place(request.config, tmp_path_factory, f"bayeux-{request.param}"))
     except NotInstalled as error:
         pytest.skip(f"{request.param} cannot be installed: {error}")
 
@@ -112,12 +110,12 @@ async def test_a_client_with_a_wrong_token_is_refused(house: House, command: lis
         await process.wait()
 
 
-async def test_faye_comes_back_when_it_is_forgotten(house: House, pytestconfig: pytest.Config) -> None:
+async def test_faye_comes_back_when_it_is_forgotten(
+    house: House, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """After a restart here nobody knows its id: told so, it shakes hands and subscribes again by itself."""
-    cache = pytestconfig.cache
-    assert cache is not None
     try:
-        command = faye_command(Path(cache.mkdir("bayeux-faye")))
+        command = faye_command(place(pytestconfig, tmp_path_factory, "bayeux-faye"))
     except NotInstalled as error:
         pytest.skip(f"faye cannot be installed: {error}")
     process = await run(command, house.url, TOKEN, CHANNEL, "long-polling")

@@ -18,7 +18,7 @@ import pytest
 
 from firmware_sim import Entry, read_ledger
 from firmware_sim.faults.undetectable import executed_as_sent, is_undetectable
-from tests.interop.foreign import HOSTS, NotInstalled, foreign_python
+from tests.interop.foreign import HOSTS, NotInstalled, foreign_python, place
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "gateway" / "cli" / "demo_files" / "cable-clip-small.gcode"
@@ -30,11 +30,9 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="session")
-def python(pytestconfig: pytest.Config) -> Path:
-    cache = pytestconfig.cache
-    assert cache is not None
+def python(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
-        return foreign_python(Path(cache.mkdir("foreign-hosts")))
+        return foreign_python(place(pytestconfig, tmp_path_factory, "foreign-hosts"))
     except NotInstalled as error:
         pytest.skip(f"foreign hosts cannot be installed: {error}")
 
