@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -102,7 +102,7 @@ def _decoded(token: str) -> str | None:
     if len(token) > _TOKEN_CHARS or not token.isascii():
         return None
     try:
-        return urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
+        return b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode("ascii")
     except ValueError:
         return None
 
