@@ -233,6 +233,97 @@ class Grant(_Model):
     since: datetime | None = None
 
 
+class StackPrinter(_Model):
+    """A printer of a stack."""
+
+    id: int
+    name: str
+
+
+class Stack(_Model):
+    """A group of printers."""
+
+    id: str
+    number: int
+    name: str
+    organization_id: int | None = None
+    is_all: bool = False  # every printer of the organization, as they come and go
+    printers: tuple[StackPrinter, ...] = ()
+    created_at: datetime | None = None
+    version: int = 1
+
+
+class Schedule(_Model):
+    """A named recurring job of a stack."""
+
+    id: str
+    name: str
+    type: str
+    stack_id: str
+    stack: str
+    organization_id: int | None = None
+    member_id: str
+    member: str | None = None
+    app_id: str | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    missed: str = "skip"
+    is_paused: bool = False
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    next_at: datetime | None = None
+    status: str
+    running: str | None = None  # id of the run that is not over
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+
+
+class Step(_Model):
+    """One printer's part of a run."""
+
+    printer_id: int
+    printer: str | None = None
+    state: str
+    message: str | None = None
+
+
+class Action(_Model):
+    """A run of a schedule."""
+
+    id: str
+    number: int
+    schedule_id: str
+    name: str
+    type: str
+    member_id: str | None = None
+    member: str | None = None
+    started_via: str = "api"
+    arguments: str | None = None
+    state: str
+    steps: tuple[Step, ...] = ()
+    task_id: str | None = None
+    due_at: datetime | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    message: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it can happen any more."""
+        return self.state in RUN_ENDS
+
+
+RUN_ENDS = frozenset({"succeeded", "failed", "canceled"})
+
+
+class ActionPage(_Model):
+    """A page of runs, newest first."""
+
+    actions: tuple[Action, ...]
+    total: int
+
+
 class GatewayEvent(_Model):
     """Something that happened, as the event stream tells it. Fleeting progress has no `seq`."""
 

@@ -32,6 +32,7 @@ from gateway.client.models import (
     RecoveryPlan,
     StoredFile,
 )
+from gateway.client.schedules import ScheduleCalls, StackCalls
 from gateway.client.sse import NotAnEventStream, SseParser
 
 #: Seconds without a byte on the event stream (the gateway sends a comment every 15) before it counts as dead.
@@ -54,6 +55,8 @@ class GatewayClient:
         self.address = address
         self._calls = Calls(address, sleep=sleep)
         self._call = self._calls.call
+        self.stacks = StackCalls(self._calls)
+        self.schedules = ScheduleCalls(self._calls)
 
     async def __aenter__(self) -> Self:
         await self._calls.start()
