@@ -17,6 +17,7 @@ from typing import Any, Self
 from aiohttp import ClientSession, UnixConnector, web, web_app
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.api.conversio.results import ResultLinks
 from gateway.api.forge.apps.printables import PrintableLinks
 from gateway.api.forge.dialect import FORGE
 from gateway.api.forge.printdb.catalogue import Catalogue
@@ -144,7 +145,7 @@ class Host:
             outbox=self.outbox, signer=signer,
             url_refusal=partial(refusal_of, is_private_allowed=self.private_addresses),
             printable_link=link, call_ins=self.call_ins.driver,
-            cron=CronTimes(), run_plans=RunPlans(), result_link=lambda task: None,
+            cron=CronTimes(), run_plans=RunPlans(), result_link=ResultLinks(self.public_url, signer),
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, self.clock),
             inspect_printable=look_at_printable,
             engine=self.engine, queries=self.queries, files=self.files, clock=self.clock, ids=self.ids,

@@ -1,0 +1,1 @@
+"""Conversio's async jobs: the gateway's tasks, polled by their ids."""
