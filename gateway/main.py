@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -63,6 +64,10 @@ async def _serve(config: Config) -> int:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, config)
+        # What is here now stays: every full collection would look through all of it.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
         await service.until_ended(lambda: not gateway.writer.done())
         gateway.call_ins.hub.close()
         await runner.cleanup()

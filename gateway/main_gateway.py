@@ -16,6 +16,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
+from gateway.api.conversio.results import ResultLinks
 from gateway.api.forge.answers import ROOTS
 from gateway.api.forge.apps.printables import PrintableLinks
 from gateway.api.forge.mapping import callback_body
@@ -41,10 +42,10 @@ from gateway.running import Service
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
-from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
 from gateway.store.own_keys import URL_SIGNING, own_key
 from gateway.store.queries import Queries
+from gateway.store.revision import is_at_head
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
@@ -65,7 +66,10 @@ class Gateway:
         self._stack = stack
         self._clock, self._ids, self._hub = SystemClock(), SystemIds(), Hub()
         self._printdb = Catalogue.load(Path(config.forge.printdb) if config.forge.printdb else None)
-        upgrade(config.store.url)
+        if not is_at_head(config.store.url):
+            from gateway.store.migrate import upgrade  # seldom needed, and slow to load
+
+            upgrade(config.store.url)
         self._database = Database(config.store.url)
         stack.callback(self._database.close)
         self._files = Files(config.store.files)
@@ -176,7 +180,7 @@ class Gateway:
             call_ins=self.call_ins.driver,
             cron=CronTimes(),
             run_plans=RunPlans(),
-            result_link=lambda task: None,
+            result_link=ResultLinks(config.server.url, self._signer),
             sign_in=SignIn(clock),
             public_url=config.server.url,
             max_upload_bytes=config.server.max_upload_bytes,

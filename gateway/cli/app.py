@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import access, apps, database, jobs, printers
+from gateway.cli import access, apps, database, jobs, printers, schedules, stacks
 from gateway.cli.session import Exit, Target, fail
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(printers.app, name="printers")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(stacks.app, name="stacks")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(access.members, name="members")
 app.add_typer(access.organizations, name="organizations")
 app.add_typer(access.keys, name="keys")
@@ -77,6 +80,7 @@ def _is_url(text: str) -> bool:
 def serve(config: ConfigPath = None) -> None:
     """Run the gateway: engine, store, HTTP."""
     settings = _load(config)
+    gc.disable()  # until it listens: a tenth of the start went into looking for garbage among modules
     from gateway.main import serve as run
 
     raise typer.Exit(run(settings))

@@ -15,10 +15,9 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from gateway.store.database import FILE_MODE, SoleUse, sqlite_engine, sqlite_path
+from gateway.store.revision import MIGRATIONS
 from gateway.store.schema import job, job_total
 from gateway.store.trouble import SchemaMismatch, explained, explained_os
-
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def random_hex(digits: int) -> str:
