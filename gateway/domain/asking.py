@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.domain import following
-from gateway.domain.assign import holder_of
+from gateway.domain.assign import holder_of, is_at_run
 from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
@@ -133,6 +133,11 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
             raise CommandRefused(
                 Refusal.CONFLICT, f"{printer.shown_name} is printing; its plate cannot be clear now"
             )
+        if is_at_run(draft, printer):
+            raise CommandRefused(
+                Refusal.CONFLICT,
+                f"{printer.shown_name} is at a run of a schedule; its plate cannot be clear now",
+            )
         if job is not None:
             _give_up(draft, printer, job)
     return following.set_plate(draft, printer, asked.plate, asked.by)
@@ -160,12 +165,13 @@ def give(
     member_id: str,
     task_id: str | None = None,
     parameters: Mapping[str, Any] = MappingProxyType({}),
+    work_id: int | None = None,
 ) -> PrinterCommand:
-    """Journal a command; the caller adds the order that carries it out."""
+    """Journal a command; the caller adds the order that carries it out. `work_id`: of work without a job."""
     command = PrinterCommand(
         task_id=task_id or draft.moment.new_id(),
         printer_id=printer.printer_id if printer else None,
-        work_id=job.work_id if job else None,
+        work_id=job.work_id if job else work_id,
         command=word,
         member_id=member_id,
         given_at=draft.moment.wall,

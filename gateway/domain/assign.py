@@ -1,13 +1,26 @@
-"""Which waiting job starts on which printer, and why the others wait. One pure function for one and for many.
+"""Which waiting work begins on which printer, and why the rest waits. One pure function for one and for many.
 
 Start rule: a job is started only on a printer that is enabled, linked, ready, with nothing on the machine,
-no job that has or may have it, no command of its own under way that moves or restarts it, nothing its driver
-names as an obstacle, and a plate confirmed clear. The oldest job that waits for it goes first.
+no job that has or may have it, no command of its own under way that moves or restarts it, no run of a
+schedule and no upload under way, nothing its driver names as an obstacle, and a plate confirmed clear.
+
+A run of a schedule and an upload begin by the same rule, but for the plate: a run needs it clear if its
+macro moves the machine, an upload never.
+
+Turns: work ids are given in the order in which work was handed in, and the oldest work goes first.
+
+    job, run      the oldest that can begin. Of those in front of it all wait for the plate, so nothing is
+                  taken from them
+    upload        only when nothing older waits: it may take an hour, and a plate is cleared in a minute
+
+So a schedule of every minute holds up no job (each run is younger than a job that waits), and a queue of jobs
+holds up no run (each later job is younger than it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.call_in import CALL_IN_DRIVER, EXCLUSIVE_COMMANDS
@@ -15,6 +28,11 @@ from gateway.domain.commands import PrinterCommand
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import Activity, LinkState
 from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.schedule import RUN_MACRO, Action, RunState
+from gateway.domain.task import ABORT_UPLOAD, Task, TaskKind, TaskStatus
+
+#: What can begin on a printer.
+Work = Job | Action | Task
 
 
 class Standing(Protocol):
@@ -33,6 +51,14 @@ class Standing(Protocol):
         """Those not over, by work_id."""
 
     @property
+    def actions(self) -> Mapping[int, Action]:
+        """Those not over, by work_id."""
+
+    @property
+    def tasks(self) -> Mapping[int, Task]:
+        """Those not over, by work_id."""
+
+    @property
     def commands(self) -> Mapping[str, PrinterCommand]:
         """Those not answered, by task_id."""
 
@@ -41,32 +67,74 @@ class Standing(Protocol):
         """By printer_id, monotonic seconds."""
 
 
-def assign(standing: Standing, now: float) -> list[tuple[Printer, Job]]:
-    """The starts that are due at monotonic `now`: at most one a printer, oldest job first."""
-    free = _free_printers(standing, now)
-    starts: list[tuple[Printer, Job]] = []
+def assign(standing: Standing, now: float, wall: datetime) -> list[tuple[Printer, Work]]:
+    """What is to begin at monotonic `now`: at most one a printer, the oldest first."""
+    free = _idle_printers(standing, now)
     if not free:
-        return starts
-    for job in sorted(standing.jobs.values(), key=lambda job: job.work_id):
-        if job.status is JobStatus.QUEUED and job.printer_id in free:
-            starts.append((free.pop(job.printer_id), job))
-    return starts
+        return []
+    turns: dict[int, Work] = {}
+    in_front: set[int] = set()  # printers where something older waits
+    for work in sorted(_waiting(standing, wall), key=lambda work: work.work_id):
+        for printer_id in _places(work):
+            printer = free.get(printer_id)
+            if printer is None or printer_id in turns:
+                continue
+            if _has_its_turn(printer, work, is_oldest=printer_id not in in_front):
+                turns[printer_id] = work
+            in_front.add(printer_id)
+    return [(free[printer_id], work) for printer_id, work in turns.items()]
 
 
-def _free_printers(standing: Standing, now: float) -> dict[int | None, Printer]:
+def _waiting(standing: Standing, wall: datetime) -> Iterator[Work]:
+    yield from (job for job in standing.jobs.values() if job.status is JobStatus.QUEUED)
+    yield from standing.actions.values()
+    yield from (task for task in standing.tasks.values() if uploaded_to(task) and task.is_due(wall))
+
+
+def _places(work: Work) -> Iterator[int]:
+    """The printers on which it waits."""
+    if isinstance(work, Action):
+        yield from (step.printer_id for step in work.steps if step.state is RunState.WAITING)
+    else:
+        printer_id = work.printer_id if isinstance(work, Job) else uploaded_to(work)
+        if printer_id is not None:
+            yield printer_id
+
+
+def _has_its_turn(printer: Printer, work: Work, *, is_oldest: bool) -> bool:
+    if isinstance(work, Task):
+        return is_oldest
+    return printer.plate is Plate.CLEAR or not needs_plate(work)
+
+
+def needs_plate(work: Job | Action) -> bool:
+    """Whether it moves the machine: then the plate must be clear."""
+    if isinstance(work, Job):
+        return True
+    return work.macro is not None and (work.macro.moves or work.macro.prints)
+
+
+def uploaded_to(task: Task) -> int | None:
+    """The printer that an upload is for; None for other tasks."""
+    return int(task.arguments["printer_id"]) if task.kind is TaskKind.PRINTER_UPLOAD else None
+
+
+def _idle_printers(standing: Standing, now: float) -> dict[int, Printer]:
+    """Those on which something may begin, whatever lies on their plates."""
     taken = {job.printer_id for job in standing.jobs.values() if job.is_on_printer}
     taken |= {command.printer_id for command in standing.commands.values() if _is_exclusive(command)}
+    taken |= {uploaded_to(task) for task in standing.tasks.values() if task.status is TaskStatus.RUNNING}
     return {
         printer.printer_id: printer
         for printer in standing.printers.values()
         if printer.printer_id not in taken
-        and obstacle(printer, standing.presence.get(printer.printer_id, Presence())) is None
+        and unreadiness(printer, standing.presence.get(printer.printer_id, Presence())) is None
         and standing.refused_until.get(printer.printer_id, now) <= now
     }
 
 
 def _is_exclusive(command: PrinterCommand) -> bool:
-    return command.command.lower() in EXCLUSIVE_COMMANDS
+    return command.command in (RUN_MACRO, ABORT_UPLOAD) or command.command.lower() in EXCLUSIVE_COMMANDS
 
 
 def hindrance(standing: Standing, printer: Printer, member_id: str, now: float) -> str | None:
@@ -109,21 +177,47 @@ def hold(standing: Standing, printer: Printer) -> str | None:
 def _occupation(standing: Standing, printer: Printer, member_id: str) -> str | None:
     """What else the gateway has the printer do, or may have it do; prints of others have no name."""
     holder = holder_of(standing, printer)
-    if holder is not None:
-        is_own = holder.member_id == member_id and printer.is_of_owners_time(holder.work_id)
-        if not is_own:
-            return hold(standing, printer) or f"{printer.shown_name} has another member's print"
-        if holder.is_held:
-            return f"{printer.shown_name} holds {holder.name!r}, which needs a person: {holder.message}"
-        return f"{printer.shown_name} has {holder.name!r}"
+    if holder is None:
+        return work_beside(standing, printer)
+    is_own = holder.member_id == member_id and printer.is_of_owners_time(holder.work_id)
+    if not is_own:
+        return hold(standing, printer) or f"{printer.shown_name} has another member's print"
+    if holder.is_held:
+        return f"{printer.shown_name} holds {holder.name!r}, which needs a person: {holder.message}"
+    return f"{printer.shown_name} has {holder.name!r}"
+
+
+def is_at_run(standing: Standing, printer: Printer) -> bool:
+    """Whether a schedule's macro was sent to it, or is about to be, and is not answered."""
+    return any(
+        command.printer_id == printer.printer_id and command.command == RUN_MACRO
+        for command in standing.commands.values()
+    )
+
+
+def work_beside(standing: Standing, printer: Printer) -> str | None:
+    """What the gateway has the printer do besides jobs; None: nothing."""
     for command in standing.commands.values():
-        if command.printer_id == printer.printer_id and _is_exclusive(command):
-            return f"{printer.shown_name} was told to {command.command} and has not answered yet"
+        if command.printer_id != printer.printer_id or not _is_exclusive(command):
+            continue
+        if command.command == RUN_MACRO:
+            return f"{printer.shown_name} is at a run of a schedule"
+        if command.command == ABORT_UPLOAD:
+            return f"{printer.shown_name} is giving up an upload"
+        return f"{printer.shown_name} was told to {command.command} and has not answered yet"
+    for task in standing.tasks.values():
+        if task.status is TaskStatus.RUNNING and uploaded_to(task) == printer.printer_id:
+            return f"{printer.shown_name} is taking in a file"
     return None
 
 
 def obstacle(printer: Printer, presence: Presence) -> str | None:
     """What keeps a printer from taking a job now, for people, with what to do; None: nothing."""
+    return unreadiness(printer, presence) or occupied_plate(printer)
+
+
+def unreadiness(printer: Printer, presence: Presence) -> str | None:
+    """What keeps a printer from anything at all, whatever lies on its plate; as `obstacle`."""
     name = printer.shown_name
     if not printer.enabled:
         return gone(printer)
@@ -136,10 +230,15 @@ def obstacle(printer: Printer, presence: Presence) -> str | None:
         return f"{name} is {presence.activity or 'silent'}{said}"
     if presence.obstacle is not None:
         return f"{name} takes no job now: {presence.obstacle}"
-    if printer.plate is Plate.OCCUPIED:
-        how = f"clear it, then `print-gateway printers ready {printer.typed_name}`"
-        return f"the plate of {name} is not confirmed clear: {how}"
     return None
+
+
+def occupied_plate(printer: Printer) -> str | None:
+    """That the plate must be cleared, and how; None: it is clear."""
+    if printer.plate is Plate.CLEAR:
+        return None
+    how = f"clear it, then `print-gateway printers ready {printer.typed_name}`"
+    return f"the plate of {printer.shown_name} is not confirmed clear: {how}"
 
 
 def gone(printer: Printer) -> str:
@@ -158,6 +257,37 @@ def waiting_for(job: Job, standing: Standing) -> str | None:
         return "no printer was chosen"
     presence = standing.presence.get(printer.printer_id, Presence())
     return _occupation(standing, printer, job.member_id) or obstacle(printer, presence) or job.message
+
+
+def run_waits_for(standing: Standing, action: Action, printer: Printer, now: float) -> str:
+    """Why a run has not begun on this printer, for people: no word of whose print is there."""
+    return (
+        _busy(standing, printer, now)
+        or (occupied_plate(printer) if needs_plate(action) else None)
+        or f"older work goes first on {printer.shown_name}"
+    )
+
+
+def upload_waits_for(standing: Standing, task: Task, now: float) -> str:
+    """Why an upload that is due has not begun, for people, as `run_waits_for`."""
+    printer = standing.printers.get(uploaded_to(task) or 0)
+    if printer is None:
+        return "there is no such printer"
+    return _busy(standing, printer, now) or f"older work goes first on {printer.shown_name}"
+
+
+def _busy(standing: Standing, printer: Printer, now: float) -> str | None:
+    if holder_of(standing, printer) is not None:
+        return hold(standing, printer) or f"{printer.shown_name} has a print"
+    return (
+        work_beside(standing, printer)
+        or unreadiness(printer, standing.presence.get(printer.printer_id, Presence()))
+        or (
+            f"{printer.shown_name} refused something a moment ago"
+            if standing.refused_until.get(printer.printer_id, now) > now
+            else None
+        )
+    )
 
 
 def _first(jobs: Iterable[Job]) -> Job | None:

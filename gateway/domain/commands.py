@@ -400,7 +400,9 @@ class PrinterCommand:
     task_id: str  # UUID; also the order_id
     printer_id: int | None
     work_id: int | None
-    command: str  # pause, resume, cancel, emergency-stop, adjust, answer-prompt, or a printer's own word
+    #: pause, resume, cancel, recover, emergency-stop, adjust, answer-prompt, run-macro, abort-upload, or a
+    #: printer's own word
+    command: str
     member_id: str
     given_at: datetime
     state: TaskState = TaskState.PENDING

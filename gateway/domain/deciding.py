@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.domain import (
+    acting,
     asking,
     calling_in,
     following,
@@ -19,9 +20,13 @@ from gateway.domain import (
     preparing,
     recovering,
     registering,
+    scheduling,
     sharing,
+    stacking,
     starting,
+    tasking,
     tending,
+    uploading,
 )
 from gateway.domain.assign import assign
 from gateway.domain.call_in import CALL_IN_DRIVER
@@ -61,6 +66,7 @@ from gateway.domain.commands import (
     WithdrawJob,
 )
 from gateway.domain.events import PrinterChanged
+from gateway.domain.job import Job
 from gateway.domain.observations import (
     Activity,
     DriverAttached,
@@ -72,6 +78,7 @@ from gateway.domain.observations import (
     PrinterObserved,
 )
 from gateway.domain.printer import Presence, Printer, presence_from, printer_named
+from gateway.domain.schedule import Action
 from gateway.domain.state import Draft
 
 Input = Command | Observation
@@ -88,12 +95,24 @@ def decide(draft: Draft, given: Input) -> Any:
 def begin(draft: Draft) -> None:
     """The first decision of a process, on the state that the former one left."""
     following.begin(draft)
+    acting.begin(draft)
+    tasking.begin(draft)
+    stacking.begin(draft)
 
 
 def start_due(draft: Draft) -> None:
-    """Intend every start that is due: job, attempt and mark are committed before the order goes out."""
-    for printer, job in assign(draft, draft.moment.monotonic):
-        starting.intend(draft, printer, job)
+    """Intend everything that is due on a printer: what is intended is committed before its order goes out."""
+    acting.refuse_hopeless(draft)
+    uploading.refuse_hopeless(draft)
+    for printer, work in assign(draft, draft.moment.monotonic, draft.moment.wall):
+        if isinstance(work, Job):
+            starting.intend(draft, printer, work)
+        elif isinstance(work, Action):
+            acting.begin_step(draft, printer, work)
+        else:
+            uploading.begin_upload(draft, printer, work)
+    acting.tell_waiting(draft)
+    uploading.tell_waiting(draft)
 
 
 def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) -> None:
@@ -161,13 +180,18 @@ SERIAL_DRIVERS = frozenset({"marlin"})
 
 def _answered(draft: Draft, answer: OrderAnswered) -> None:
     printer = printer_named(draft.printers, answer.printer)
-    if printer is not None:
-        following.answered(draft, printer, answer)
+    if (
+        printer is None
+        or acting.answered(draft, printer, answer)
+        or uploading.answered(draft, printer, answer)
+    ):
+        return
+    following.answered(draft, printer, answer)
 
 
 def _progressed(draft: Draft, said: OrderProgressed) -> None:
     printer = printer_named(draft.printers, said.printer)
-    if printer is not None:
+    if printer is not None and not uploading.progressed(draft, printer, said):
         following.progressed(draft, printer, said)
 
 
@@ -213,4 +237,7 @@ _COMMANDS: dict[type, Callable[[Draft, Any], Any]] = {
     RevokeKey: registering.revoke_key,
     AddFile: registering.add_file,
     **granting.HANDLERS,
+    **tasking.HANDLERS,
+    **stacking.HANDLERS,
+    **scheduling.HANDLERS,
 }

@@ -28,6 +28,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.following import Subject
 from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member, Organization
 from gateway.domain.printer import Plate, Printer
+from gateway.domain.stacking import ensure
 from gateway.domain.state import Draft
 
 
@@ -134,6 +135,7 @@ def add_organization(draft: Draft, asked: AddOrganization) -> Organization:
             name=name,
         )
     )
+    ensure(draft, organization.organization_id)
     return organization
 
 

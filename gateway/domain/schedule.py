@@ -3,9 +3,9 @@
 A *stack* is a group of printers of one organization. A *schedule* is a named recurring job of a stack; each
 run of it is an *action*, with one step for each printer that was in the stack when it was due:
 
-    waiting ----> running ----> succeeded | failed | canceled          (an action, and each of its steps)
+    waiting <---> running ----> succeeded | failed | canceled          (an action, and each of its steps)
        |             ^
-       |             the first step began
+       |             the first step began; a printer's driver refused it, nothing was sent: it waits again
        +--------> failed | canceled      its printers were not idle in time; somebody canceled it
 
 A step begins only on a printer that is idle: ready, nothing on it and nothing that may have it; if its macro
@@ -25,6 +25,8 @@ from typing import Any, Final
 RUN_WAITS: Final = timedelta(hours=24)
 #: Refusals of one step before it fails instead of waiting again.
 STEP_REFUSALS: Final = 3
+#: The command that sends a run's lines; nothing else starts on the printer before it is answered.
+RUN_MACRO: Final = "run-macro"
 #: Schedules of one organization, stacks of one: what people keep apart by name.
 SCHEDULES_KEPT: Final = 500
 STACKS_KEPT: Final = 100

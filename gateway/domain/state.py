@@ -56,9 +56,12 @@ class State:
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
     refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
-    #: printer_id -> work_id: the sent job whose start alone, and nothing since, made the plate occupied
+    #: printer_id -> work_id: the sent job, or the run of a schedule, whose start alone, and nothing since,
+    #: made the plate occupied
     plate_taken_by: dict[int, int] = field(default_factory=dict)
     heat_limits: dict[int, HeatLimits] = field(default_factory=dict)  # by printer_id, of the configuration
+    #: work_id of a running upload -> what the printer calls the file, as far as it has said
+    names_on_printer: dict[int, str] = field(default_factory=dict)
     last_work_id: int = 0
 
     def printer_named(self, name: str) -> Printer | None:
@@ -113,6 +116,7 @@ class Draft:
     refused_until: Overlay[int, float] = field(init=False)
     plate_taken_by: Overlay[int, int] = field(init=False)
     heat_limits: Overlay[int, HeatLimits] = field(init=False)
+    names_on_printer: Overlay[int, str] = field(init=False)
     last_work_id: int = field(init=False)
     # what the transaction writes
     job_rows: dict[int, Job] = field(default_factory=dict)
@@ -148,7 +152,7 @@ class Draft:
     _NAMES = (
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
         "call_ins", "tokens", "codes", "roles", "tasks", "stacks", "schedules", "actions", "member_jobs",
-        "ended_keys", "missing_since", "refused_until", "plate_taken_by", "heat_limits",
+        "ended_keys", "missing_since", "refused_until", "plate_taken_by", "heat_limits", "names_on_printer",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -231,6 +235,12 @@ class Draft:
             self.tasks[task.work_id] = task
         return task
 
+    def note_task(self, task: Task) -> None:
+        """How far a running task is: memory only, until a commit saves it."""
+        if task.work_id in self.task_rows:
+            self.task_rows[task.work_id] = task
+        self.tasks[task.work_id] = task
+
     def add_action(self, action: Action) -> Action:
         """A new action, already numbered by `next_work_id`."""
         self.new_works.add(action.work_id)
@@ -251,7 +261,9 @@ class Draft:
         return action
 
     def put_stack(self, stack: Stack) -> Stack:
-        """A new stack, or a change of one."""
+        """A new stack, or a change of one, as `put_task`."""
+        if stack.number in self.stacks and stack.number not in self.stack_rows:
+            stack = replace(stack, version=stack.version + 1)
         self.stacks[stack.number] = self.stack_rows[stack.number] = stack
         return stack
 

@@ -42,6 +42,8 @@ class TaskKind(StrEnum):
     PRINTER_UPLOAD = "printer-upload"  # put a print file on a printer's own storage
 
 
+#: The command that ends an upload under way; nothing starts on the printer before it is answered.
+ABORT_UPLOAD: Final = "abort-upload"
 #: Kinds whose results hold what belongs to every organization: for administrators of the gateway only.
 ADMIN_KINDS: Final = frozenset({TaskKind.BACKUP, TaskKind.DIAGNOSTICS})
 #: Kinds that the worker pool runs; the others are carried out by a printer's driver.
@@ -157,8 +159,10 @@ class Task:
 
     def retry_wait(self) -> timedelta:
         """How long it waits behind a try that failed."""
-        doubled = max(0, self.tries - self.given_up - 1)
-        return min(RETRY_FIRST * 2**doubled, RETRY_LAST)
+        wait = RETRY_FIRST
+        for _ in range(self.tries - self.given_up - 1):
+            wait = min(wait * 2, RETRY_LAST)
+        return wait
 
     def is_due(self, now: datetime) -> bool:
         """Whether it may begin now."""

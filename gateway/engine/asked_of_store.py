@@ -1,14 +1,21 @@
-"""What a decision needs from the store besides the working state: jobs that are over, public ids in use."""
+"""What a decision needs from the store besides the working state: jobs that are over, public ids in use, and
+what a request with the same Idempotency-Key was answered before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from gateway.domain.commands import Command, JudgeJob
+from gateway.domain.commands import AddFile, Command, CommandRefused, JudgeJob, Refusal, SubmitJob
 from gateway.domain.following import find_by_key
 from gateway.domain.observations import DriverAttached, Observation, PrinterObserved
+from gateway.domain.schedule_commands import RunSchedule
 from gateway.domain.state import Draft
-from gateway.engine.ports import Queries, StoreUnavailable
+from gateway.domain.task_commands import AddTask
+from gateway.engine.ports import Journal, Queries, StoreUnavailable
+
+#: Commands that may carry an Idempotency-Key.
+_Named = SubmitJob | AddFile | AddTask | RunSchedule
 
 
 async def look_up(draft: Draft, given: Command | Observation, queries: Queries) -> None:
@@ -42,3 +49,46 @@ def _named(draft: Draft, given: Command | Observation) -> Iterator[str]:
 def _is_new(draft: Draft, key: str) -> bool:
     """Whether the print will become a job."""
     return key not in draft.ended_keys and find_by_key(draft, key) is None
+
+
+async def repeated_answer(
+    draft: Draft, given: Command | Observation, journal: Journal, queries: Queries
+) -> Any:
+    """What the same Idempotency-Key answered before; None if it was not used, or there is none.
+
+    Raises CommandRefused when it was used for another request, StoreUnavailable.
+    """
+    if not isinstance(given, _Named) or given.idempotency is None:
+        return None
+    asked = given.idempotency
+    member_id = given.file.member_id if isinstance(given, AddFile) else given.member_id
+    found = await journal.find_idempotent(member_id, asked.key)
+    for member, idempotency, answer_id in draft.idempotency_rows:
+        if member == member_id and idempotency.key == asked.key:
+            found = idempotency, answer_id
+    if found is None:
+        return None
+    first, answer_id = found
+    if first.fingerprint != asked.fingerprint:
+        raise CommandRefused(
+            Refusal.INVALID,
+            "this Idempotency-Key was used for another request; use a new key for a new request",
+        )
+    return await _answer_with(draft, given, answer_id, queries)
+
+
+async def _answer_with(draft: Draft, asked: _Named, answer_id: str, queries: Queries) -> Any:
+    """What was created then, as it is now."""
+    if isinstance(asked, AddFile):
+        file = next((file for file in draft.file_rows if file.file_id == answer_id), None)
+        return file or await queries.file(answer_id)
+    if isinstance(asked, AddTask):
+        tasks = (*draft.task_rows.values(), *draft.tasks.values())
+        task = next((task for task in tasks if task.task_id == answer_id), None)
+        return task or await queries.task(task_id=answer_id)
+    if isinstance(asked, RunSchedule):
+        actions = (*draft.action_rows.values(), *draft.actions.values())
+        action = next((action for action in actions if action.action_id == answer_id), None)
+        return action or await queries.action(action_id=answer_id)
+    job = next((job for job in draft.jobs.values() if job.job_id == answer_id), None)
+    return job or await queries.job(answer_id)

@@ -21,21 +21,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.domain.assign import waiting_for
-from gateway.domain.commands import (
-    AddFile,
-    Command,
-    CommandRefused,
-    PrinterCommand,
-    Refusal,
-    StopPrinter,
-    SubmitJob,
-)
+from gateway.domain.commands import Command, CommandRefused, PrinterCommand, Refusal, StopPrinter
 from gateway.domain.deciding import begin, decide, start_due
 from gateway.domain.job import Job
 from gateway.domain.observations import Observation, PrinterObserved
 from gateway.domain.orders import EmergencyStop, Order
+from gateway.domain.schedule import Action
 from gateway.domain.state import Draft, Moment, State
-from gateway.engine.asked_of_store import look_up
+from gateway.domain.task import Task
+from gateway.engine.asked_of_store import look_up, repeated_answer
 from gateway.engine.ports import (
     Clock,
     DraftRefused,
@@ -143,6 +137,11 @@ class Engine:
         known = self.state.jobs.get(job.work_id)
         return known if known is not None and known.version >= job.version else job
 
+    def live_task(self, task: Task) -> Task:
+        """The task with the newest progress, when it is one that runs."""
+        known = self.state.tasks.get(task.work_id)
+        return known if known is not None and known.version >= task.version else task
+
     def waiting(self, job: Job) -> str | None:
         """Why a job that waits has not started, for people."""
         return waiting_for(job, self.state)
@@ -235,35 +234,12 @@ class Engine:
             return self._put_off[-1] if self._put_off else None
         try:
             await look_up(draft, given, self._queries)
-            if isinstance(given, SubmitJob | AddFile) and given.idempotency is not None:
-                repeated = await self._repeated(draft, given)
-                if repeated is not None:
-                    return repeated
+            repeated = await repeated_answer(draft, given, self._journal, self._queries)
+            if repeated is not None:
+                return repeated
             return decide(draft, given)
         except (CommandRefused, StoreUnavailable) as refused:
             return refused
-
-    async def _repeated(self, draft: Draft, asked: SubmitJob | AddFile) -> Any:
-        """What the same Idempotency-Key answered before, if it was used."""
-        assert asked.idempotency is not None
-        member_id = asked.member_id if isinstance(asked, SubmitJob) else asked.file.member_id
-        found = await self._journal.find_idempotent(member_id, asked.idempotency.key)
-        for member, idempotency, answer_id in draft.idempotency_rows:
-            if member == member_id and idempotency.key == asked.idempotency.key:
-                found = idempotency, answer_id
-        if found is None:
-            return None
-        first, answer_id = found
-        if first.fingerprint != asked.idempotency.fingerprint:
-            raise CommandRefused(
-                Refusal.INVALID,
-                "this Idempotency-Key was used for another request; use a new key for a new request",
-            )
-        if isinstance(asked, AddFile):
-            file = next((file for file in draft.file_rows if file.file_id == answer_id), None)
-            return file or await self._queries.file(answer_id)
-        job = next((job for job in draft.jobs.values() if job.job_id == answer_id), None)
-        return job or await self._queries.job(answer_id)
 
     def _moment(self) -> Moment:
         return Moment(
@@ -321,10 +297,14 @@ class Engine:
 
 
 def _as_it_is_now(draft: Draft, result: Any) -> Any:
-    """A job that was started, or a command that was answered, in the same breath is shown as that."""
+    """What was started, or answered, in the same breath as it was asked for is shown as that."""
     if isinstance(result, PrinterCommand):
         return draft.command_rows.get(result.task_id, result)
-    return draft.job_rows.get(result.work_id, result) if isinstance(result, Job) else result
+    if isinstance(result, Job):
+        return draft.job_rows.get(result.work_id, result)
+    if isinstance(result, Task):
+        return draft.task_rows.get(result.work_id, result)
+    return draft.action_rows.get(result.work_id, result) if isinstance(result, Action) else result
 
 
 def _answer(waiting: _Waiting, result: Any) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.job import AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint
 from gateway.domain.printer import Plate
-from tests.support.stand import Table, a_submission, house, printer, ready, report, seen
+from tests.support.stand import START, Table, a_submission, house, printer, ready, report, seen
 
 S = JobStatus
 
@@ -103,7 +103,7 @@ def test_two_printers_take_two_jobs_and_no_more() -> None:
 
 def test_assign_is_a_function_of_its_arguments() -> None:
     state = house(printer(plate=Plate.CLEAR))
-    assert assign(state, 1000.0) == assign(state, 1000.0) == []
+    assert assign(state, 1000.0, START) == assign(state, 1000.0, START) == []
 
 
 def answer(table: Table, result: OrderResult, message: str | None = None) -> None:

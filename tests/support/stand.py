@@ -16,7 +16,9 @@ from gateway.domain.member import Member, Organization
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.schedule import Action, Stack
 from gateway.domain.state import Draft, Moment, State
+from gateway.domain.task import Task
 from gateway.engine.ports import StoredEvent, StoreUnavailable
 
 START = datetime(2016, 5, 18, 5, 42, 2, tzinfo=UTC)
@@ -98,6 +100,8 @@ class MemoryJournal:
         self.broken: str | None = None
         self.jobs: dict[int, Job] = {}
         self.attempts: dict[tuple[int, int], Attempt] = {}
+        self.tasks: dict[int, Task] = {}
+        self.actions: dict[int, Action] = {}
         self.events: list[StoredEvent] = []
         self.commits = 0
         self.progress_saves = 0
@@ -112,6 +116,8 @@ class MemoryJournal:
             raise StoreUnavailable(self.broken)
         self.commits += 1
         self.jobs.update(draft.job_rows)
+        self.tasks.update(draft.task_rows)
+        self.actions.update(draft.action_rows)
         self.attempts.update(draft.attempt_rows)
         for member_id, idempotency, answer in draft.idempotency_rows:
             self.idempotent[(member_id, idempotency.key)] = (idempotency, answer)
@@ -143,6 +149,12 @@ class MemoryJournal:
 
     async def job(self, job_id: str) -> Job | None:
         return next((job for job in self.jobs.values() if job.job_id == job_id), None)
+
+    async def task(self, *, task_id: str) -> Task | None:
+        return next((task for task in self.tasks.values() if task.task_id == task_id), None)
+
+    async def action(self, *, action_id: str) -> Action | None:
+        return next((action for action in self.actions.values() if action.action_id == action_id), None)
 
     async def file(self, file_id: str) -> None:
         return None
@@ -204,6 +216,7 @@ def house(*printers: Printer, presence: Presence | None = None) -> State:
         presence={p.printer_id: presence or ready() for p in chosen},
         members={m.member_id: m for m in (ANA, BEN)},
         organizations={1: HOME},
+        stacks={1: Stack(1, "5999b763474b0eafa5fafb64bff0ba80", 1, "all printers", START)},
     )
 
 

@@ -44,6 +44,9 @@ class EngineFace(Protocol):
     def live(self, job: Job) -> Job:
         """A stored job with the newest progress in memory."""
 
+    def live_task(self, task: Task) -> Task:
+        """A stored task with the newest progress in memory."""
+
     def waiting(self, job: Job) -> str | None:
         """Why a waiting job waits and what to do about it, for people."""
 
