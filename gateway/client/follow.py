@@ -1,4 +1,4 @@
-"""A job until its end: one fresh picture after each event that concerns it."""
+"""A job, or a run of a schedule, until its end: one fresh picture after each event that may concern it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from gateway.client.errors import Refused
-from gateway.client.models import GatewayEvent, Job
+from gateway.client.models import Action, GatewayEvent, Job
 from gateway.client.native import GatewayClient, Opened
 
 #: Jobs asked for at once while looking for a number.
@@ -35,6 +35,25 @@ async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None
                 return
 
 
+async def follow_run(client: GatewayClient, action_id: str) -> AsyncGenerator[Action, None]:
+    """A run of a schedule now and after every change; ends with the run. Survives as `follow` does.
+
+    What its steps wait for changes with jobs and printers, too: every event but mere progress is a reason to
+    look.
+    """
+    last: Action | None = None
+    async with aclosing(client.events()) as events:
+        async for event in events:
+            if not isinstance(event, Opened) and event.kind.endswith("-progressed"):
+                continue
+            action = await client.schedules.action(action_id)
+            if action != last:
+                last = action
+                yield action
+            if action.is_over:
+                return
+
+
 async def find_job(client: GatewayClient, text: str) -> Job:
     """A job by its number, its id or an unmistakable beginning of its id; the newest are looked at first."""
     if len(text) >= ID_CHARS:
@@ -50,6 +69,15 @@ async def find_job(client: GatewayClient, text: str) -> Job:
     if begins:
         raise Refused(404, "Ambiguous", f'"{text}" begins the ids of {len(begins)} jobs; give more of it')
     raise Refused(404, "Not found", f'there is no job "{text}"; see print-gateway jobs list')
+
+
+async def find_run(client: GatewayClient, number: int) -> Action:
+    """A run of a schedule by its number; those that ended lately are looked at, too."""
+    page = await client.schedules.runs(limit=PAGE)
+    found = next((action for action in page.actions if action.number == number), None)
+    if found is None:
+        raise Refused(404, "Not found", f"there is no run {number}; see print-gateway schedules runs")
+    return found
 
 
 async def _newest_first(client: GatewayClient) -> AsyncGenerator[Job, None]:
