@@ -55,6 +55,7 @@ def add(draft: Draft, asked: AddSchedule) -> Schedule:
         raise CommandRefused(
             Refusal.CONFLICT, f"there are {count} schedules, which is as many as may be; remove one first"
         )
+    _must_be_named_alone(draft, asked.name, stack.number)
     now = draft.moment.wall
     schedule = Schedule(
         schedule_id=draft.moment.new_hex(32),
@@ -82,8 +83,11 @@ def add(draft: Draft, asked: AddSchedule) -> Schedule:
 
 def change(draft: Draft, asked: ChangeSchedule) -> Schedule:
     """From the next run on."""
+    known = _schedule(draft, asked.schedule_id)
+    if asked.name != known.name:
+        _must_be_named_alone(draft, asked.name, known.stack_number)
     schedule = replace(
-        _schedule(draft, asked.schedule_id),
+        known,
         name=asked.name,
         cron=asked.cron,
         timezone=asked.timezone,
@@ -111,6 +115,14 @@ def remove(draft: Draft, asked: RemoveSchedule) -> None:
         replace(draft.schedules[schedule.schedule_id], removed_at=draft.moment.wall)
     )
     _tell(draft, schedule, asked.member_id, "removed")
+
+
+def _must_be_named_alone(draft: Draft, name: str, stack_number: int) -> None:
+    """People run schedules by their names."""
+    if any(name == known.name and stack_number == known.stack_number for known in draft.schedules.values()):
+        raise CommandRefused(
+            Refusal.CONFLICT, f"this stack has a schedule {name!r} already; take another name"
+        )
 
 
 def _must_run_by_itself(schedule: Schedule) -> None:

@@ -49,6 +49,7 @@ def add(draft: Draft, asked: AddStack) -> Stack:
         raise CommandRefused(
             Refusal.CONFLICT, f"there are {count} stacks, which is as many as may be; remove one first"
         )
+    _must_be_named_alone(draft, asked.name, asked.organization_id)
     printer_ids = _checked(draft, asked.organization_id, asked.printer_ids)
     stack = draft.put_stack(_new(draft, asked.organization_id, asked.name, printer_ids))
     _tell(draft, stack, asked.member_id, "added")
@@ -58,6 +59,8 @@ def add(draft: Draft, asked: AddStack) -> Stack:
 def change(draft: Draft, asked: ChangeStack) -> Stack:
     """Runs that wait keep the printers they had when they were asked for."""
     stack = stack_numbered(draft, asked.number)
+    if asked.name != stack.name:
+        _must_be_named_alone(draft, asked.name, stack.organization_id)
     printer_ids = _checked(draft, stack.organization_id, asked.printer_ids)
     changed = replace(stack, name=asked.name, printer_ids=printer_ids)
     if changed == stack:
@@ -84,6 +87,13 @@ def remove(draft: Draft, asked: RemoveStack) -> None:
         )
     draft.drop_stack(stack.number)
     _tell(draft, stack, asked.member_id, "removed")
+
+
+def _must_be_named_alone(draft: Draft, name: str, organization_id: int) -> None:
+    """People mean stacks by their names."""
+    stacks = draft.stacks.values()
+    if any(name == known.name and organization_id == known.organization_id for known in stacks):
+        raise CommandRefused(Refusal.CONFLICT, f"there is a stack {name!r} already; take another name")
 
 
 def stack_numbered(draft: Draft, number: int) -> Stack:
