@@ -36,11 +36,17 @@ from gateway.domain.job import Job
 from gateway.domain.member import Principal
 from gateway.domain.printer import Printer
 from gateway.domain.state import State
+from gateway.domain.work_events import ActionMoved, ScheduleChanged, StackChanged
+
+#: Events that everybody of their organization may hear.
+_OF_ORGANIZATION = frozenset({StackChanged.kind, ScheduleChanged.kind, ActionMoved.kind})
 
 
 class Subjects(Protocol):
     """Whom an event concerns; both `domain.events.Event` and the store's committed one have it."""
 
+    @property
+    def kind(self) -> str: ...
     @property
     def organization_id(self) -> int | None: ...
     @property
@@ -162,9 +168,15 @@ def may_stop(principal: Principal, printer: Printer, state: State) -> bool:
 
 
 def may_see_event(principal: Principal, event: Subjects, state: State) -> bool:
-    """An event about work: who may see the job. About a printer alone: who may see it. Else: its member."""
+    """An event about work: who may see the job. About a printer alone: who may see it. Else: its member.
+
+    Stacks, schedules and runs are the whole organization's to see. An event about a task of `ADMIN_KINDS`
+    names no member and no organization: it is for administrators of the gateway.
+    """
     printer = None if event.printer_id is None else state.printers.get(event.printer_id)
     if event.member_id == principal.member_id or is_admin_of(principal, event.organization_id):
+        return True
+    if event.kind in _OF_ORGANIZATION and event.organization_id == principal.organization_id:
         return True
     if printer is None:
         return False

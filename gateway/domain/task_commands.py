@@ -88,6 +88,4 @@ class FailTask:
     is_passing: bool
 
 
-TaskCommand = (
-    AddTask | PauseTask | ResumeTask | CancelTask | BeginTask | NoteProgress | FinishTask | FailTask
-)
+TaskCommand = AddTask | PauseTask | ResumeTask | CancelTask | BeginTask | NoteProgress | FinishTask | FailTask

@@ -17,11 +17,13 @@ from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.idempotency import Idempotency
-from gateway.domain.job import Attempt, Job, JobStatus
+from gateway.domain.job import Attempt, Job
 from gateway.domain.orders import Order
 from gateway.domain.schedule import Action
+from gateway.domain.selecting import TaskFilter as TaskFilter
+from gateway.domain.selecting import WorkFilter as WorkFilter
 from gateway.domain.state import Draft, State
-from gateway.domain.task import Standing, Task, TaskKind
+from gateway.domain.task import Task
 
 
 class StoreUnavailable(Exception):
@@ -137,38 +139,11 @@ class JobPage:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks; what is None does not narrow. Tasks whose time is over are never among them."""
-
-    organization_id: int | None = None
-    member_id: str | None = None
-    app_id: str | None = None
-    kinds: frozenset[TaskKind] | None = None
-    is_over: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TaskPage:
     """A page of tasks, ascending by creation unless asked otherwise, and how many there are in all."""
 
     tasks: Sequence[Task]
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class WorkFilter:
-    """Which print jobs and tasks of one list; what is None does not narrow. Instants are exclusive bounds."""
-
-    organization_id: int | None = None
-    member_id: str | None = None
-    with_admin_kinds: bool = False  # tasks of ADMIN_KINDS too
-    job_statuses: frozenset[JobStatus] | None = None  # empty: no job
-    standings: frozenset[Standing] | None = None  # of tasks; empty: no task
-    task_kinds: frozenset[TaskKind] | None = None
-    begins_after: datetime | None = None  # jobs have no such time: a bound leaves them out
-    begins_before: datetime | None = None
-    ended_after: datetime | None = None
-    ended_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
