@@ -11,11 +11,10 @@ Nothing here counts or skips rows where it can help it:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, overload
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
@@ -24,9 +23,10 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job
 from gateway.engine.ports import JobPage, StoredEvent
 from gateway.store import rows
-from gateway.store.database import Database
+from gateway.store.pages import made_of
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import attempt, event, file, job, job_total, printer_command, work
+from gateway.store.work_queries import WorkQueries
 
 #: Statements of lists kept ready, 5 KB each: apps ask for a handful of combinations of statuses.
 _LISTS_READY: Final = 128
@@ -110,32 +110,7 @@ def total_statement(wanted: JobFilter) -> Select[Any]:
     return counted.where(job.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else counted
 
 
-#: Rows that are made into jobs at once, two milliseconds.
-_LONG: Final = 250
 _by_creation = itemgetter(rows.WORK_ID_AT)
-
-
-class _Page(Sequence[Job]):
-    """Rows that become jobs where they are looked at.
-
-    A hundred thousand jobs at once would be half a million objects for the garbage collector to walk through,
-    50 ms at a time; rows of plain values are none to it.
-    """
-
-    def __init__(self, found: list[tuple[Any, ...]]) -> None:
-        self._found = found
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    @overload
-    def __getitem__(self, at: int) -> Job: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Job]: ...
-    def __getitem__(self, at: int | slice) -> Job | Sequence[Job]:
-        if isinstance(at, slice):
-            return tuple(map(rows.job_from, self._found[at]))
-        return rows.job_from(self._found[at])
 
 
 @lru_cache(maxsize=_LISTS_READY)
@@ -149,11 +124,8 @@ def _list_statements(
     return prepare(page_statement(wanted, limit, placeholder("offset"))), prepare(total_statement(wanted))
 
 
-class Queries:
+class Queries(WorkQueries):
     """`gateway.engine.ports.Queries` on a database. Every call raises StoreUnavailable."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def jobs(
         self,
@@ -177,8 +149,7 @@ class Queries:
         def unit(driver: sqlite3.Connection) -> JobPage:
             page = listed.rows(driver, values)
             page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
-            jobs = _Page(page) if len(page) > _LONG else tuple(map(rows.job_from, page))
-            return JobPage(jobs, counted.rows(driver, values)[0][0])
+            return JobPage(made_of(page, rows.job_from), counted.rows(driver, values)[0][0])
 
         if limit is None or limit > _KEPT_PAGE:
             return await self._database.read_plain(unit)

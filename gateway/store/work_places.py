@@ -1,0 +1,65 @@
+"""Where in the list of all jobs and tasks a page begins, however deep: by how many there are in each block.
+
+    blocks     0: 512   1: 498   2: 0   3: 77          kept with every commit and every sweep (`work_block`)
+    place 600  is the 88th row behind the start of block 1
+
+Tasks whose time is over are counted until they are swept; they are looked up and left out here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from gateway.domain.task import ADMIN_KINDS
+from gateway.store.prepared import Prepared, placeholder, prepare
+from gateway.store.schema_work import ALL_ORGANIZATIONS, BLOCK_IDS, work_block
+from gateway.store.work_lists import ALL_KINDS, gone_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The `rest`-th row from `from_id` on, of `total` in the list."""
+
+    from_id: int
+    rest: int
+    total: int
+
+
+class Places:
+    """Of the list of everything, or of one organization; with or without tasks of ADMIN_KINDS."""
+
+    def __init__(self, *, is_of_one: bool, with_admin_kinds: bool) -> None:
+        kinds = ALL_KINDS if with_admin_kinds else ALL_KINDS - ADMIN_KINDS
+        self._is_of_one = is_of_one
+        self._blocks = prepare(blocks_statement(with_admin_kinds))
+        self._gone: Prepared = prepare(gone_tasks(("organization_id",) if is_of_one else (), kinds))
+
+    def find(self, driver: sqlite3.Connection, values: Mapping[str, Any], offset: int) -> Place:
+        """The row behind `offset` others; in the transaction that is open. Of `values` it takes its own."""
+        of = values["organization_id"] if self._is_of_one else ALL_ORGANIZATIONS
+        gone = Counter(work_id // BLOCK_IDS for (work_id,) in self._gone.rows(driver, values))
+        total, place = 0, None
+        for block, there in self._blocks.rows(driver, {"of": of}):
+            shown = there - gone[block]
+            if place is None and total + shown > offset:
+                place = block * BLOCK_IDS, offset - total
+            total += shown
+        from_id, rest = place or (0, offset)
+        return Place(from_id, rest, total)
+
+
+def blocks_statement(with_admin_kinds: bool) -> Select[Any]:
+    """Blocks in order, and how many jobs and tasks each has. Parameter: `of`."""
+    counted = (
+        select(work_block.c.block, func.sum(work_block.c.n))
+        .where(work_block.c.organization_id == placeholder("of"))
+        .group_by(work_block.c.block)
+        .order_by(work_block.c.block)
+    )
+    return counted if with_admin_kinds else counted.where(~work_block.c.is_admin_kind)
