@@ -1,0 +1,130 @@
+"""`backup`: a consistent copy of the database while the gateway writes, and the print files, as one tar.gz.
+
+    gateway.db       of the moment at which the copy began
+    files/<sha256>   every content that this database names, if asked for; not earlier backups and bundles
+    manifest.json    last: version, schema, and SHA-256 and size of everything before it
+
+`print-gateway restore` reads it. It holds all that the gateway has, hashes of keys and passwords too.
+Progress is in bytes: of the copy, then of what is packed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from gateway.domain.task import Task, TaskFile
+from gateway.engine.ports import Clock, Files
+from gateway.tasks.archive import MEDIA_TYPE, Archive
+from gateway.tasks.results import ResultFile, result_file
+from gateway.tasks.work import Outcome, TaskFailed, Work
+
+#: Of the manifest: what `restore` must know to read the rest.
+FORMAT: Final = 1
+DATABASE, FILES, MANIFEST = "gateway.db", "files/", "manifest.json"
+
+
+class Copies(Protocol):
+    """The store's copies of itself (`store.copying`)."""
+
+    def copy(self, target: str, step: Callable[[int, int], None]) -> None:
+        """Copy the database into an empty file; blocks. Raises StoreUnavailable, or what `step` does."""
+
+    def contents(self, path: str) -> tuple[str, ...]:
+        """SHA-256 of the contents that a copy names. Raises StoreUnavailable."""
+
+    @property
+    def schema(self) -> str:
+        """The schema's revision."""
+
+
+class Backup:
+    """The kind. `copies` is None where the database is not SQLite."""
+
+    def __init__(self, *, copies: Copies | None, files: Files, clock: Clock, version: str) -> None:
+        self._copies = copies
+        self._files = files
+        self._clock = clock
+        self._version = version
+
+    async def run(self, task: Task, work: Work) -> Outcome:
+        """One try; raises as `Kind` says."""
+        if self._copies is None:
+            raise TaskFailed(
+                "the gateway's database is PostgreSQL: back it up with `pg_dump`, and the folder of files"
+            )
+        copy = await self._files.begin()
+        try:
+            async with result_file(self._files) as file:
+                found = await work.blocking(
+                    self._pack, self._copies, copy.temporary_path, task.arguments, file.sink(), work
+                )
+                made = await self._finished(file)
+        except OSError as error:
+            raise TaskFailed(f"the backup cannot be made: {error.strerror}", is_passing=True) from error
+        finally:
+            await copy.discard()
+        return Outcome(found, made)
+
+    async def _finished(self, file: ResultFile) -> TaskFile:
+        return await file.finish(f"print-gateway-{self._clock.wall():%Y-%m-%d-%H%M}.tar.gz", MEDIA_TYPE)
+
+    def _pack(
+        self,
+        copies: Copies,
+        copy: str,
+        arguments: Mapping[str, Any],
+        sink: Callable[[bytes], None],
+        work: Work,
+    ) -> Mapping[str, Any]:
+        """Copy, then pack; blocks. Raises StoreUnavailable, OSError, GivenUp."""
+        now = self._clock.wall()
+        copies.copy(copy, lambda value, total: work.at(value, 2 * total, "copying the database"))
+        size = os.stat(copy).st_size
+        paths = {sha256: self._files.path_of(sha256) for sha256 in self._wanted(copies, copy, arguments)}
+        total = 2 * size + sum(os.stat(path).st_size for path in paths.values() if os.path.exists(path))
+        packed = size
+
+        def read(piece: bytes) -> None:
+            nonlocal packed
+            packed += len(piece)
+            work.at(packed, max(total, packed), "packing")
+
+        with Archive(sink, now.timestamp()) as archive:
+            digest = hashlib.sha256()
+            archive.add_file(DATABASE, copy, lambda piece: (digest.update(piece), read(piece))[1])
+            files, missing = _add_files(archive, paths, read)
+            manifest = {
+                "format": FORMAT,
+                "made_at": now.isoformat(),
+                "version": self._version,
+                "schema": copies.schema,
+                "database": {"name": DATABASE, "sha256": digest.hexdigest(), "size": size},
+                "with_files": bool(arguments.get("with_files")),
+                "files": files,
+            }
+            archive.add_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
+        work.at(packed, packed)
+        return {"database_bytes": size, "files": len(files), "files_missing": missing}
+
+    def _wanted(self, copies: Copies, copy: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        return copies.contents(copy) if arguments.get("with_files") else ()
+
+
+def _add_files(
+    archive: Archive, paths: Mapping[str, str], read: Callable[[bytes], None]
+) -> tuple[list[Mapping[str, Any]], int]:
+    """Every content that is there; what is not is counted: it was swept since, or lost before."""
+    files: list[Mapping[str, Any]] = []
+    missing = 0
+    for sha256, path in paths.items():
+        try:
+            size = archive.add_file(FILES + sha256, path, read)
+        except FileNotFoundError:
+            missing += 1
+        else:
+            files.append({"sha256": sha256, "size": size})
+    return files, missing
