@@ -15,8 +15,10 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.api.conversio.dialect import CONVERSIO, CONVERSIO_RESULTS
 from gateway.api.forge.dialect import FORGE
 from gateway.api.forge.printdb.catalogue import CatalogueError
+from gateway.api.greenarrow.dialect import GREENARROW
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.native.dialect import NATIVE
 from gateway.api.oauth.dialect import DISCOVERY, OAUTH
@@ -26,6 +28,9 @@ from gateway.main_gateway import Gateway
 from gateway.running import Notifier, Service, log_to_stderr, run_process
 
 log = logging.getLogger(__name__)
+
+#: Everything that is served over HTTP, but for printers' Bayeux.
+DIALECTS = (FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, NATIVE, OAUTH, DISCOVERY)
 
 #: The API's Unix socket takes every user of this host: who is behind a connection the kernel tells.
 SOCKET_MODE = 0o666
@@ -57,9 +62,7 @@ async def _serve(config: Config) -> int:
     async with AsyncExitStack() as stack:
         gateway = Gateway(config, stack)
         services = await gateway.begin(service)
-        app = build_app(
-            services, [FORGE, NATIVE, OAUTH, DISCOVERY], extra_routes=gateway.call_ins.hub.routes
-        )
+        app = build_app(services, DIALECTS, extra_routes=gateway.call_ins.hub.routes)
         runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS, **runner_options())
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -17,10 +17,12 @@ from typing import Any, Self
 from aiohttp import ClientSession, UnixConnector, web, web_app
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.api.conversio.dialect import CONVERSIO, CONVERSIO_RESULTS
 from gateway.api.conversio.results import ResultLinks
 from gateway.api.forge.apps.printables import PrintableLinks
 from gateway.api.forge.dialect import FORGE
 from gateway.api.forge.printdb.catalogue import Catalogue
+from gateway.api.greenarrow.dialect import GREENARROW
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.rate import AttemptLimit, RequestLimit
@@ -75,7 +77,7 @@ MAX_UPLOAD = 1_000_000  # bytes
 CATALOGUE = Catalogue.load()
 #: Passwords that cost nothing to check.
 CHEAP = Cost(n=2, r=1, p=1)
-DIALECTS = [FORGE, NATIVE, OAUTH, DISCOVERY]
+DIALECTS = [FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, NATIVE, OAUTH, DISCOVERY]
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
 
 
