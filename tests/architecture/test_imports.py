@@ -63,6 +63,10 @@ ROOMS = {
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "multidict", "pydantic"),
     ),
+    "gateway.api.conversio": Room(
+        ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
+        ("aiohttp", "multidict", "pydantic"),
+    ),
     "gateway.api.greenarrow": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "multidict", "pydantic"),
