@@ -60,8 +60,9 @@ def test_pages(query: str, expected: Paging) -> None:
     "query",
     [
         "page=0&page_token=", "page=1&page_token=x", "page=-1", "page=x", "page=", "page=1.5",
-        "page=2147483648", "page=1&page=2", "per_page=0", "per_page=-1", "per_page=x", "per_page=", "page_token=x",
-        "page_token=" + "A" * 1000, "page_token=%00", "page_token=é", "page_token=12", "page_token=A",
+        "page=2147483648", "page=1&page=2", "per_page=0", "per_page=-1", "per_page=x", "per_page=",
+        "page_token=x", "page_token=" + "A" * 1000, "page_token=%00", "page_token=é",
+        "page_token=12", "page_token=A",
     ],
 )  # fmt: skip
 def test_a_page_there_is_not(query: str) -> None:
