@@ -151,7 +151,7 @@ async def test_answers_of_a_busy_house_validate(host: Host) -> None:
         "printer_id": "1", "printer": "mk3", "job_id": a_job().job_id, "file_id": file.file_id,
         "task_id": (await cancel.json())["task_id"],
         "type_id": next(iter(CATALOGUE.printer_types)), "material_id": next(iter(CATALOGUE.materials)),
-        "profile_id": next(iter(CATALOGUE.profiles)),
+        "profile_id": next(iter(CATALOGUE.profiles)), **await a_run(host, headers),
     }  # fmt: skip
     tried = 0
     for method, path, described in operations():
@@ -165,6 +165,16 @@ async def test_answers_of_a_busy_house_validate(host: Host) -> None:
         assert check(answer_schema("GET", path, 200), body) == [], path
         tried += 1
     assert tried >= 14
+
+
+async def a_run(host: Host, headers: dict[str, str]) -> dict[str, str]:
+    """A schedule whose run waits: how its paths name it."""
+    wanted = {"name": "warm up", "type": "GcodeMacroJob", "params": {"gcode": ["M104 S60"]}}
+    response = await host.client.post("/gateway/v1/schedules", json=wanted, headers=headers)
+    schedule = await response.json()
+    path = f"/gateway/v1/schedules/{schedule['id']}/run"
+    action = await (await host.client.post(path, headers=headers)).json()
+    return {"stack_id": schedule["stack_id"], "schedule_id": schedule["id"], "action_id": action["id"]}
 
 
 async def made(host: Host, path: str, status: int, **more: Any) -> None:
@@ -193,6 +203,9 @@ async def test_answers_to_creations_validate(host: Host) -> None:
     await made(host, "/gateway/v1/printers/{printer}/plate", 200, json={"plate": "clear"}, headers=headers)
     await made(host, "/gateway/v1/printers/{printer}/adjust", 202, json={"fan": 50}, headers=headers)
     await made(host, "/gateway/v1/printers/{printer}/stop", 202, headers=headers)
+    await made(host, "/gateway/v1/stacks", 201, json={"name": "s", "printers": ["mk3"]}, headers=headers)
+    body = {"stack": "s", "name": "m", "type": "MaintenanceJob", "params": {"note": "oil"}}
+    await made(host, "/gateway/v1/schedules", 201, json=body, headers=headers)
 
 
 # ---------------------------------------------------------------- errors that are described do happen

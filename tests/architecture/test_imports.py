@@ -59,6 +59,10 @@ ROOMS = {
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth", "gateway.protocol.bayeux"),
         ("aiohttp", "multidict", "yarl", "pydantic"),
     ),
+    "gateway.api.cloud66": Room(
+        ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
+        ("aiohttp", "multidict", "pydantic"),
+    ),
     "gateway.api.oauth": Room(
         ("gateway.api.http", "gateway.domain", "gateway.engine", "gateway.auth"),
         ("aiohttp", "multidict", "pydantic"),

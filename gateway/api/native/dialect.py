@@ -6,7 +6,19 @@ from gateway.api.http.app import render_problem
 from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import Dialect
 from gateway.api.http.problems import Problem
-from gateway.api.native import apps, events, files, jobs, members, printers, registering, sharing
+from gateway.api.native import (
+    apps,
+    events,
+    files,
+    jobs,
+    members,
+    printers,
+    registering,
+    schedule_runs,
+    schedules,
+    sharing,
+    stacks,
+)
 
 NATIVE = Dialect(
     name="gateway",
@@ -45,6 +57,22 @@ NATIVE = Dialect(
         members.list_keys,
         members.create_key,
         members.revoke_key,
+        stacks.list_stacks,
+        stacks.create_stack,
+        stacks.get_stack,
+        stacks.replace_stack,
+        stacks.remove_stack,
+        schedules.list_schedules,
+        schedules.create_schedule,
+        schedules.get_schedule,
+        schedules.replace_schedule,
+        schedules.remove_schedule,
+        schedules.pause_schedule,
+        schedules.resume_schedule,
+        schedules.run_schedule,
+        schedule_runs.list_actions,
+        schedule_runs.get_action,
+        schedule_runs.cancel_action,
         apps.list_apps,
         apps.create_app,
         apps.revoke_app,

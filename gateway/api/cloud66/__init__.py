@@ -1,0 +1,1 @@
+"""Cloud 66's stack jobs: schedules of a stack, and their runs. Its words live here only."""
