@@ -15,6 +15,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.api.cloud66.dialect import CLOUD66
 from gateway.api.conversio.dialect import CONVERSIO, CONVERSIO_RESULTS
 from gateway.api.forge.dialect import FORGE
 from gateway.api.forge.printdb.catalogue import CatalogueError
@@ -30,7 +31,7 @@ from gateway.running import Notifier, Service, log_to_stderr, run_process
 log = logging.getLogger(__name__)
 
 #: Everything that is served over HTTP, but for printers' Bayeux.
-DIALECTS = (FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, NATIVE, OAUTH, DISCOVERY)
+DIALECTS = (FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, CLOUD66, NATIVE, OAUTH, DISCOVERY)
 
 #: The API's Unix socket takes every user of this host: who is behind a connection the kernel tells.
 SOCKET_MODE = 0o666

@@ -17,6 +17,7 @@ from typing import Any, Self
 from aiohttp import ClientSession, UnixConnector, web, web_app
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.api.cloud66.dialect import CLOUD66
 from gateway.api.conversio.dialect import CONVERSIO, CONVERSIO_RESULTS
 from gateway.api.conversio.results import ResultLinks
 from gateway.api.forge.apps.printables import PrintableLinks
@@ -77,7 +78,7 @@ MAX_UPLOAD = 1_000_000  # bytes
 CATALOGUE = Catalogue.load()
 #: Passwords that cost nothing to check.
 CHEAP = Cost(n=2, r=1, p=1)
-DIALECTS = [FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, NATIVE, OAUTH, DISCOVERY]
+DIALECTS = [FORGE, GREENARROW, CONVERSIO, CONVERSIO_RESULTS, CLOUD66, NATIVE, OAUTH, DISCOVERY]
 GCODE = b"G28\nG1 X10 Y10 F3000\nM104 S0\n"
 
 
