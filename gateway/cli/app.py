@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import access, apps, database, jobs, printers, schedules, stacks
+from gateway.cli import access, apps, database, jobs, printers, restore, schedules, stacks
 from gateway.cli.session import Exit, Target, fail
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app.add_typer(access.organizations, name="organizations")
 app.add_typer(access.keys, name="keys")
 app.add_typer(apps.app, name="apps")
 app.add_typer(database.app, name="db")
+app.command()(restore.restore)
 
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", help="Default: /etc/print-gateway/config.toml if it is there.")

@@ -38,7 +38,7 @@ class DatabaseCopies:
     def copy(self, target: str, step: Callable[[int, int], None]) -> None:
         """Copy into an empty file. `step(bytes so far, bytes in all)` is called between steps and may raise.
 
-        Blocks, for seconds on big databases: run it in a thread. Raises StoreUnavailable, or what `step` does.
+        Blocks, seconds for big ones: run it in a thread. Raises StoreUnavailable, or what `step` does.
         """
         source_uri = f"file:{quote(str(self._path))}?mode=ro"
         try:

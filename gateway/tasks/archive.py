@@ -26,9 +26,9 @@ class Archive:
 
     def __init__(self, sink: Callable[[bytes], None], now: float) -> None:
         self._now = int(now)
-        out = cast(Any, io.BufferedWriter(_Sink(sink), buffer_size=64 * 1024))
-        self._gzip = gzip.GzipFile("", "wb", LEVEL, out, mtime=self._now)
-        self._out: io.BufferedWriter = out
+        self._end = _Sink(sink)
+        self._out = io.BufferedWriter(self._end, buffer_size=64 * 1024)
+        self._gzip = gzip.GzipFile("", "wb", LEVEL, cast(Any, self._out), mtime=self._now)
         self._tar = tarfile.open(fileobj=self._gzip, mode="w|", format=tarfile.PAX_FORMAT)
 
     def __enter__(self) -> Self:
@@ -41,6 +41,8 @@ class Archive:
             self._tar.close()
             self._gzip.close()
             self._out.flush()
+        # What gzip still holds would be written by the garbage collector, in whatever thread that runs.
+        self._end.sink = _nowhere
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """A member from memory."""
@@ -66,7 +68,7 @@ class _Sink(io.RawIOBase):
     """The end of the pipe."""
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
-        self._sink = sink
+        self.sink = sink
 
     def writable(self) -> bool:
         """It is there to be written."""
@@ -75,8 +77,12 @@ class _Sink(io.RawIOBase):
     def write(self, piece: Any) -> int:
         """Hand on."""
         content = bytes(piece)
-        self._sink(content)
+        self.sink(content)
         return len(content)
+
+
+def _nowhere(piece: bytes) -> None:
+    pass
 
 
 class _Watched:

@@ -94,6 +94,9 @@ ROOMS = {
     "gateway.cli.database": Room(
         ("gateway.cli", "gateway.config", "gateway.store", "gateway.engine.ports"), ("typer",)
     ),
+    "gateway.cli.restore": Room(
+        ("gateway.cli", "gateway.config", "gateway.store", "gateway.engine.ports"), ("typer",)
+    ),
     "gateway.main": Room(EVERYTHING, ("aiohttp",)),
     "gateway.main_gateway": Room(EVERYTHING),
     "gateway.main_files": Room(("gateway.domain", "gateway.gcode", "gateway.protocol.marlin")),

@@ -84,7 +84,8 @@ class Backup:
         now = self._clock.wall()
         copies.copy(copy, lambda value, total: work.at(value, 2 * total, "copying the database"))
         size = os.stat(copy).st_size
-        paths = {sha256: self._files.path_of(sha256) for sha256 in self._wanted(copies, copy, arguments)}
+        wanted = copies.contents(copy) if arguments.get("with_files") else ()
+        paths = {sha256: self._files.path_of(sha256) for sha256 in wanted}
         total = 2 * size + sum(os.stat(path).st_size for path in paths.values() if os.path.exists(path))
         packed = size
 
@@ -93,25 +94,26 @@ class Backup:
             packed += len(piece)
             work.at(packed, max(total, packed), "packing")
 
+        digest = hashlib.sha256()
+
+        def read_database(piece: bytes) -> None:
+            digest.update(piece)
+            read(piece)
+
         with Archive(sink, now.timestamp()) as archive:
-            digest = hashlib.sha256()
-            archive.add_file(DATABASE, copy, lambda piece: (digest.update(piece), read(piece))[1])
+            archive.add_file(DATABASE, copy, read_database)
             files, missing = _add_files(archive, paths, read)
             manifest = {
                 "format": FORMAT,
                 "made_at": now.isoformat(),
                 "version": self._version,
                 "schema": copies.schema,
-                "database": {"name": DATABASE, "sha256": digest.hexdigest(), "size": size},
-                "with_files": bool(arguments.get("with_files")),
+                "database": {"sha256": digest.hexdigest(), "size": size},
                 "files": files,
             }
             archive.add_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
         work.at(packed, packed)
         return {"database_bytes": size, "files": len(files), "files_missing": missing}
-
-    def _wanted(self, copies: Copies, copy: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-        return copies.contents(copy) if arguments.get("with_files") else ()
 
 
 def _add_files(

@@ -1,0 +1,239 @@
+"""Putting a backup in the place of a stopped gateway's database and files.
+
+    read once: every hash is that of the manifest --> contents, each by rename under its own hash
+      --> the database beside the present one --> sound, of a known schema --> rename
+
+Until the last rename nothing has changed but contents that nothing names; behind it all has. The database
+that was there is kept beside it as `<name>.replaced`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import quote
+
+from gateway.store.copying import problems_of
+from gateway.store.database import FILE_MODE, SoleUse, sqlite_path
+from gateway.store.files import CONTENT_MODE, FOLDER_MODE
+from gateway.store.revision import newest_revision
+from gateway.store.trouble import explained_os
+
+#: What `backup` writes (`tasks.kinds.backup`).
+FORMAT: Final = 1
+DATABASE, FILES, MANIFEST = "gateway.db", "files/", "manifest.json"
+#: Bytes of a manifest: a million files have 100 MB.
+MANIFEST_BYTES_MAX: Final = 256 * 1024 * 1024
+_PIECE_BYTES: Final = 1 << 20
+_CONTENT: Final = re.compile(r"files/[0-9a-f]{64}")
+
+
+class NotRestorable(Exception):
+    """The backup cannot be restored; nothing was changed. The text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put in place."""
+
+    made_at: str
+    version: str
+    files: int
+    replaced: Path | None  # where the former database is now
+
+
+def restore(archive: Path, url: str, files: Path, *, replace: bool = False) -> Restored:
+    """Restore a backup for a gateway that does not run; blocks.
+
+    `replace`: a database that is there gives way. Raises NotRestorable or StoreUnavailable.
+    """
+    path = sqlite_path(url)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    lock = SoleUse(path)
+    lock.take()
+    try:
+        if path.exists() and not replace:
+            raise NotRestorable(f"{path} is there already; --force puts the backup in its place")
+        manifest = _verified(archive)
+        fresh = path.with_name(path.name + ".restoring")
+        try:
+            _unpack(archive, fresh, files)
+            _check_database(fresh)
+            replaced = _put_in_place(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise explained_os(error, str(error.filename or path)) from error
+    finally:
+        lock.release()
+    return Restored(str(manifest["made_at"]), str(manifest["version"]), len(manifest["files"]), replaced)
+
+
+# ---------------------------------------------------------------- the archive
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[tuple[str, IO[bytes], int]]]:
+    """(name, content, size) of the members, in their order; NotRestorable for what no backup has."""
+
+    def walk(tar: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes], int]]:
+        for member in tar:
+            is_known = member.name in (DATABASE, MANIFEST) or _CONTENT.fullmatch(member.name)
+            content = tar.extractfile(member) if member.isreg() and is_known else None
+            if content is None:
+                raise NotRestorable(
+                    f"{archive} is no backup of a print-gateway: it holds {member.name[:80]!r}"
+                )
+            yield member.name, content, member.size
+
+    try:
+        with tarfile.open(archive, "r|gz") as tar:
+            yield walk(tar)
+    except (tarfile.TarError, EOFError, ValueError, zlib.error) as error:
+        raise NotRestorable(f"{archive} is no backup, or damaged: {error}") from error
+
+
+def _verified(archive: Path) -> Mapping[str, Any]:
+    """The manifest of an archive that holds exactly what it says; raises NotRestorable."""
+    found: dict[str, Mapping[str, Any]] = {}
+    manifest: Any = None
+    with _members(archive) as members:
+        for name, content, size in members:
+            if manifest is not None or name in found:
+                raise NotRestorable(f"{archive} is damaged: {name} is where nothing should be")
+            if name == MANIFEST:
+                manifest = _read_manifest(archive, content, size)
+            else:
+                found[name] = {"sha256": _copied(content, None), "size": size}
+    if manifest is None:
+        raise NotRestorable(f"{archive} is not whole: its end is missing")
+    said = {DATABASE: manifest["database"]} | {FILES + one["sha256"]: one for one in manifest["files"]}
+    for name in sorted(said.keys() | found.keys()):
+        if said.get(name) != found.get(name):
+            raise NotRestorable(f"{archive} is damaged: {name} is not what its manifest says")
+        if name != DATABASE and name != FILES + said[name]["sha256"]:
+            raise NotRestorable(f"{archive} is damaged: {name} has another hash")
+    return dict(manifest)
+
+
+def _read_manifest(archive: Path, content: IO[bytes], size: int) -> Any:
+    if size > MANIFEST_BYTES_MAX:
+        raise NotRestorable(f"{archive} is no backup of a print-gateway: its manifest is too long")
+    manifest = json.loads(content.read())
+    wanted = {"format", "made_at", "version", "schema", "database", "files"}
+    if not isinstance(manifest, dict) or not wanted <= manifest.keys():
+        raise NotRestorable(f"{archive} is no backup of a print-gateway")
+    if manifest["format"] != FORMAT or str(manifest["schema"]) > newest_revision():
+        raise NotRestorable(
+            f"{archive} was made by a newer print-gateway ({manifest['version']}): install that version"
+        )
+    return manifest
+
+
+def _unpack(archive: Path, database: Path, files: Path) -> None:
+    """Contents to their places, the database to its temporary one."""
+    files.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    folders = set()
+    with _members(archive) as members:
+        for name, content, size in members:
+            if name == DATABASE:
+                _write(database, content, FILE_MODE)
+            elif name != MANIFEST:
+                sha256 = name.removeprefix(FILES)
+                place = files / sha256[:2] / sha256[2:4] / sha256
+                folders |= {files, place.parent.parent, place.parent}
+                if not (place.exists() and place.stat().st_size == size):
+                    _place(content, place)
+    for folder in folders:
+        _sync_folder(folder)
+
+
+def _place(content: IO[bytes], place: Path) -> None:
+    for folder in (place.parent.parent, place.parent):
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        _give_like(folder, folder.parent)
+    temporary = place.with_name(place.name + ".restoring")
+    _write(temporary, content, CONTENT_MODE)
+    temporary.rename(place)
+
+
+def _write(path: Path, content: IO[bytes], mode: int) -> None:
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "wb") as file:
+        _copied(content, file.write)
+        file.flush()
+        os.fsync(fd)
+    _give_like(path, path.parent)
+
+
+def _copied(content: IO[bytes], write: Callable[[bytes], Any] | None) -> str:
+    """The SHA-256 of a member, handed on piece by piece."""
+    digest = hashlib.sha256()
+    while piece := content.read(_PIECE_BYTES):
+        digest.update(piece)
+        if write is not None:
+            write(piece)
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------- the database
+
+
+def _check_database(path: Path) -> None:
+    problems = problems_of(path)
+    if problems:
+        raise NotRestorable(f"the database in the backup is damaged: {problems[0]}")
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.Error as error:
+            raise NotRestorable(f"the database in the backup is none of a print-gateway: {error}") from error
+    if found is None or str(found[0]) > newest_revision():
+        raise NotRestorable("the database in the backup was written by a newer print-gateway")
+
+
+def _put_in_place(fresh: Path, path: Path) -> Path | None:
+    """The last step: one rename. What was there keeps another name."""
+    kept = None
+    if path.exists():
+        _settle(path)
+        kept = path.with_name(path.name + ".replaced")
+        kept.unlink(missing_ok=True)
+        os.link(path, kept)
+    for log in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        log.unlink(missing_ok=True)  # it would be read into the restored one
+    fresh.rename(path)
+    _sync_folder(path.parent)
+    return kept
+
+
+def _settle(path: Path) -> None:
+    """Bring what its log holds into the database itself. One that is damaged is kept as it is."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _give_like(path: Path, model: Path) -> None:
+    """Root restores for the gateway's user, whose folder it is."""
+    if os.geteuid() == 0:
+        owner = model.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
