@@ -187,6 +187,11 @@ def _occupation(standing: Standing, printer: Printer, member_id: str) -> str | N
     return f"{printer.shown_name} has {holder.name!r}"
 
 
+def is_taken(standing: Standing, printer: Printer) -> bool:
+    """Whether a job has or may have the machine, or the gateway has it do something else."""
+    return holder_of(standing, printer) is not None or work_beside(standing, printer) is not None
+
+
 def is_at_run(standing: Standing, printer: Printer) -> bool:
     """Whether a schedule's macro was sent to it, or is about to be, and is not answered."""
     return any(

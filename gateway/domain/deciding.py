@@ -104,6 +104,7 @@ def start_due(draft: Draft) -> None:
     """Intend everything that is due on a printer: what is intended is committed before its order goes out."""
     acting.refuse_hopeless(draft)
     uploading.refuse_hopeless(draft)
+    uploading.rejoin(draft)
     for printer, work in assign(draft, draft.moment.monotonic, draft.moment.wall):
         if isinstance(work, Job):
             starting.intend(draft, printer, work)

@@ -128,7 +128,7 @@ class Task:
     progress_value: int = 0  # in the kind's own unit: bytes, rows, ...
     progress_total: int | None = None  # None: not known
     message: str | None = None  # for people: what it waits for, what it is at
-    order_id: str | None = None  # of a printer's driver, while it carries the task out
+    order_id: str | None = None  # of a printer's driver, while it carries the task out, or may do so still
     result: Mapping[str, Any] | None = None  # inline
     file: TaskFile | None = None
     error: str | None = None  # for people: why it failed, and what to do

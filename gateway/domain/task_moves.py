@@ -28,8 +28,11 @@ def begin_try(draft: Draft, task: Task, **changes: Any) -> Task:
     return move(draft, task, _S.RUNNING, tries=task.tries + 1, retry_at=None, **fresh)
 
 
-def fail_try(draft: Draft, task: Task, error: str, *, is_passing: bool) -> Task:
-    """A try failed: another one later, if the failure may pass and tries are left; else the task failed."""
+def fail_try(draft: Draft, task: Task, error: str, *, is_passing: bool, order_id: str | None = None) -> Task:
+    """A try failed: another one later, if the failure may pass and tries are left; else the task failed.
+
+    `order_id`: of an upload that may be under way on the printer all the same.
+    """
     if not is_passing or not task.may_try_again:
         return move(draft, task, _S.FAILED, error=error, message=None, order_id=None)
     return move(
@@ -39,13 +42,16 @@ def fail_try(draft: Draft, task: Task, error: str, *, is_passing: bool) -> Task:
         retry_at=draft.moment.wall + task.retry_wait(),
         progress_value=0,
         progress_total=None,
-        order_id=None,
+        order_id=order_id,
         message=f"try {task.tries - task.given_up} of {TRIES} failed: {error}",
     )
 
 
 def interrupt_try(draft: Draft, task: Task) -> Task:
-    """The process that was at it is gone. The try counts: a task that kills it does so a few times only."""
+    """The process that was at it is gone. The try counts: a task that kills it does so a few times only.
+
+    An upload may go on without it: its order is remembered.
+    """
     if not task.may_try_again:
         error = f"interrupted by a restart in each of its last tries ({TRIES} at most); create it anew"
         return move(draft, task, _S.FAILED, error=error, message=None, order_id=None)
@@ -56,7 +62,6 @@ def interrupt_try(draft: Draft, task: Task) -> Task:
         retry_at=draft.moment.wall + RETRY_FIRST,
         progress_value=0,
         progress_total=None,
-        order_id=None,
         message="interrupted by a restart",
     )
 

@@ -81,21 +81,11 @@ def pause(draft: Draft, asked: PauseTask) -> Task:
     task = task_named(draft, asked.task_id)
     if task.is_paused:
         return task
-    message = "paused"
-    if task.status is not _S.RUNNING:
-        return move(draft, task, task.status, is_paused=True, message=message)
     uploading.give_up(draft, task, asked.member_id)
-    return move(
-        draft,
-        task,
-        _S.PENDING,
-        is_paused=True,
-        message=message,
-        given_up=task.given_up + 1,
-        progress_value=0,
-        progress_total=None,
-        order_id=None,
-    )
+    paused: dict[str, Any] = {"is_paused": True, "message": "paused", "order_id": None}
+    if task.status is _S.RUNNING:
+        paused |= {"given_up": task.given_up + 1, "progress_value": 0, "progress_total": None}
+    return move(draft, task, _S.PENDING, **paused)
 
 
 def resume(draft: Draft, asked: ResumeTask) -> Task:
@@ -113,8 +103,7 @@ def resume(draft: Draft, asked: ResumeTask) -> Task:
 def cancel(draft: Draft, asked: CancelTask) -> Task:
     """Over at once; whoever is at it gives it up."""
     task = task_named(draft, asked.task_id)
-    if task.status is _S.RUNNING:
-        uploading.give_up(draft, task, asked.member_id)
+    uploading.give_up(draft, task, asked.member_id)
     return move(draft, task, _S.CANCELED, is_paused=False, retry_at=None, order_id=None, message="canceled")
 
 

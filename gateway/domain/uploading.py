@@ -1,21 +1,25 @@
 """Uploads to printers: tasks that a printer's driver carries out, while nothing else is on the printer.
 
-due, the printer idle, its turn (`assign`) ----> RUNNING, one UploadFile
-OrderProgressed                                  progress in bytes, memory only
-ACCEPTED                                         DONE: the printer said that the file is saved, whole
-REFUSED, UNCLEAR                                 tried again later: an upload starts nothing, twice is no harm
-paused, canceled                                 AbortUpload; until it is answered nothing starts there
+    due, printer idle, its turn   RUNNING, one UploadFile
+    OrderProgressed               progress in bytes, memory only
+    ACCEPTED                      DONE: the printer said that the file is saved, whole
+    REFUSED, UNCLEAR              tried again later: an upload starts nothing, twice is no harm
+    paused, canceled              AbortUpload; until it is answered nothing starts there
+
+Whoever drives the printer may outlive this process, and an upload with it. Behind a restart, or an answer
+that cannot tell, a task remembers its order: if the printer is busy then, the upload is ordered anew all the
+same, and joins what is under way. A driver that is busy with something else refuses it.
 """
 
 from __future__ import annotations
 
 from gateway.domain.asking import give
-from gateway.domain.assign import upload_waits_for, uploaded_to
+from gateway.domain.assign import is_taken, upload_waits_for, uploaded_to
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.following import REFUSED_PAUSE
-from gateway.domain.observations import OrderAnswered, OrderProgressed, OrderResult
+from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderProgressed, OrderResult
 from gateway.domain.orders import AbortUpload, UploadFile
-from gateway.domain.printer import Printer
+from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import Draft
 from gateway.domain.task import ABORT_UPLOAD, Task, TaskKind, TaskStatus
 from gateway.domain.task_moves import begin_try, fail_try, move, note_progress
@@ -70,18 +74,31 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
         return True
     draft.refused_until[printer.printer_id] = draft.moment.monotonic + REFUSED_PAUSE
     why = answer.message or f"{printer.shown_name} did not take the file and gave no reason"
-    fail_try(draft, task, why, is_passing=True)
+    may_go_on = answer.result is OrderResult.UNCLEAR
+    fail_try(draft, task, why, is_passing=True, order_id=task.order_id if may_go_on else None)
     return True
 
 
 def give_up(draft: Draft, task: Task, member_id: str) -> None:
-    """Have a running upload ended on the printer; does nothing for other tasks."""
+    """Have an upload ended on the printer, if one may be under way; does nothing for other tasks."""
     draft.names_on_printer.pop(task.work_id, None)
     printer = draft.printers.get(uploaded_to(task) or 0)
     if task.order_id is None or printer is None:
         return
     command = give(draft, printer, None, ABORT_UPLOAD, member_id, work_id=task.work_id)
     draft.orders.append(AbortUpload(printer.name, command.task_id, task.order_id))
+
+
+def rejoin(draft: Draft) -> None:
+    """Uploads that may be what makes their printer busy go on there."""
+    for task in _waiting(draft):
+        printer = draft.printers.get(uploaded_to(task) or 0)
+        if task.order_id is None or printer is None or not task.is_due(draft.moment.wall):
+            continue
+        presence = draft.presence.get(printer.printer_id, Presence())
+        is_busy = presence.link is LinkState.UP and presence.activity is Activity.BUSY
+        if is_busy and presence.print_key is None and not is_taken(draft, printer):
+            begin_upload(draft, printer, task)
 
 
 def refuse_hopeless(draft: Draft) -> None:
