@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.api.greenarrow import mapping
 from gateway.api.greenarrow.schemas import JobObject
 from gateway.api.http.answers import encode
-from gateway.domain.job import ENDS, Job, JobStatus, Reason
+from gateway.domain.job import ENDS, Job, JobStatus, Reason, Verdict
 from gateway.domain.task import TASK_ENDS, Standing, Task, TaskKind, TaskStatus
 from tests.api.host import a_job
 from tests.support.stand import BEN, START
@@ -29,10 +29,12 @@ sizes = st.integers(0, 2**40)
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
     """Any job the domain can hold."""
+    status = draw(st.sampled_from(JobStatus))
     return replace(
         a_job(draw(st.text(max_size=20))),
         work_id=draw(st.integers(1, 2**31 - 1)),
-        status=draw(st.sampled_from(JobStatus)),
+        status=status,
+        verdict=draw(st.none() | st.sampled_from(Verdict)) if status in ENDS else None,
         reasons=draw(st.frozensets(st.sampled_from(Reason), max_size=3)),
         file_size=draw(st.none() | sizes),
         position=draw(st.none() | sizes),

@@ -13,12 +13,14 @@ from typing import Any, Final
 from gateway.domain.member import Member
 from gateway.domain.schedule import Action, RunState, Schedule, ScheduleStatus, StartedVia
 
-#: Cloud 66's numbers: 0 updated, 1 started, 2 success, 3 failed.
+#: Cloud 66's numbers of a job's status.
+UPDATED, STARTED, SUCCESS, FAILED = 0, 1, 2, 3
+UNFINISHED: Final = frozenset({UPDATED, STARTED})
 JOB_STATUS: Final[Mapping[ScheduleStatus, int]] = {
-    ScheduleStatus.UPDATED: 0,
-    ScheduleStatus.STARTED: 1,
-    ScheduleStatus.SUCCESS: 2,
-    ScheduleStatus.FAILED: 3,
+    ScheduleStatus.UPDATED: UPDATED,
+    ScheduleStatus.STARTED: STARTED,
+    ScheduleStatus.SUCCESS: SUCCESS,
+    ScheduleStatus.FAILED: FAILED,
 }
 #: `finished_success` of a run; None: it is not finished.
 FINISHED_SUCCESS: Final[Mapping[RunState, bool | None]] = {

@@ -1,0 +1,63 @@
+"""Any state of the domain as Cloud 66's numbers of a job's status. Pure and total.
+
+Its lists show schedules only. Prints, tasks and runs have numbers all the same, so that every dialect can be
+asked what is finished: updated while nothing began, started from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.api.cloud66.mapping import FAILED, JOB_STATUS, STARTED, SUCCESS, UPDATED
+from gateway.domain.job import JobStatus
+from gateway.domain.schedule import RunState, ScheduleStatus
+from gateway.domain.task import Standing
+
+_OF_JOBS: Final[Mapping[JobStatus, int]] = MappingProxyType(
+    {
+        JobStatus.CREATED: UPDATED,
+        JobStatus.UNSCHEDULED: UPDATED,
+        JobStatus.QUEUED: UPDATED,
+        JobStatus.SENT: STARTED,
+        JobStatus.RECEIVED: STARTED,
+        JobStatus.PRINTING: STARTED,
+        JobStatus.PAUSED: STARTED,
+        JobStatus.COMPLETED: SUCCESS,
+        JobStatus.FAILED: FAILED,
+        JobStatus.CANCELED: FAILED,
+    }
+)
+_OF_TASKS: Final[Mapping[Standing, int]] = MappingProxyType(
+    {
+        Standing.SCHEDULED: UPDATED,
+        Standing.PAUSED: UPDATED,
+        Standing.RETRYING: UPDATED,
+        Standing.PENDING: UPDATED,
+        Standing.RUNNING: STARTED,
+        Standing.DONE: SUCCESS,
+        Standing.FAILED: FAILED,
+        Standing.CANCELED: FAILED,
+    }
+)
+_OF_RUNS: Final[Mapping[RunState, int]] = MappingProxyType(
+    {
+        RunState.WAITING: STARTED,  # a schedule is started with its run
+        RunState.RUNNING: STARTED,
+        RunState.SUCCEEDED: SUCCESS,
+        RunState.FAILED: FAILED,
+        RunState.CANCELED: FAILED,
+    }
+)
+#: A state of the domain, whatever it is of.
+WorkState = JobStatus | Standing | RunState | ScheduleStatus
+#: By class first: equal words of different enumerations are equal as keys.
+_WORDS: Final[Mapping[type, Mapping[Any, int]]] = MappingProxyType(
+    {JobStatus: _OF_JOBS, Standing: _OF_TASKS, RunState: _OF_RUNS, ScheduleStatus: JOB_STATUS}
+)
+
+
+def state_word(state: WorkState) -> int:
+    """The number of any state of the domain."""
+    return _WORDS[type(state)][state]
