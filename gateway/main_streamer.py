@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.config import Config, PrinterConfig, Safety
-from gateway.drivers.contract import Driver, LineRecord
+from gateway.drivers.contract import Driver, LineRecord, UploadMark
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
 from gateway.drivers.marlin.speed import SpeedSearch
@@ -29,6 +29,7 @@ from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
 from gateway.streamer.server import SocketUnavailable, StreamerServer
 from gateway.streamer.speed_file import SpeedFile
+from gateway.streamer.upload_mark_file import UploadMarkFile
 from gateway.streamer.wire_watch import WireWatch
 from gateway.system import SystemClock
 from gateway.transport.fd_store import FdStore
@@ -98,9 +99,7 @@ def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
     size = file_bytes(config.streamer.wire_log_bytes, len(config.printers))
     folder = config.streamer.wire_folder
     return {
-        printer.name: WireLog(
-            folder, printer.name, max_bytes=size, monotonic=time.monotonic, wall=clock.wall
-        )
+        printer.name: WireLog(folder, printer.name, max_bytes=size, monotonic=time.monotonic, wall=clock.wall)
         for printer in config.printers
         if size
     }
@@ -125,14 +124,19 @@ def _drivers(
             }
         speeds = SpeedSearch(openers, SpeedFile(records, printer.name)) if len(openers) > 1 else None
         open_port = speeds.open if speeds is not None else next(iter(openers.values()))
-        drivers[printer.name] = partial(_driver, printer, open_port, taken.record, speeds)
+        mark = UploadMarkFile(records, printer.name)
+        drivers[printer.name] = partial(_driver, printer, open_port, taken.record, speeds, mark)
         if taken.warning:
             warnings[printer.name] = taken.warning
     return drivers, warnings
 
 
 def _driver(
-    printer: PrinterConfig, open_port: PortOpener, record: LineRecord, speeds: SpeedSearch | None
+    printer: PrinterConfig,
+    open_port: PortOpener,
+    record: LineRecord,
+    speeds: SpeedSearch | None,
+    mark: UploadMark,
 ) -> Driver:
     return MarlinDriver(
         printer.name,
@@ -142,6 +146,7 @@ def _driver(
         new_id=lambda: str(uuid.uuid4()),
         profile=printer.profile,
         speeds=speeds,
+        mark=mark,
         settings=MarlinSettings(
             park=ParkSettings(**{**printer.park.model_dump(), "by": ParkBy(printer.park.by)}),
             scripts=ScriptSettings(**printer.scripts.model_dump()),

@@ -5,6 +5,8 @@ The suite in `tests/contract/` holds every driver to the sentences below.
 * A driver never retries a start; it answers every order exactly once (Acknowledge excepted).
 * `expect` that names another print than the one on the machine is refused, and nothing is sent.
 * A print nobody ordered is reported with a key of the driver's own (`local-<uuid4>`), never judged.
+* A file that it was told to upload is never started, and nothing of it is run; it is saved whole, or what
+  was written of it is deleted, by the next driver host if need be.
 * The end of a print is repeated in every snapshot until it is acknowledged.
 * "Paused", "canceled", "completed" are said when the machine did it, not when it was asked.
 * A print that a death of the host or a pulled cable interrupted goes on from the line the machine has, no
@@ -95,6 +97,19 @@ class OpenRecord:
     stage: RecordedStage = RecordedStage.STREAMING
     parked: Parked | None = None  # with PAUSED and RESUMING: the machine may stand there or anywhere near
     alive_at: float = math.inf  # monotonic seconds when the print was fed last; infinite: it still is
+
+
+class UploadMark(Protocol):
+    """Survives the death of the driver host: the file that it was about to write to the printer's card."""
+
+    def note(self, name: str) -> None:
+        """`name` (8.3) is opened next; until `clear` the firmware may be writing to it. Raises OSError."""
+
+    def clear(self) -> None:
+        """It is saved, or deleted, or nobody's business any more."""
+
+    def left(self) -> str | None:
+        """The name that was noted; None: nothing is open."""
 
 
 class LineRecord(Protocol):

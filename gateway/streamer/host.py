@@ -20,7 +20,15 @@ from gateway.domain.observations import (
     PrinterObserved,
     PrintPhase,
 )
-from gateway.domain.orders import Acknowledge, Order, PausePrint, RecoverPrint, ResumePrint, StartPrint
+from gateway.domain.orders import (
+    Acknowledge,
+    Order,
+    PausePrint,
+    RecoverPrint,
+    ResumePrint,
+    StartPrint,
+    UploadFile,
+)
 from gateway.safety.limits import SafetyLimits
 from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, ChannelClosed
@@ -52,6 +60,8 @@ HANDSHAKE_SECONDS = 5.0
 #: Seconds connections get to end; with hosted.STOP_SECONDS for the drivers before them, below 2 together.
 CLOSE_SECONDS = 0.3
 
+#: What a draining host refuses.
+_BEGINNINGS = (StartPrint, ResumePrint, RecoverPrint, UploadFile)
 #: Order ids of the host's own: answers to them go to no gateway.
 _OWN = "host:"
 
@@ -133,7 +143,7 @@ class StreamerHost:
         if printer is None:
             known = ", ".join(self._printers) or "none"
             self._refuse(order, f"this streamer has no printer {order.printer!r} (it has: {known})")
-        elif self._is_draining and isinstance(order, StartPrint | ResumePrint | RecoverPrint):
+        elif self._is_draining and isinstance(order, _BEGINNINGS):
             self._refuse(order, "the streamer is drained for a stop or an upgrade: restart it to print again")
         else:
             self._watch.ordered(order)

@@ -13,7 +13,13 @@ from typing import Any
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
 from firmware_sim.virtual_loop import VirtualLoop
-from gateway.domain.observations import OrderAnswered, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.observations import (
+    OrderAnswered,
+    OrderProgressed,
+    PrinterObserved,
+    PrintPhase,
+    PrintReport,
+)
 from gateway.domain.orders import (
     Acknowledge,
     CancelPrint,
@@ -23,10 +29,12 @@ from gateway.domain.orders import (
     ResumePrint,
     SendGcode,
     StartPrint,
+    UploadFile,
 )
 from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.settings import MarlinSettings
+from gateway.drivers.marlin.upload_mark import MemoryMark
 from tests.support.board_port import BoardWire
 
 
@@ -118,10 +126,12 @@ class MarlinStand:
         )
         self.board = self.wire.board
         self.record = record or MemoryRecord()
+        self.mark = MemoryMark()
         self.ids = 0
         self.orders = 0
         self.seen: list[PrinterObserved] = []
         self.answers: list[OrderAnswered] = []
+        self.progress: list[OrderProgressed] = []
         self.driver = MarlinDriver(
             "mk3",
             self.wire.open,
@@ -130,6 +140,7 @@ class MarlinStand:
             new_id=self._new_id,
             profile=profile,
             settings=settings,
+            mark=self.mark,
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -137,9 +148,11 @@ class MarlinStand:
         self.ids += 1
         return f"00000000-0000-4000-8000-{self.ids:012d}"
 
-    def _sink(self, fact: PrinterObserved | OrderAnswered) -> None:
+    def _sink(self, fact: PrinterObserved | OrderAnswered | OrderProgressed) -> None:
         if isinstance(fact, OrderAnswered):
             self.answers.append(fact)
+        elif isinstance(fact, OrderProgressed):
+            self.progress.append(fact)
         else:
             self.seen.append(fact)
 
@@ -232,6 +245,33 @@ class MarlinStand:
 
     async def gcode(self, *lines: str) -> OrderAnswered:
         return await self.give(SendGcode("mk3", self.new_order_id(), lines))
+
+    def upload_order(self, path: Path, name: str | None = None, **changes: Any) -> UploadFile:
+        content = path.read_bytes()
+        values: dict[str, Any] = {
+            "printer": "mk3",
+            "order_id": self.new_order_id(),
+            "path": str(path),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+            "name": name or path.name,
+        }
+        return UploadFile(**{**values, **changes})
+
+    async def upload(self, path: Path, name: str | None = None, **changes: Any) -> OrderAnswered:
+        """Upload and wait for the end."""
+        order = self.upload_order(path, name, **changes)
+        self.driver.submit(order)
+        return await self.answered(order.order_id, 1200.0)
+
+    def saved(self) -> list[tuple[str, str]]:
+        """Files that the machine saved: name, and its size and hash."""
+        return [(entry.line or "", entry.effect or "") for entry in self.ledger.events("sd_saved")]
+
+    def on_card(self, name: str) -> bytes | None:
+        """What the card has under an 8.3 name."""
+        found = self.board.card.find(name)
+        return None if found is None else found.content
 
     def acknowledge(self, key: str) -> None:
         self.driver.submit(Acknowledge("mk3", self.new_order_id(), key))

@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Order
-from gateway.drivers.contract import LineRecord, Sink
-from gateway.drivers.marlin import hearing, orders, parking, recovery
+from gateway.drivers.contract import LineRecord, Sink, UploadMark
+from gateway.drivers.marlin import hearing, orders, parking, recovery, upload_orders
 from gateway.drivers.marlin.driver_state import (
     KILL_AGAIN_SECONDS,
     REFRESH_SECONDS,
@@ -31,6 +31,7 @@ from gateway.drivers.marlin.scripts import Script
 from gateway.drivers.marlin.session import Clock, Session
 from gateway.drivers.marlin.settings import MarlinSettings
 from gateway.drivers.marlin.speed import SpeedSearch
+from gateway.drivers.marlin.upload_mark import MemoryMark
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase
 from gateway.protocol.marlin.profile import Profile
@@ -61,13 +62,14 @@ class MarlinDriver(DriverState):
         heartbeat: float = 10.0,
         settings: MarlinSettings | None = None,
         speeds: SpeedSearch | None = None,
+        mark: UploadMark | None = None,
     ) -> None:
         """`monotonic`: a clock in seconds. `new_id`: a fresh UUID, for keys of local prints.
 
         `profile` (or its name) overrides the choice by firmware name. `report_seconds`: period of the
         temperature and card reports asked of the firmware, and of polling where it has none. `heartbeat`:
         seconds between the numbered questions that prove the lines of a print. `speeds`: whose `open_port` it
-        is when the speed of the line is to be found out.
+        is when the speed of the line is to be found out. `mark`: remembers the file that is being uploaded.
         """
         super().__init__(
             printer,
@@ -77,6 +79,7 @@ class MarlinDriver(DriverState):
             profile=profile,
             report_seconds=report_seconds,
             settings=settings or MarlinSettings(),
+            mark=mark or MemoryMark(),
         )
         self._open_port = open_port
         self._heartbeat = heartbeat
@@ -95,6 +98,8 @@ class MarlinDriver(DriverState):
                 self.print.let_go()
             if self.recovery is not None:
                 self.recovery.let_go()
+            if self.upload is not None:
+                self.upload.lines.let_go()
 
     async def _stay_connected(self) -> None:
         wait = RECONNECT_FIRST
@@ -176,7 +181,11 @@ class MarlinDriver(DriverState):
     def _go_on(self, now: float) -> bool:
         """Nothing but answers came: the lines of the print go on. False: a whole turn is needed."""
         session, streamed = self.session, self.print
-        if session is None or streamed is None or self.recovery is not None:
+        if session is None or self.recovery is not None:
+            return False
+        if self.upload is not None:
+            return self.upload.go_on(session.link)
+        if streamed is None:
             return False
         return streamed.go_on(session.link)
 
@@ -199,6 +208,8 @@ class MarlinDriver(DriverState):
                 hearing.print_over(self, streamed)
             elif phase_changed:
                 self.report(now=True)
+        elif self.upload is not None:
+            upload_orders.turn(self, self.upload, link, now)
         else:
             if now - self.asked_at >= self._report_seconds:
                 self._ask(link, now)
@@ -245,5 +256,6 @@ class MarlinDriver(DriverState):
         """An emergency stop is repeated until the firmware says that it halted; each second one checked."""
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = now + KILL_AGAIN_SECONDS
-            link.send_emergency("M112", is_checked=self.kills % 2 == 1)
+            if not upload_orders.stop(self, link):
+                link.send_emergency("M112", is_checked=self.kills % 2 == 1)
             self.kills += 1

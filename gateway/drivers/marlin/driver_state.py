@@ -7,10 +7,17 @@ with an unfinished print is in modules of their own, which know this class and n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from gateway.domain.observations import OrderAnswered, OrderResult, PrinterObserved, PrintReport
+from gateway.domain.observations import (
+    OrderAnswered,
+    OrderProgressed,
+    OrderResult,
+    PrinterObserved,
+    PrintReport,
+)
 from gateway.domain.orders import RecoverPrint
-from gateway.drivers.contract import LineRecord, Sink
+from gateway.drivers.contract import LineRecord, Sink, UploadMark
 from gateway.drivers.marlin.file_state import FileReading
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.reports import MachineView
@@ -19,6 +26,7 @@ from gateway.drivers.marlin.sd import CardWatch
 from gateway.drivers.marlin.session import Clock, Session
 from gateway.drivers.marlin.settings import MarlinSettings
 from gateway.drivers.marlin.unfinished import Recovery
+from gateway.drivers.marlin.upload import Upload
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.profile import Profile, profile_named
 
@@ -45,7 +53,10 @@ class DriverState:
         profile: Profile | str | None,
         report_seconds: int,
         settings: MarlinSettings,
+        mark: UploadMark,
     ) -> None:
+        self.mark = mark
+        self.upload: Upload | None = None
         self.settings = settings
         self.reading: FileReading | None = None  # of the file, for a pause
         self.printer = printer
@@ -102,6 +113,12 @@ class DriverState:
             return f"The printer has stopped itself ({self.view.message}). Look at it, then reset it."
         return self.view.link_reason or "The printer is not connected."
 
+    def why_receiving(self) -> str | None:
+        """Why nothing else can be done while a file goes onto the card, for people."""
+        if self.upload is None:
+            return None
+        return f"The printer is receiving the file {self.upload.order.name}. Abort that, or wait for its end."
+
     def expect_kill(self) -> None:
         """M112 went out; it goes out again until the firmware says that it halted."""
         if not self.is_halted:
@@ -117,6 +134,10 @@ class DriverState:
     def answer(self, order_id: str, result: OrderResult, message: str | None = None) -> None:
         """Answer an order; each exactly once."""
         self._sink(OrderAnswered(self.printer, order_id, result, message))
+
+    def say(self, progress: OrderProgressed) -> None:
+        """How far an order has come."""
+        self._sink(progress)
 
     def finish(self, report: PrintReport) -> None:
         """Keep the end of a print until it is acknowledged."""
@@ -137,13 +158,15 @@ class DriverState:
         heard_at = link.heard_at if link else None
         if heard_at is not None:
             self.view.heard_at = heard_at
-        return self.view.observed(
+        upload = self.upload
+        observed = self.view.observed(
             self.clock(),
             current=self.current(),
             ended=tuple(self.ended.values()),
             is_halted=self.is_halted,
-            is_macro_running=self.scripts.is_macro_running,
+            is_macro_running=self.scripts.is_macro_running or upload is not None,
         )
+        return observed if upload is None else replace(observed, message=upload.words)
 
     def new_link(self, *, is_halted: bool = False) -> Link:
         """The link of a new connection, or of a board that has booted."""
@@ -152,6 +175,7 @@ class DriverState:
             profile=self._profile,
             may_number=self.held is None,
             is_halted=is_halted,
+            may_be_saving=self.mark.left() is not None,
             report_seconds=self._report_seconds,
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 from collections.abc import Callable
 
 from gateway.domain.observations import OrderResult
@@ -19,6 +22,25 @@ def refusal_by_expect(driver: DriverState, expect: str) -> str | None:
     if current is None:
         return "Nothing is being printed."
     return None if current.key == expect else "Another print is on the machine."
+
+
+def file_refusal(path: str, size: int, name: str) -> str | None:
+    """Why the ordered file cannot be sent, as far as a look at its folder tells."""
+    found = _size_of(path)
+    if found is None:
+        return f"The file {name} is not there any more. Upload it again."
+    if found == 0:
+        return f"The file {name} is empty. Upload it again."
+    if found != size:
+        return f"The file {name} has {found} bytes instead of {size}. Upload it again."
+    return None
+
+
+def _size_of(path: str) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def unclear(driver: DriverState, order_id: str) -> Callable[[str], None]:

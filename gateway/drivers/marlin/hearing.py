@@ -6,7 +6,7 @@ import functools
 
 from gateway.domain.observations import LinkState, PrintPhase
 from gateway.drivers.contract import RecordedStage
-from gateway.drivers.marlin import actions, card_orders, heat, rebuild, recovery
+from gateway.drivers.marlin import actions, card_orders, heat, rebuild, recovery, upload_orders
 from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.own_scripts import run_connect
 from gateway.drivers.marlin.print import HostPrint
@@ -72,6 +72,8 @@ def hear(driver: DriverState, event: LinkEvent, link: Link, now: float) -> None:
             heat.cool_after_reset(driver, functools.partial(_cooled, driver))
         if driver.rebuild is not None and event.is_numbered:
             rebuild.begin(driver, link)
+        if event.is_numbered:
+            upload_orders.clean_up(driver)
         if driver.recovery is not None:
             recovery.link_ready(driver, driver.recovery, event, link, now)
         elif event.is_numbered:
@@ -90,6 +92,7 @@ def hear(driver: DriverState, event: LinkEvent, link: Link, now: float) -> None:
         if not driver.is_halted:  # what a stopped board says after its first words explains less
             driver.view.hear(event, now)
         driver.is_changed = True
+        upload_orders.hear(driver, event)
         if isinstance(event, Temperature | Busy):
             _hear_waiting(driver, event, link, now)
         elif isinstance(event, Action) and event.name == ActionKind.DISCONNECT:
@@ -196,6 +199,9 @@ def connection_lost(driver: DriverState, reason: str) -> None:
     """The port went away: nobody knows what the machine makes of the lines it has."""
     driver.kill_at, driver.card_cancel_pending, driver.breaks_wait = None, False, False
     rebuild.give_up(driver)
+    upload_orders.lost(
+        driver, f"The connection to the printer was lost in mid-upload ({reason.rstrip('.')})."
+    )
     driver.scripts.clear(reason)
     if driver.print is not None:
         driver.print.close(
@@ -217,6 +223,7 @@ def _link_failed(driver: DriverState, failed: LinkFailed) -> None:
         driver.kill_at = None
     driver.card_cancel_pending = driver.breaks_wait = False
     rebuild.give_up(driver)
+    upload_orders.lost(driver, message)
     driver.scripts.clear(message)
     reason = failed.reason
     if reason.is_halt or reason.is_reset:

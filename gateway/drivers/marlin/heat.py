@@ -49,6 +49,8 @@ def switch_off(driver: DriverState, order: HeatersOff) -> None:
     if refusal is not None or link is None:
         driver.answer(order.order_id, OrderResult.REFUSED, refusal or NOT_CONNECTED)
         return
+    if driver.upload is not None:
+        driver.upload.fail("The heaters were to be switched off, which this printer cannot do meanwhile.")
     lines = lines_off(link.profile, driver.view.temperatures, only_hotends=order.only_hotends)
 
     def done() -> None:

@@ -5,12 +5,9 @@ Orders for the print on the machine are in `print_orders`.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-
 from gateway.domain.observations import OrderResult
 from gateway.domain.orders import (
+    AbortUpload,
     Acknowledge,
     Adjust,
     AnswerPrompt,
@@ -23,11 +20,12 @@ from gateway.domain.orders import (
     ResumePrint,
     SendGcode,
     StartPrint,
+    UploadFile,
 )
 from gateway.drivers.contract import LineKind
-from gateway.drivers.marlin import heat, print_orders, rebuild, recovery, tending
+from gateway.drivers.marlin import heat, print_orders, rebuild, recovery, tending, upload_orders
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, errand, unclear
+from gateway.drivers.marlin.errands import NOT_CONNECTED, errand, file_refusal, unclear
 from gateway.drivers.marlin.own_scripts import start_and_end
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.scripts import Script
@@ -65,6 +63,10 @@ def take(driver: DriverState, order: Order) -> None:
             heat.switch_off(driver, order)
         case RecoverPrint():
             rebuild.recover(driver, order)
+        case UploadFile():
+            upload_orders.upload(driver, order)
+        case AbortUpload():
+            upload_orders.abort(driver, order)
         case Acknowledge():
             print_orders.acknowledge(driver, order)
 
@@ -119,29 +121,13 @@ def _start_refusal(driver: DriverState, order: StartPrint) -> str | None:
         return f"The printer is printing {driver.print.order.name}."
     if driver.card.is_printing:
         return f"The printer is printing {driver.card.title} from its card."
+    if (busy := driver.why_receiving()) is not None:
+        return busy
     if driver.link is None:
         return driver.why_unavailable()
     if driver.scripts.is_macro_running:
         return "The printer is busy with G-code somebody sent."
-    return _file_refusal(order)
-
-
-def _file_refusal(order: StartPrint) -> str | None:
-    size = _size_of(order.path)
-    if size is None:
-        return f"The file {order.name} is not there any more. Upload it again."
-    if size == 0:
-        return f"The file {order.name} is empty. Upload it again."
-    if size != order.size:
-        return f"The file {order.name} has {size} bytes instead of {order.size}. Upload it again."
-    return None
-
-
-def _size_of(path: str) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        found = os.stat(path)
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
-    return None
+    return file_refusal(order.path, order.size, order.name)
 
 
 def emergency_stop(driver: DriverState, order: EmergencyStop) -> None:
@@ -153,8 +139,10 @@ def emergency_stop(driver: DriverState, order: EmergencyStop) -> None:
     if driver.print is not None:
         driver.print.freeze()
     recovery.give_up(driver)
+    upload_orders.lost(driver, "The emergency stop came first.")
     driver.scripts.clear("The emergency stop came first.")
-    session.link.send_emergency("M112")
+    if not upload_orders.stop(driver, session.link):
+        session.link.send_emergency("M112")
     session.pump()
     driver.expect_kill()
     # The card's lines take every slot of such a firmware's queue, and it reads nothing before one is free.
@@ -188,6 +176,8 @@ def send_gcode(driver: DriverState, order: SendGcode) -> None:
 def _gcode_refusal(driver: DriverState, lines: tuple[str, ...]) -> str | None:
     if driver.current() is not None:
         return "A print is on the machine."
+    if (busy := driver.why_receiving()) is not None:
+        return busy
     if driver.link is None:
         return driver.why_unavailable()
     if len(lines) > MACRO_LINES_MAX:

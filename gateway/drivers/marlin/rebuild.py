@@ -97,6 +97,8 @@ def _refusal(driver: DriverState, order: RecoverPrint) -> str | None:
         return _PARKED
     if driver.scripts.is_macro_running:
         return "The printer is busy with G-code somebody sent."
+    if (busy := driver.why_receiving()) is not None:
+        return busy
     try:
         for line in (*order.heat_lines, *order.move_lines):
             numbered(9_999_999, line, line_chars=link.profile.line_chars)

@@ -51,6 +51,8 @@ def _adjust_refusal(driver: DriverState, order: Adjust) -> str | None:
         return "Another print is on the machine."
     if driver.held is not None:
         return "The print is held; nothing is sent until somebody has decided about it."
+    if (busy := driver.why_receiving()) is not None:
+        return busy
     if driver.link is None:
         return driver.why_unavailable()
     heats = order.change.hotend is not None or order.change.bed is not None
@@ -94,6 +96,8 @@ def _prompt_refusal(driver: DriverState, order: AnswerPrompt) -> str | None:
         return driver.why_unavailable()
     if prompt is None:
         return "The printer asks nothing any more."
+    if (busy := driver.why_receiving()) is not None:
+        return busy
     if prompt.number != order.prompt:
         return f"The printer asks something else by now: {prompt.text}"
     if not 0 <= order.choice < len(prompt.choices):

@@ -19,6 +19,8 @@ class Connection:
         self.profile = profile
         self.failure: LinkFailed | None = None
         self.is_ready = False  # LinkReady has been said
+        self.is_saving = False  # between M28 and M29: the firmware writes every line to a file
+        self.is_mute = False  # nothing but emergency commands goes out any more
         self.last_words = ""  # of the firmware, for whoever asks why the link ended
         self.window = SendWindow(lines=profile.window_lines, receive_bytes=profile.receive_bytes)
         self.out: list[bytes] = []
@@ -49,7 +51,7 @@ class Connection:
             frame = framing.numbered(number, text, line_chars=profile.line_chars)
         else:
             frame = framing.bare(text, line_chars=profile.line_chars)
-        is_marker = profile.temperature_in_ok and text.startswith("M105")
+        is_marker = profile.temperature_in_ok and not self.is_saving and text.startswith("M105")
         return self.window.append(frame, is_marker=is_marker)
 
     def fail(self, reason: FailureReason, detail: str) -> None:

@@ -3,6 +3,9 @@
 `M115` until the firmware names itself, then (in the link) `M110 N0` with a numbered M105, then the reports:
 `M155 S<n>` if `Cap:AUTOREPORT_TEMP`, `M27 S<n>` if `Cap:AUTOREPORT_SD_STATUS`, and one M27 wherever there
 is a card, to see a print that is already running; `M154 S5` if `Cap:AUTOREPORT_POS`.
+
+In front of all that goes `M29` where a former host may have left a file open for writing (M28), or where the
+first M115 is refused for its missing checksum: such a firmware would write every question into that file.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.profile import Profile, profile_for
 from gateway.protocol.marlin.responses import (
     Capability,
+    FileSaved,
     FirmwareInfo,
     Ok,
     Reply,
@@ -44,6 +48,11 @@ NAMELESS_OKS_IN_MID_PRINT = 9
 AFTER_REFUSAL_SECONDS = 0.2
 #: Seconds between two reports of the position: a line of 60 bytes that only people look at.
 POSITION_SECONDS = 5
+#: Answers to M29 after which no file is open: the first may be one to a line of the former host. `Done saving
+#: file.` needs no second one.
+CLOSINGS = 2
+#: How a firmware with an open file refuses a line without a number (queue.cpp, STR_ERR_NO_CHECKSUM).
+_NO_CHECKSUM = "No Checksum"
 #: No command and no checksum ends like this; alone it is an unknown command, with an ok like any other.
 SPOILS_HALF_A_LINE = b"9999"
 
@@ -52,7 +61,13 @@ class Handshake:
     """What the firmware has said of itself so far, and the clock of the questions."""
 
     def __init__(
-        self, now: float, *, override: Profile | None, report_seconds: int, is_mid_print: bool = False
+        self,
+        now: float,
+        *,
+        override: Profile | None,
+        report_seconds: int,
+        is_mid_print: bool = False,
+        may_be_saving: bool = False,
     ) -> None:
         self.firmware = "unknown"
         self.machine: str | None = None
@@ -68,22 +83,29 @@ class Handshake:
         self._nameless_oks = self._asked = 0
         self._tries = 0
         self._owes_ok_of_refusal = False
+        self._may_be_saving = may_be_saving
+        self._closings = self._closing_oks = 0  # M29s sent, and oks since the first
         self.needs_checksum = False  # nothing is taken without one (Repetier, once it has seen one)
         self.ok_when_taken = False  # its oks say so, whatever its name is
         self._commands: Iterator[str] | None = None
 
     def question(self) -> bytes:
-        """The M115 to send now, with the end of whatever half line may be in the receive buffer.
+        """The M115 (or M29) to send now, with the end of whatever half line may be in the receive buffer.
 
         In mid-print that half may be an emergency command: a newline alone would make "M1" (wait for a
         person) of "M108". With digits it is unknown, and a numbered half is refused as ever.
         """
-        spoils = SPOILS_HALF_A_LINE if self.is_mid_print and not self._asked else b""
-        return spoils + b"\n" + (framing.checked("M115") if self.needs_checksum else framing.bare("M115"))
+        is_first = not self._asked and not self._closings
+        spoils = SPOILS_HALF_A_LINE if (self.is_mid_print or self._may_be_saving) and is_first else b""
+        command = "M29" if self._may_be_saving else "M115"
+        return spoils + b"\n" + (framing.checked(command) if self.needs_checksum else framing.bare(command))
 
     def asked(self, now: float) -> None:
-        """M115 went out."""
-        self._asked += 1
+        """The question went out."""
+        if self._may_be_saving:
+            self._closings += 1
+        else:
+            self._asked += 1
         self.deadline = now + ASK_SECONDS
 
     def numbered(self, now: float) -> None:
@@ -100,6 +122,7 @@ class Handshake:
         """The board booted: what it said before may be another firmware's."""
         self.capabilities.clear()
         self._is_named = False
+        self._may_be_saving = False
         self._understood = True
         self._nameless_oks = self._asked = 0
         self._tries = 0
@@ -122,8 +145,11 @@ class Handshake:
         self.deadline = max(self.deadline, now + ASK_SECONDS)
 
     def hear_error(self, text: str) -> None:
-        """Why a line was refused: what has no checksum is said with one from now on."""
+        """Why a line was refused: what has no checksum is said with one from now on, or a file is open."""
         self.needs_checksum |= text.startswith("Missing checksum")
+        if text.startswith(_NO_CHECKSUM) and not (self.is_mid_print or self._is_named or self._may_be_saving):
+            self._may_be_saving = True
+            self._closings = self._closing_oks = 0
 
     def hear_refusal(self, now: float) -> None:
         """A line was refused, and what had been read behind it is gone."""
@@ -148,11 +174,29 @@ class Handshake:
                 self._nameless_oks = self._asked = self._nameless_max
             case Temperature():
                 self._understood = True  # somebody asked it for reports; it will answer when it has time
+            case FileSaved():
+                self._closed()
+            case Ok() if self._may_be_saving:
+                self._hear_closing_ok()
             case Ok():
                 return self._hear_ok(reply)
             case _:
                 pass
         return False
+
+    def _hear_closing_ok(self) -> None:
+        self._understood = True
+        if self._owes_ok_of_refusal:
+            self._owes_ok_of_refusal = False
+            return
+        self._closing_oks += 1
+        if min(self._closing_oks, self._closings) >= CLOSINGS:
+            self._closed()
+        self.deadline = 0.0  # the next question, at once
+
+    def _closed(self) -> None:
+        self._may_be_saving = False
+        self.deadline = 0.0
 
     def _hear_ok(self, ok: Ok) -> bool:
         self._understood = True

@@ -74,12 +74,14 @@ class Link:
         profile: Profile | None = None,
         may_number: bool = True,
         is_halted: bool = False,
+        may_be_saving: bool = False,
         report_seconds: int = 2,
     ) -> None:
         """`may_number=False`: a print is unfinished on the machine, its line number must not be touched.
 
-        `is_halted`: the board was killed; send nothing until it boots. `report_seconds`: period of the
-        reports asked of the firmware. `profile` overrides the choice by FIRMWARE_NAME.
+        `is_halted`: the board was killed; send nothing until it boots. `may_be_saving`: a former host may
+        have left a file open (M28): it is closed before anything else is asked. `report_seconds`: period of
+        the reports asked of the firmware. `profile` overrides the choice by FIRMWARE_NAME.
         """
         self.resends = 0
         phase = LinkPhase.HALTED if is_halted else LinkPhase.IDENTIFYING
@@ -93,6 +95,7 @@ class Link:
             now,
             override=profile,
             may_number=may_number,
+            may_be_saving=may_be_saving,
             report_seconds=report_seconds,
         )
         self._silence = Silence(self._connection, self._patience)
@@ -182,6 +185,15 @@ class Link:
         return self._connection.is_ready
 
     @property
+    def is_saving(self) -> bool:
+        """Whether the firmware may be writing lines to a file: from before M28 to behind M29."""
+        return self._connection.is_saving
+
+    @is_saving.setter
+    def is_saving(self, is_saving: bool) -> None:
+        self._connection.is_saving = is_saving
+
+    @property
     def wants_line(self) -> bool:
         """Whether a line handed over now would go out soon: no more than one ever waits for room."""
         if not self._takes_lines:
@@ -240,6 +252,19 @@ class Link:
         self._window.append_bare(frame)
         self._connection.out.insert(0, frame)
 
+    def stop_saving(self) -> None:
+        """The emergency stop where a file may be open: M29 in front of an M112, and no line of ours any more.
+
+        With M28 open an M112 is refused, or written to the file, whatever the firmware has of a parser for
+        it (queue.cpp, cardreader.cpp). It may be read before the M29 was executed: send it again then.
+        """
+        connection = self._connection
+        connection.is_mute = True
+        frames = [framing.bare("M29"), framing.bare("M112")]
+        for frame in frames:
+            self._window.append_bare(frame)
+        connection.out = frames
+
     def begin_numbering(self, now: float) -> None:
         """Give up the firmware's line number: the unfinished print will not be continued."""
         if self.phase is LinkPhase.ASKING or self.phase.is_locating:
@@ -269,7 +294,11 @@ class Link:
         """The bytes to hand to the port now; each is returned once."""
         connection, window = self._connection, self._window
         phase = connection.phase
-        if window.sent < window.last and (phase is LinkPhase.STREAMING or phase.is_sending):
+        if (
+            window.sent < window.last
+            and not connection.is_mute
+            and (phase is LinkPhase.STREAMING or phase.is_sending)
+        ):
             was_idle = window.sent == window.acked and window.in_flight == 0
             frames = window.frames_to_send()
             if frames:
@@ -412,6 +441,8 @@ class Link:
             self._fail(FailureReason.POSITION_LOST)
         elif verdict is Verdict.REFUSED:
             self._fail(FailureReason.LINE_REFUSED)
+        elif verdict is Verdict.NOTHING_MISSING and connection.is_saving:
+            self._silence.all_accepted(now)
         elif verdict is Verdict.BEYOND:
             self._beyond += 1
             if self._beyond > BEYOND_MAX:

@@ -32,6 +32,7 @@ class Opening:
         *,
         override: Profile | None,
         may_number: bool,
+        may_be_saving: bool,
         report_seconds: int,
     ) -> None:
         """Arguments as those of the link."""
@@ -40,7 +41,11 @@ class Opening:
         self._may_number = may_number
         self._owed_oks = 0  # for what went out in front of M110
         self.handshake = Handshake(
-            now, override=override, report_seconds=report_seconds, is_mid_print=not may_number
+            now,
+            override=override,
+            report_seconds=report_seconds,
+            is_mid_print=not may_number,
+            may_be_saving=may_be_saving,
         )
 
     @property

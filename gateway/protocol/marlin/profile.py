@@ -58,6 +58,7 @@ class Profile:
     report_temperatures: str | None  # with {seconds}; only if Cap AUTOREPORT_TEMP
     report_sd: str | None  # with {seconds}; only if Cap AUTOREPORT_SD_STATUS
     report_position: str | None  # with {seconds}; only if Cap AUTOREPORT_POS
+    sd_upload: bool  # between M28 and M29 lines go into a file, and M29 alone ends that
     sd_pause: str
     sd_resume: str
     sd_cancel: tuple[str, ...]

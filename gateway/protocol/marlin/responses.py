@@ -163,6 +163,18 @@ class FileSelected:
 
 
 @dataclass(frozen=True, slots=True)
+class FileWriting:
+    """M28: from now on lines go into this file until M29 is executed; none of them is run."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSaved:
+    """M29 closed the file that M28 opened: lines are run again."""
+
+
+@dataclass(frozen=True, slots=True)
 class DonePrinting:
     """The print from the card reached its end."""
 
@@ -247,7 +259,7 @@ class Other:
 Reply = (
     Ok | Resend | ErrorLine | FirmwareError | Fault | Killed | Stopped | Busy | Temperature | Start | Wait
     | Capability | FirmwareInfo | SdStatus | NotSdPrinting | FileOpened | FileOpenFailed | FileSelected
-    | DonePrinting | Action | UnknownCommand | Position | Area | Echo | Other
+    | FileWriting | FileSaved | DonePrinting | Action | UnknownCommand | Position | Area | Echo | Other
 )  # fmt: skip
 
 PLAIN_OK = Ok()
@@ -267,6 +279,7 @@ _MACHINE = re.compile(r"MACHINE_TYPE:\s*(.*?)\s*(?=$|[A-Z][A-Z_]{3,}:)")
 _SD_BYTE = re.compile(r"SD printing byte\s+(\d+)\s*/\s*(\d+)", re.IGNORECASE)
 _FILE_OPENED = re.compile(r"File opened:\s*(.+?)(?:\s+Size:\s*(\d+))?$", re.IGNORECASE)
 _OPEN_FAILED = re.compile(r"open failed,?\s*File:\s*(.+?)\.?$", re.IGNORECASE)
+_WRITING = re.compile(r"Writing to file:\s*(\S.*)$", re.IGNORECASE)
 _ACTION = re.compile(r"//\s*action:\s*(\S+)\s*(.*)$")
 _BUSY = re.compile(r"(?:echo:\s*)?busy:\s*(.+)$")
 _UNKNOWN = re.compile(r"(?:echo:\s*|//\s*)Unknown command:\s*\"?(.*?)\"?$")
@@ -419,6 +432,11 @@ def _parse_open_failed(text: str) -> Reply | None:
     return FileOpenFailed(match.group(1)) if match else None
 
 
+def _parse_writing(text: str) -> Reply | None:
+    match = _WRITING.match(text)
+    return FileWriting(match.group(1)) if match else None
+
+
 def _parse_position(text: str) -> Reply | None:
     if not _POSITION.match(text):
         return None
@@ -459,5 +477,7 @@ _BY_PREFIX: tuple[tuple[str, Callable[[str], Reply | None]], ...] = (
     ("area:", _parse_area),
     ("File ", _parse_file),
     ("open failed", _parse_open_failed),
+    ("Writing to file", _parse_writing),
+    ("Done saving file", lambda _: FileSaved()),
     ("Done printing file", lambda _: DonePrinting()),
 )

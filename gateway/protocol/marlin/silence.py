@@ -3,10 +3,14 @@
 A firmware that has a line already answers its repetition with nothing at all, so repeating proves nothing.
 The next number does: a line that was lost is asked for (`Resend:`), and when only the answer was lost, the
 answer to the question proves everything before it.
+
+Between M28 and M29 the firmware would write that question into the file. It is asked by a line numbered far
+beyond instead, which is refused while it is read, and the refusal names the line that it wants next.
 """
 
 from __future__ import annotations
 
+from gateway.protocol.marlin import asking
 from gateway.protocol.marlin.connection import Connection
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase, Signal
@@ -43,6 +47,7 @@ class Silence:
         self._credit: tuple[float, int] | None = None  # when to believe that this question was answered
         self._questions: set[int] = set()  # numbers of questions still in flight
         self._suspect: int | None = None  # number given last when an answer could not be read
+        self._vouched: tuple[float, int, int] | None = None  # when to believe it; `acked`, `sent` of then
 
     @property
     def is_calm(self) -> bool:
@@ -87,6 +92,14 @@ class Silence:
         elif self._patience.has_keepalive:
             self._credit = (now + link.profile.probe_after, question)
 
+    def all_accepted(self, now: float) -> None:
+        """While a file is saved: the firmware wants the next line, so it has all that were sent.
+
+        It writes them in milliseconds: if their oks do not come now, they were lost.
+        """
+        window = self._link.window
+        self._vouched = (now + NEXT_ANSWER_SECONDS, window.acked, window.sent)
+
     def hear_wait(self, now: float) -> bool:
         """The firmware is idle: if lines are in flight, their oks are lost, or they are. True: as `ask`."""
         link, patience = self._link, self._patience
@@ -130,6 +143,8 @@ class Silence:
         due = self._patience.due(self._hurry())
         if self._credit is not None:
             due = min(due, self._credit[0])
+        if self._vouched is not None:
+            due = min(due, self._vouched[0])
         return due if self.settle_at is None else min(due, self.settle_at)
 
     def due(self, now: float) -> Verdict | bool:
@@ -144,6 +159,10 @@ class Silence:
             _, number = self._credit
             self._credit = None
             return window.count_probe_answer(number)
+        elif self._vouched is not None and now >= self._vouched[0]:
+            _, acked, sent = self._vouched
+            self._vouched = None
+            return window.acked == acked and window.count_accepted(sent)
         elif now >= patience.due(hurry):
             if hurry is Hurry.REASON and window.pass_lost_marker():
                 self._suspect = window.last  # a new marker will tell whether that was right
@@ -160,6 +179,11 @@ class Silence:
         self.settle_at = self._suspect = None
         if link.phase is LinkPhase.ASKING:
             window.forget_bare()
+            return False
+        if link.is_mute:
+            return False
+        if link.is_saving:
+            link.out.append(asking.question())
             return False
         if window.forgive(self._questions):
             self._questions.clear()
@@ -181,6 +205,8 @@ class Silence:
         window = link.window
         if link.phase not in NUMBERED_PHASES:
             return Hurry.FULL
+        if link.is_saving:
+            return Hurry.ROOM
         has_room = window.has_room_for(_QUESTION_BYTES) and not window.unsent
         if window.stray or self._suspect_remains():
             return Hurry.REASON

@@ -80,7 +80,8 @@ class Steady:
         """
         link = self._link
         window, profile = link.window, link.profile
-        line_chars, marks = profile.line_chars, profile.temperature_in_ok
+        line_chars, runs = profile.line_chars, not link.is_saving
+        marks = profile.temperature_in_ok and runs
         before = number = window.last
         room, space = (0, 0) if window.acked < self._alone <= number else window.room()
         try:
@@ -90,7 +91,7 @@ class Steady:
                 frame = numbered_plain(number + 1, text, line_chars)
                 number = window.append(frame, is_marker=marks and text.startswith(b"M105"))
                 space -= len(frame)
-                if not text.startswith(b"G1") and text.split(b" ", 1)[0] in _ALONE:
+                if runs and not text.startswith(b"G1") and text.split(b" ", 1)[0] in _ALONE:
                     self._alone = number
                     break
         except LineNotSendable:

@@ -340,6 +340,10 @@ class SendWindow:
         self._lost_answers += sum(1 for marker in self._markers if self.acked < marker <= number)
         return self._answered_through(number)
 
+    def count_accepted(self, number: int) -> bool:
+        """All lines up to `number` were accepted, and their oks do not come. Proves nothing that was done."""
+        return self.acked < number <= self.sent and self._answered_through(number)
+
     def forgive(self, questions: set[int]) -> bool:
         """If only these questions are in flight, stop waiting: nobody needs their answers any more."""
         flying = range(self.acked + 1, self.sent + 1)
