@@ -1,7 +1,8 @@
 """The lines of a file on their way to the printer's card, and what they amount to there.
 
-A line that says M29 anywhere would end the saving in the middle, and the rest of the file would be run: such
-a file is not sent. Sources: queue.cpp (is_M29), cardreader.cpp (write_command) of Marlin 2.1.
+A line that says M29 anywhere would end the saving in the middle, and the rest of the file would be run; an
+M112 stops a Prusa when it is read, numbered and meant for a file or not. Neither is sent. Sources: queue.cpp
+(is_M29), cardreader.cpp (write_command) of Marlin 2.1; cmdqueue.cpp of Prusa-Firmware 3.14.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.protocol.marlin.link import Link
 LINE_END_BYTES = 2
 
 _ENDS_SAVING = re.compile(rb"M29(?!\d)")
+_STOPS = re.compile(rb"M112(?!\d)")
 
 
 class UploadLines:
@@ -118,5 +120,9 @@ def _as_written(block: list[BlockLine]) -> Iterator[BlockLine]:
         text = text.strip(b" ")
         if _ENDS_SAVING.search(text):
             raise ValueError(f"line {ordinal} says M29, which ends every upload; print it from here instead")
+        if _STOPS.match(text):
+            raise ValueError(
+                f"line {ordinal} is an emergency stop, and printers obey it while they receive it"
+            )
         if text:
             yield text, end, ordinal
