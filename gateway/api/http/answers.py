@@ -48,7 +48,13 @@ def reply_if_changed(
     request: web.Request, value: Any, *, version: int | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """A JSON response with an ETag, or 304 when the client has exactly that (RFC 9110 13.1.2)."""
-    body = encode(value)
+    return reply_body_if_changed(request, encode(value), version=version, headers=headers)
+
+
+def reply_body_if_changed(
+    request: web.Request, body: bytes, *, version: int | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """The same with JSON that is encoded already (`fragments.list_body`)."""
     etag = etag_of(body, version)
     head = {"ETag": etag, "Cache-Control": REVALIDATE, **(headers or {})}
     if matches(request.headers.get("If-None-Match"), etag):

@@ -15,6 +15,7 @@ from aiohttp.http import HttpProcessingError
 
 from gateway.api.http import limits, openapi, rate_border
 from gateway.api.http.answers import reply, reply_if_changed
+from gateway.api.http.fragments import FRAGMENTS, Fragments
 from gateway.api.http.operations import NOBODY, Call, Dialect, Operation
 from gateway.api.http.problems import BUG, Failure, as_problem, from_exception, unauthorized
 from gateway.api.http.rate_border import limit_requests, recognise_caller
@@ -62,6 +63,7 @@ def build_app(
     app = web.Application(middlewares=[_border], client_max_size=limits.BODY_BYTES)
     app[SERVICES] = services
     app[DIALECTS] = dialects
+    app[FRAGMENTS] = Fragments()
     claimed: set[tuple[str, str]] = set()
     for dialect in dialects:
         for operation in dialect.operations:
