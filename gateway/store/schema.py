@@ -291,6 +291,10 @@ job = Table(
     Index(None, "organization_id", "work_id"),
     Index(None, "organization_id", "shown_status", "work_id"),
     Index(None, "shown_status", "work_id"),
+    # Of lists of jobs and tasks together, which ask for the status itself.
+    Index(None, "status", "work_id", "ended_at"),
+    Index(None, "member_id", "status", "work_id", "ended_at"),
+    Index(None, "organization_id", "status", "work_id", "ended_at"),
 )
 Index(
     "uq_job_has_machine",

@@ -32,9 +32,9 @@ from gateway.domain.task import TASK_ENDS, TaskKind, TaskStatus
 from gateway.store.columns import FreeText, Instant, one_of
 from gateway.store.schema import metadata
 
-#: Ids of one row of `work_block`. A page at any depth costs one walk over the blocks (200,000 rows: 400) and
+#: Ids of one row of `work_block`. A page at any depth costs one walk over the blocks (200,000 rows: 100) and
 #: one inside a block.
-BLOCK_IDS = 512
+BLOCK_IDS = 2048
 #: In `work_block`: of all organizations together. Their own ids begin with 1.
 ALL_ORGANIZATIONS = 0
 
@@ -83,7 +83,7 @@ task = Table(
     # Each has all that its lists ask for: pages are walked and counted without the rows themselves.
     Index(None, "organization_id", "work_id", "kind", "status", "ended_at"),
     Index(None, "member_id", "work_id", "kind", "status", "ended_at"),
-    Index(None, "app_id", "work_id", "kind", "status", "ended_at"),
+    Index(None, "app_id", "work_id", "organization_id", "kind", "status", "ended_at"),
     Index(None, "kind", "status", "work_id", "ended_at"),
     Index(None, "organization_id", "kind", "status", "work_id", "ended_at"),
 )

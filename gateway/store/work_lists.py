@@ -6,7 +6,8 @@ it does not show:
     all                    jobs in order, tasks in order
     only unfinished        the indexes that hold nothing else
     by state or kind       one arm for each state of jobs, for each kind and state of tasks
-    by time                the ids of the window, by the index of that time, sorted outside; usually few
+    by time                the ids of the window, by the index of that time, sorted outside, if they are few;
+                           else as above, and what is outside of the window is passed
 
 The database has no statistics, so it is not asked to choose: what must not be looked up by an index stands
 there as `+column`, which SQLite takes as a hint (https://sqlite.org/optoverview.html, 10).
@@ -49,7 +50,6 @@ OPEN: Final = frozenset(Standing) - {Standing(end.value) for end in TASK_ENDS}
 #: Of tasks whose status is pending; which of them one has depends on the time.
 _WAITING: Final = OPEN - {Standing.RUNNING}
 _OPEN_JOBS: Final = ALL_STATUSES - ENDS
-_VERDICTS: Final = frozenset(verdict.value for verdict in Verdict)
 #: Milliseconds that no task ended at: what is not over ends later than all.
 _NEVER: Final = 2**62
 
@@ -68,12 +68,13 @@ class TaskShape:
     """Which tasks a statement reads. Owners, times and places come in as parameters.
 
     Parameters: those named in `owners`; `since`, the end of what is gone; `now`, for standings that depend on
-    the time; `from_id`; of windows `ended_at_after` and so on.
+    the time; `from_id`; of windows `ended_at_after` and so on, and `most` ids.
     """
 
     owners: tuple[str, ...]  # columns of `task`; the first one's index is walked
     kinds: frozenset[TaskKind] = ALL_KINDS
     standings: frozenset[Standing] = ALL_STANDINGS
+    windows: tuple[Window, ...] = ()  # all of them; the first one's index is used if ids are few
 
     @property
     def depends_on_time(self) -> bool:
@@ -93,6 +94,7 @@ class JobShape:
 
     owners: tuple[str, ...]  # columns of `job`
     statuses: frozenset[JobStatus] = ALL_STATUSES
+    window: Window | None = None
 
 
 def page_statement(arms: Sequence[Select[Any]], *, newest_first: bool = False) -> Select[Any]:
@@ -117,7 +119,9 @@ def task_arms(shape: TaskShape, *, is_count: bool = False) -> list[Select[Any]]:
     With `is_count` always by kind and state where there are such indexes: a count reads all there is, and
     theirs are the narrowest.
     """
-    base = select(task.c.work_id).where(task.c.work_id >= placeholder("from_id"))
+    base = select(task.c.work_id).where(
+        task.c.work_id >= placeholder("from_id"), *_passed(task, shape.windows)
+    )
     if not shape.kinds or not shape.standings:
         return []
     if shape.standings <= OPEN:
@@ -138,65 +142,60 @@ def task_arms(shape: TaskShape, *, is_count: bool = False) -> list[Select[Any]]:
     ]
 
 
-def task_window(shape: TaskShape, window: Window, *others: Window) -> Select[Any]:
-    """The ids of the tasks in all these windows, in no order; the first one's index is used."""
-    return select(task.c.work_id).where(
-        *_within(task.c[window.column], window),
-        *(bound for other in others for bound in _within(_hidden(task.c[other.column]), other)),
+def task_window(shape: TaskShape) -> Select[Any]:
+    """The ids of tasks in the windows, in no order, at most `most`."""
+    first, *others = shape.windows
+    found = select(task.c.work_id).where(
+        *_within(task.c[first.column], first),
+        *_passed(task, others),
         *_owned(task, shape.owners, 0),
-        *_of_kinds(shape, is_hidden=True),
+        *_of_kinds(shape),
         _of_standings(shape.standings),
         _not_gone(),
     )
+    return found.limit(placeholder("most"))
 
 
 def gone_tasks(owners: tuple[str, ...], kinds: frozenset[TaskKind]) -> Select[Any]:
     """The ids of tasks whose time is over and that are not swept yet."""
     gone = select(task.c.work_id).where(_raw(task.c.ended_at) <= placeholder("since"))
-    return gone.where(*_owned(task, owners, 0), *_of_kinds(TaskShape(owners, kinds), is_hidden=True))
+    return gone.where(*_owned(task, owners, 0), *_of_kinds(TaskShape(owners, kinds)))
 
 
 def job_arms(shape: JobShape) -> list[Select[Any]]:
     """Walks in the order of work ids that give every job of that shape once."""
-    base = select(job.c.work_id).where(job.c.work_id >= placeholder("from_id"))
-    if not shape.statuses:
-        return []
-    if shape.statuses == ALL_STATUSES and shape.owners in ((), ("organization_id",)):
+    passed = () if shape.window is None else (shape.window,)
+    base = select(job.c.work_id).where(job.c.work_id >= placeholder("from_id"), *_passed(job, passed))
+    if not passed and shape.statuses == ALL_STATUSES and shape.owners in ((), ("organization_id",)):
         return [base.where(*_owned(job, shape.owners, 1))]
     if shape.statuses == _OPEN_JOBS and not shape.owners:
         return [base.where(job.c.ended_at.is_(None))]
-    words, is_exact = shown_words(shape.statuses)
     return [
-        base.where(
-            *_owned(job, shape.owners, 1),
-            job.c.shown_status == word,
-            true() if is_exact or word not in _VERDICTS else _of_job_statuses(shape.statuses),
-        )
-        for word in sorted(words)
+        base.where(*_owned(job, shape.owners, 1), job.c.status == status.value)
+        for status in sorted(shape.statuses if not passed else shape.statuses & ENDS)
     ]
 
 
-def job_window(shape: JobShape, window: Window) -> Select[Any]:
-    """The ids of the jobs in this window, in no order."""
-    found = select(job.c.work_id).where(*_within(job.c[window.column], window))
-    return found.where(*_owned(job, shape.owners, 0), _of_job_statuses(shape.statuses))
+def job_window(shape: JobShape) -> Select[Any]:
+    """The ids of jobs in the window, in no order, at most `most`."""
+    assert shape.window is not None
+    found = select(job.c.work_id).where(
+        *_within(job.c[shape.window.column], shape.window),
+        *_owned(job, shape.owners, 0),
+        *_of_statuses(shape.statuses),
+    )
+    return found.limit(placeholder("most"))
 
 
 def job_count(shape: JobShape) -> Select[Any]:
-    """How many jobs there are of that shape: from the kept totals, where these tell one from the other."""
-    words, is_exact = shown_words(shape.statuses)
-    if not is_exact:
-        return count_statement(job_arms(shape))
+    """How many jobs there are of that shape: by the kept totals, where these know."""
+    if shape.window is not None or (shape.statuses & ENDS and not shape.statuses >= ENDS):
+        return count_statement(job_arms(shape))  # a verdict is shown in the place of the end that it is about
+    words = {status.value for status in shape.statuses}
+    if shape.statuses & ENDS:
+        words |= {verdict.value for verdict in Verdict}
     kept = select(func.coalesce(func.sum(job_total.c.n), 0)).where(*_owned(job_total, shape.owners, 1))
     return kept.where(job_total.c.shown_status.in_(sorted(words)))
-
-
-def shown_words(statuses: frozenset[JobStatus]) -> tuple[frozenset[str], bool]:
-    """The words under which jobs of these statuses are shown; whether nobody else is shown under them."""
-    words = frozenset(status.value for status in statuses)
-    if not statuses & ENDS:
-        return words, True
-    return words | _VERDICTS, statuses >= ENDS  # a verdict hides which end it was
 
 
 def bounds(
@@ -230,16 +229,21 @@ def _owned(table: Any, owners: tuple[str, ...], visible: int) -> list[ColumnElem
     ]
 
 
-def _of_kinds(shape: TaskShape, *, is_hidden: bool = False) -> list[ColumnElement[bool]]:
+def _of_kinds(shape: TaskShape) -> list[ColumnElement[bool]]:
     if shape.kinds == ALL_KINDS:
         return []
     return [_hidden(task.c.kind).in_(sorted(kind.value for kind in shape.kinds))]
 
 
-def _of_job_statuses(statuses: frozenset[JobStatus]) -> ColumnElement[bool]:
-    if statuses == ALL_STATUSES:
-        return true()
-    return job.c.status.in_(sorted(status.value for status in statuses))
+def _of_statuses(statuses: frozenset[JobStatus]) -> list[ColumnElement[bool]]:
+    if statuses >= ENDS:  # what has an end has one of these
+        return []
+    return [_hidden(job.c.status).in_(sorted(status.value for status in statuses))]
+
+
+def _passed(table: Any, windows: Sequence[Window]) -> list[ColumnElement[bool]]:
+    """The bounds of windows, looked at row by row."""
+    return [bound for one in windows for bound in _within(_hidden(table.c[one.column]), one)]
 
 
 def _statuses(standings: frozenset[Standing]) -> set[TaskStatus]:

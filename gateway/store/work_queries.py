@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
@@ -35,7 +34,6 @@ from gateway.store.work_lists import (
     OPEN,
     JobShape,
     TaskShape,
-    Window,
     bounds,
     count_statement,
     job_arms,
@@ -53,6 +51,8 @@ _CLOCK: Final = timedelta(seconds=10)
 _READY: Final = 64
 #: Rows of a page that is worth keeping: longer ones are pieces of a list that is read once.
 _KEPT_PAGE: Final = 100
+#: Ids of a list by time that are read and sorted, a millisecond; where there are more, the list is walked.
+_WINDOW_IDS: Final = 2_000
 _NO_LIMIT: Final = -1  # SQLite's word
 
 _LISTED = func.json_each(placeholder("ids")).table_valued("value")
@@ -94,13 +94,13 @@ def _listing(tasks: TaskShape, jobs: JobShape | None, newest_first: bool = False
 
 
 @lru_cache(maxsize=_READY)
-def _windows(tasks: TaskShape, jobs: JobShape, windows: tuple[Window, ...]) -> list[Prepared]:
+def _windows(tasks: TaskShape, jobs: JobShape) -> list[Prepared]:
     """Of a list by time: whose ids are in the windows."""
     found = []
     if tasks.kinds and tasks.standings:
-        found.append(prepare(task_window(tasks, *windows)))
-    if jobs.statuses and len(windows) == 1 and windows[0].column == "ended_at":
-        found.append(prepare(job_window(jobs, *windows)))
+        found.append(prepare(task_window(tasks)))
+    if jobs.statuses:
+        found.append(prepare(job_window(jobs)))
     return found
 
 
@@ -116,23 +116,23 @@ class _WorkList:
         owners = {"member_id": wanted.member_id, "organization_id": wanted.organization_id}
         given: dict[str, Any] = {name: value for name, value in owners.items() if value is not None}
         kinds = ALL_KINDS if wanted.task_kinds is None else wanted.task_kinds
+        statuses = ALL_STATUSES if wanted.job_statuses is None else wanted.job_statuses
+        ended, ended_values = bounds("ended_at", wanted.ended_after, wanted.ended_before)
+        begins, begins_values = bounds("begins_at", wanted.begins_after, wanted.begins_before)
         self._with_admin_kinds = wanted.with_admin_kinds
         self._with_total = with_total
         self._tasks = TaskShape(
             tuple(given),
             kinds if wanted.with_admin_kinds else kinds - ADMIN_KINDS,
             ALL_STANDINGS if wanted.standings is None else wanted.standings,
+            tuple(window for window in (ended, begins) if window is not None),
         )
-        self._jobs = JobShape(
-            tuple(given), ALL_STATUSES if wanted.job_statuses is None else wanted.job_statuses
-        )
-        ended, ended_values = bounds("ended_at", wanted.ended_after, wanted.ended_before)
-        begins, begins_values = bounds("begins_at", wanted.begins_after, wanted.begins_before)
-        self._windows = tuple(window for window in (ended, begins) if window is not None)
+        self._jobs = JobShape(tuple(given), statuses if begins is None else frozenset(), ended)
         self._values = given | _times(now) | ended_values | begins_values
         self._is_all = (
             wanted.task_kinds is None
             and wanted.member_id is None
+            and not self._tasks.windows
             and self._tasks.standings == ALL_STANDINGS
             and self._jobs.statuses == ALL_STATUSES
         )
@@ -144,8 +144,10 @@ class _WorkList:
 
     def read(self, driver: sqlite3.Connection, limit: int, offset: int, after: int) -> WorkPage:
         """The page, in the transaction that is open."""
-        if self._windows:
-            return self._read_window(driver, limit, offset, after)
+        few = self._ids_in_windows(driver) if self._tasks.windows else None
+        if few is not None:
+            behind = [work_id for work_id in few if work_id > after][offset:]
+            return self._page(driver, behind[:limit], len(few), has_more=len(behind) > limit)
         listing = _listing(self._tasks, self._jobs)
         if listing is None:
             return WorkPage((), 0 if self._with_total else None, False)
@@ -163,11 +165,14 @@ class _WorkList:
         ids = [work_id for (work_id,) in listing.page.rows(driver, values)]
         return self._page(driver, ids[:limit], total, has_more=len(ids) > limit)
 
-    def _read_window(self, driver: sqlite3.Connection, limit: int, offset: int, after: int) -> WorkPage:
-        statements = _windows(self._tasks, self._jobs, self._windows)
-        ids = sorted(work_id for one in statements for (work_id,) in one.rows(driver, self._values))
-        behind = list(islice((work_id for work_id in ids if work_id > after), offset, offset + limit + 1))
-        return self._page(driver, behind[:limit], len(ids), has_more=len(behind) > limit)
+    def _ids_in_windows(self, driver: sqlite3.Connection) -> list[int] | None:
+        """In order; None: too many to be sorted."""
+        ids: list[int] = []
+        for one in _windows(self._tasks, self._jobs):
+            ids += (work_id for (work_id,) in one.rows(driver, self._values | {"most": _WINDOW_IDS + 1}))
+            if len(ids) > _WINDOW_IDS:
+                return None
+        return sorted(ids)
 
     def _page(
         self, driver: sqlite3.Connection, ids: Sequence[int], total: int | None, *, has_more: bool

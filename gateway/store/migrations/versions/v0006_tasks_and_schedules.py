@@ -84,9 +84,9 @@ def _tables_of_tasks() -> None:
         sa.PrimaryKeyConstraint("work_id", name=op.f("pk_task")),
     )
     op.create_index(
-        op.f("ix_task_app_id_work_id_kind_status_ended_at"),
+        op.f("ix_task_app_id_work_id_organization_id_kind_status_ended_at"),
         "task",
-        ["app_id", "work_id", "kind", "status", "ended_at"],
+        ["app_id", "work_id", "organization_id", "kind", "status", "ended_at"],
     )
     op.create_index(
         "ix_task_ended",
@@ -276,6 +276,17 @@ def _lists_of_both() -> None:
         sa.CheckConstraint("n >= 0", name=op.f("ck_work_block_n")),
         sa.PrimaryKeyConstraint("organization_id", "block", "is_admin_kind", name=op.f("pk_work_block")),
     )
+    op.create_index(op.f("ix_job_status_work_id_ended_at"), "job", ["status", "work_id", "ended_at"])
+    op.create_index(
+        op.f("ix_job_member_id_status_work_id_ended_at"),
+        "job",
+        ["member_id", "status", "work_id", "ended_at"],
+    )
+    op.create_index(
+        op.f("ix_job_organization_id_status_work_id_ended_at"),
+        "job",
+        ["organization_id", "status", "work_id", "ended_at"],
+    )
     op.create_index(
         "ix_job_ended",
         "job",
@@ -294,13 +305,13 @@ def _lists_of_both() -> None:
 
 
 def _count_jobs() -> None:
-    """A row of `work_block` counts the jobs of 512 ids: of all organizations (0), and of each."""
+    """A row of `work_block` counts the jobs of 2048 ids: of all organizations (0), and of each."""
     op.execute(
-        "INSERT INTO work_block SELECT 0, work_id / 512, false, count(*) FROM job GROUP BY work_id / 512"
+        "INSERT INTO work_block SELECT 0, work_id / 2048, false, count(*) FROM job GROUP BY work_id / 2048"
     )
     op.execute(
-        "INSERT INTO work_block SELECT organization_id, work_id / 512, false, count(*) FROM job "
-        "GROUP BY organization_id, work_id / 512"
+        "INSERT INTO work_block SELECT organization_id, work_id / 2048, false, count(*) FROM job "
+        "GROUP BY organization_id, work_id / 2048"
     )
 
 
