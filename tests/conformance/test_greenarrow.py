@@ -18,6 +18,7 @@ import pytest_asyncio
 from aiohttp import ClientResponse
 
 from gateway.api.greenarrow import answers
+from gateway.api.greenarrow.schemas import JobList, Refused
 from gateway.api.http.problems import Failure
 from gateway.domain.job import JobStatus
 from gateway.domain.task import TASK_KEPT, TaskKind
@@ -92,6 +93,7 @@ async def test_case(house: House, case: dict[str, Any]) -> None:
         check_headers(response)
         for name, value in case.get("headers", {}).items():
             assert response.headers[name] == value
+    (JobList if response.status == 200 else Refused).model_validate_json(text, strict=True)
     if "error_code" in case:
         check_refusal(body, case["error_code"])
         assert ("WWW-Authenticate" in response.headers) == (response.status == 401)

@@ -7,7 +7,7 @@ must not do is `invalid_request`, whatever the status.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -57,16 +57,16 @@ def headers_of(request: web.Request) -> dict[str, str]:
     return {**HEADERS, RUNTIME: f"{request.app[SERVICES].clock.monotonic() - began:.6f}"}
 
 
-def reply(request: web.Request, body: Mapping[str, Any], status: int = 200) -> web.Response:
-    """A whole answer."""
-    return web.Response(body=encode(body), status=status, headers=headers_of(request))
+def reply(request: web.Request, body: bytes, status: int = 200) -> web.Response:
+    """A whole answer; `body` is JSON."""
+    return web.Response(body=body, status=status, headers=headers_of(request))
 
 
 def render(failure: Failure, request: web.Request) -> web.Response:
     """A failure in this API's envelope."""
     message = NO_KEY if failure.status == 401 else failure.detail
     body = {"success": False, "data": None, "error_code": code_of(failure), "error_message": message}
-    response = reply(request, body, failure.status)
+    response = reply(request, encode(body), failure.status)
     response.headers.update(_CHALLENGE if failure.status == 401 else failure.headers)
     return response
 

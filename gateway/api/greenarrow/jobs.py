@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,9 +15,10 @@ from gateway.api.greenarrow.mapping import work_object
 from gateway.api.greenarrow.schemas import JobList, JobsQuery
 from gateway.api.http import limits
 from gateway.api.http.answers import encode, stream
+from gateway.api.http.fragments import FRAGMENTS, list_body
 from gateway.api.http.operations import READ, Call, PathParameter, operation
 from gateway.api.http.problems import Failure
-from gateway.api.http.services import EngineFace, Services
+from gateway.api.http.services import EngineFace
 from gateway.auth.access import JobScope, all_jobs
 from gateway.domain.job import Job
 from gateway.domain.task import Task
@@ -121,22 +123,30 @@ async def _answer(call: _Call, scope: JobScope, *, only_unfinished: bool) -> web
         tail |= paging.shown(found.total or 0, next_token)
     if len(found.works) > limits.FETCH_ROWS:
         head = b'{"success":true,"data":['
-        return await stream(call.request, head, _pieces(services, found, tail), headers_of(call.request))
-    return reply(call.request, {"success": True, "data": _rows(services, found.works), **tail})
+        return await stream(call.request, head, _pieces(call, found, tail), headers_of(call.request))
+    return reply(call.request, list_body({"success": True}, "data", _rows(call, found.works), tail))
 
 
-async def _pieces(services: Services, found: WorkPage, tail: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _pieces(call: _Call, found: WorkPage, tail: dict[str, Any]) -> AsyncIterator[bytes]:
     """A long page in slices: the event loop gets its turn after each."""
     for start in range(0, len(found.works), limits.STREAM_ROWS):
-        rows = _rows(services, found.works[start : start + limits.STREAM_ROWS])
-        yield (b"," if start else b"") + encode(rows)[1:-1]
+        rows = _rows(call, found.works[start : start + limits.STREAM_ROWS])
+        yield (b"," if start else b"") + b",".join(rows)
     yield b"]," + encode(tail)[1:]
 
 
-def _rows(services: Services, works: Sequence[Job | Task]) -> list[dict[str, Any]]:
-    """With their newest progress."""
-    now = services.clock.wall()
-    return [work_object(_live(services.engine, work), now) for work in works]
+def _rows(call: _Call, works: Sequence[Job | Task]) -> list[bytes]:
+    """As JSON: what is over as it was made once, the rest with its newest progress."""
+    engine, now = call.services.engine, call.services.clock.wall()
+    kept = call.request.app[FRAGMENTS]
+    rows = []
+    for work in works:
+        if work.is_over:
+            key = ("greenarrow job", work.work_id, work.version)
+            rows.append(kept.of(key, partial(work_object, work, now)))
+        else:
+            rows.append(encode(work_object(_live(engine, work), now)))
+    return rows
 
 
 def _live(engine: EngineFace, work: Job | Task) -> Job | Task:
