@@ -36,6 +36,7 @@ from gateway.domain.printer import PlateClear
 from gateway.engine.engine import Engine
 from gateway.main_call_in import CallIns
 from gateway.main_files import look_at_gcode, look_at_printable, plan_recovery
+from gateway.main_tasks import Workshop
 from gateway.publish.callbacks import CallbackSender
 from gateway.publish.hub import Hub
 from gateway.running import Service
@@ -50,7 +51,6 @@ from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
 from gateway.tasks.cron import CronTimes
-from gateway.tasks.fetching import Fetcher
 from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import WebClient
 
@@ -96,7 +96,8 @@ class Gateway:
         service.spawn(self._client.run(), "streamer client")
         service.spawn(self.call_ins.driver.run(), "printers that call in")
         service.spawn(self._callback_sender().run(), "callbacks")
-        service.spawn(self._fetcher().run(), "fetcher")
+        for name, work in self._workshop().workers(self._stack).items():
+            service.spawn(work, name)
         return self._services()
 
     def stop(self) -> None:
@@ -145,17 +146,16 @@ class Gateway:
         state, number = self._engine.state, job.printer_id or 0
         return callback_body(job, state.printers.get(number), state.presence.get(number))
 
-    def _fetcher(self) -> Fetcher:
-        return Fetcher(
+    def _workshop(self) -> Workshop:
+        return Workshop(
+            config=self._config,
             engine=self._engine,
-            subscribe=self._hub.subscribe,
-            web=self._going_out,
+            queries=self._queries,
             files=self._files,
-            inspect=look_at_printable,
-            most_bytes=self._config.server.max_upload_bytes,
+            hub=self._hub,
+            web=self._going_out,
             clock=self._clock,
             ids=self._ids,
-            chance=random.Random(),
         )
 
     def _services(self) -> Services:

@@ -100,6 +100,18 @@ ROOMS = {
     "gateway.main": Room(EVERYTHING, ("aiohttp",)),
     "gateway.main_gateway": Room(EVERYTHING),
     "gateway.main_files": Room(("gateway.domain", "gateway.gcode", "gateway.protocol.marlin")),
+    "gateway.main_tasks": Room(
+        (
+            "gateway.config",
+            "gateway.domain",
+            "gateway.engine",
+            "gateway.main_files",
+            "gateway.publish",
+            "gateway.store",
+            "gateway.tasks",
+            "gateway.transport",
+        )
+    ),
     "gateway.main_call_in": Room(
         ("gateway.api.forge", "gateway.domain", "gateway.drivers", "gateway.engine.ports", "gateway.publish")
     ),

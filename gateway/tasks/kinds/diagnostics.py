@@ -120,21 +120,22 @@ class Diagnostics:
         total, done = len(parts) + 1 + len(logs), 0
         names = []
         with Archive(sink, self._clock.wall().timestamp()) as archive:
-            for name, content in self._contents(parts, logs):
+            for name, content in self._contents(parts, logs, work):
                 archive.add_bytes(name, content)
                 names.append(name)
                 done += 1
                 work.at(done, total)
         return names
 
-    def _contents(self, parts: Mapping[str, Any], logs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    def _contents(
+        self, parts: Mapping[str, Any], logs: Sequence[Path], work: Work
+    ) -> Iterator[tuple[str, bytes]]:
         for name, value in parts.items():
             yield name, json.dumps(redacted(value), indent=1, ensure_ascii=False).encode()
-        lines = [redacted_text(line) for line in self._log_lines()]
-        yield "log.txt", "\n".join([*lines, ""]).encode()
+        yield "log.txt", _redacted_lines(self._log_lines(), work)
         for path in logs:
             text = path.read_bytes().decode("utf-8", "backslashreplace")
-            yield f"wire/{path.name}", redacted_text(text).encode()
+            yield f"wire/{path.name}", _redacted_lines(text.split("\n"), work)
 
     def _host(self) -> Mapping[str, Any]:
         return {
@@ -236,6 +237,15 @@ def _event(event: StoredEvent) -> Mapping[str, Any]:
         "work_id": event.work_id,
         "details": {name: value for name, value in event.details.items() if name in _DETAILS},
     }
+
+
+def _redacted_lines(lines: Sequence[str], work: Work) -> bytes:
+    """Line by line: the interpreter's lock is held for each. Raises GivenUp."""
+    clean = []
+    for line in lines:
+        clean.append(redacted_text(line))
+        work.go_on()
+    return "\n".join(clean).encode("utf-8", "replace")
 
 
 def _newest_wire_logs(folder: Path) -> list[Path]:
