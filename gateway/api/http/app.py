@@ -43,7 +43,7 @@ SECURITY_HEADERS: Final = {
 }
 _CROSS_ORIGIN: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id, "
+    "Access-Control-Expose-Headers": "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id, "
     f"X-Total-Count, {', '.join(rate_border.HEADERS)}",
 }
 _PREFLIGHT: Final = {
