@@ -18,6 +18,7 @@ from gateway.api.native import (
     schedules,
     sharing,
     stacks,
+    tasks,
 )
 
 NATIVE = Dialect(
@@ -57,6 +58,7 @@ NATIVE = Dialect(
         members.list_keys,
         members.create_key,
         members.revoke_key,
+        *tasks.TASK_OPERATIONS,
         stacks.list_stacks,
         stacks.create_stack,
         stacks.get_stack,
