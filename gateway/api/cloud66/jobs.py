@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.api.cloud66 import mapping, schemas
 from gateway.api.cloud66.answers import not_found
-from gateway.api.cloud66.paging import PER_PAGE, envelope, read_page
+from gateway.api.cloud66.paging import PER_PAGE, pagination, read_page
 from gateway.api.http.answers import reply
+from gateway.api.http.fragments import FRAGMENTS, list_body
 from gateway.api.http.operations import (
     FORM,
     INTEGER_ID,
@@ -73,8 +75,13 @@ async def list_jobs(call: Call[schemas.JobsQuery, None]) -> web.StreamResponse:
     """
     stack, page = _stack(call), read_page(call.request.query)
     found = schedules_of(call, stack)
-    rows = found[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return reply(envelope([mapping.job_object(row) for row in rows], page, len(found)))
+    kept = call.request.app[FRAGMENTS]
+    rows = [
+        kept.of(("cloud66 job", row.schedule_id, row.version), partial(mapping.job_object, row))
+        for row in found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    ]
+    around = {"count": len(rows), "pagination": pagination(page, len(found))}
+    return web.Response(body=list_body({}, "response", rows, around), content_type=JSON)
 
 
 @operation(

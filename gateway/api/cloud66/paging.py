@@ -1,8 +1,7 @@
-"""Pages of a list, and what stands around one: `page` from 1, 30 rows each. Pure."""
+"""Pages of a list, and where one stands among all: `page` from 1, 30 rows each. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from multidict import MultiMapping
@@ -40,8 +39,3 @@ def pagination(page: int, count: int) -> dict[str, Any]:
         "count": count,
         "pages": pages,
     }
-
-
-def envelope(rows: Sequence[Any], page: int, count: int) -> dict[str, Any]:
-    """A page of a list."""
-    return {"response": list(rows), "count": len(rows), "pagination": pagination(page, count)}

@@ -6,6 +6,7 @@ Unknown and forbidden are one answer, None: no surface may be asked which ids ex
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import AnyCall
@@ -18,11 +19,7 @@ from gateway.domain.schedule_commands import RunSchedule
 def visible_stacks(call: AnyCall) -> list[Stack]:
     """All stacks the caller may see, oldest first."""
     stacks = call.services.engine.state.stacks.values()
-    return sorted((one for one in stacks if may_see_stack(call.principal, one)), key=_number)
-
-
-def _number(stack: Stack) -> int:
-    return stack.number
+    return sorted((one for one in stacks if may_see_stack(call.principal, one)), key=attrgetter("number"))
 
 
 def visible_stack(call: AnyCall, stack_id: str) -> Stack | None:
@@ -40,11 +37,7 @@ def schedules_of(call: AnyCall, stack: Stack) -> list[Schedule]:
 
 def oldest_first(schedules: Iterable[Schedule]) -> list[Schedule]:
     """In the order of lists."""
-    return sorted(schedules, key=_age)
-
-
-def _age(schedule: Schedule) -> tuple[object, str]:
-    return schedule.created_at, schedule.schedule_id
+    return sorted(schedules, key=attrgetter("created_at", "schedule_id"))
 
 
 def visible_schedule(call: AnyCall, schedule_id: str) -> Schedule | None:
