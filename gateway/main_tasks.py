@@ -10,7 +10,6 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from gateway.config import Config
@@ -108,6 +107,11 @@ class Workshop:
                 version=release,
                 configuration=config.model_dump(mode="json"),
                 log_lines=lambda: log_tail.lines,
-                wire_kept=Path(config.streamer.kept_folder(os.environ.get("STATE_DIRECTORY"))),
+                wire_kept=config.streamer.kept_folder(_streamers_state(os.environ.get("STATE_DIRECTORY"))),
             ),
         }
+
+
+def _streamers_state(own: str | None) -> str | None:
+    """The streamer's state directory, which its unit puts beside the first of the gateway's own."""
+    return None if own is None else own.partition(":")[0] + "-streamer"
