@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from firmware_sim.machine.board import Board
 from gateway.domain.observations import PrintPhase, PrintReport
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.streamer.line_record import MappedLineRecord
+from gateway.streamer.upload_mark_file import UploadMarkFile
 from tests.support.board_port import BoardWire
 from tests.support.marlin_stand import MarlinStand
 
@@ -19,13 +20,21 @@ from tests.support.marlin_stand import MarlinStand
 class MortalStand(MarlinStand):
     """A stand whose driver can be killed and started again. Use as an async context, like a stand."""
 
-    def __init__(self, folder: Path, personality: str = "marlin-full", **driver_options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        personality: str = "marlin-full",
+        *,
+        board_options: Mapping[str, Any] | None = None,
+        **driver_options: Any,
+    ) -> None:
         self.records = folder / "mk3.lines"
         self.driver_options = driver_options
         self.born_at = 0.0
         record = MappedLineRecord(self.records)
-        wire = BoardWire(Board(personality, ledger=Ledger()))
+        wire = BoardWire(Board(personality, ledger=Ledger(), **(board_options or {})))
         super().__init__(personality, wire=wire, record=record)  # type: ignore[arg-type]
+        self.mark = UploadMarkFile(folder, "mk3")  # type: ignore[assignment]
         self._new_driver()
 
     def _new_driver(self) -> None:
@@ -36,6 +45,7 @@ class MortalStand(MarlinStand):
             self.record,
             monotonic=loop.time,
             new_id=self._new_id,
+            mark=self.mark,
             **self.driver_options,
         )
 

@@ -23,7 +23,7 @@ _REFUSED = OrderResult.REFUSED
 _ABORTED = "The upload was aborted."
 _FORGOTTEN = "That upload is not under way any more."
 _NO_M28 = "The printer's firmware is not known to take files over its cable (M28). Print the file from here."
-_NO_CARD = "The printer says that it has no card reader. Print the file from here."
+_NO_CARD = "The printer does not say that it has a card reader. Print the file from here."
 _UNWATCHED = (
     "The heaters are on, and this printer's firmware tells no temperatures while it takes a file. Switch them"
     " off, then upload again."
@@ -41,7 +41,7 @@ def upload(driver: DriverState, order: UploadFile) -> None:
     if refusal is not None:
         driver.answer(order.order_id, _REFUSED, refusal)
         return
-    driver.upload = Upload(order, driver.scripts, driver.mark)
+    driver.upload = Upload(order, driver.scripts, driver.mark, driver.uploaded)
     driver.upload.lines.check(driver.wake)
     driver.report(now=True)
 
@@ -121,6 +121,7 @@ def settle(driver: DriverState) -> None:
     driver.upload = None
     outcome = present.outcome
     if outcome.result is OrderResult.ACCEPTED:
+        driver.uploaded = present.saved
         tell(driver, present)
     for order_id in present.orders:
         driver.answer(order_id, outcome.result, outcome.message)

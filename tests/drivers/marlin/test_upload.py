@@ -135,6 +135,19 @@ async def test_temperatures_are_told_meanwhile(part: Path) -> None:
         assert max(age for age in ages if age is not None) < 3.0
 
 
+@on_virtual_time
+async def test_what_was_saved_and_is_still_there_is_not_sent_again(part: Path) -> None:
+    async with MarlinStand("marlin-full") as stand:
+        await stand.ready()
+        first, again = await stand.upload(part), await stand.upload(part)
+        assert (again.result, again.message) == (ACCEPTED, first.message)
+        assert stand.progress[-1].answer["name_on_printer"] == "CAL_CUBE.GCO"
+        assert len(stand.saved()) == 1
+        stand.board.card.remove("CAL_CUBE.GCO")
+        assert (await stand.upload(part)).result is ACCEPTED
+        assert stand.on_card("CAL_CUBE.GCO") == AS_WRITTEN
+
+
 # -- refused ----------------------------------------------------------------------------------------------
 
 
@@ -143,7 +156,7 @@ async def test_temperatures_are_told_meanwhile(part: Path) -> None:
     [
         ("klipper", "not known to take files"),
         ("repetier", "not known to take files"),
-        ("marlin-stock", "no card reader"),
+        ("marlin-stock", "does not say that it has a card reader"),
     ],
 )
 @on_virtual_time
