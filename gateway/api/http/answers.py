@@ -32,7 +32,12 @@ def encode(value: Any) -> bytes:
 
 def reply(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON response."""
-    return web.Response(body=encode(value), status=status, headers=headers, content_type=JSON)
+    return reply_body(encode(value), status, headers)
+
+
+def reply_body(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A response of JSON that is encoded already (`fragments.list_body`)."""
+    return web.Response(body=body, status=status, headers=headers, content_type=JSON)
 
 
 def etag_of(body: bytes, version: int | None = None) -> str:
@@ -54,7 +59,7 @@ def reply_if_changed(
 def reply_body_if_changed(
     request: web.Request, body: bytes, *, version: int | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """The same with JSON that is encoded already (`fragments.list_body`)."""
+    """The same with JSON that is encoded already."""
     etag = etag_of(body, version)
     head = {"ETag": etag, "Cache-Control": REVALIDATE, **(headers or {})}
     if matches(request.headers.get("If-None-Match"), etag):

@@ -12,12 +12,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.api.forge import answers
-from gateway.api.forge.apps.jobs_shown import job_detail, job_number, job_objects
+from gateway.api.forge.apps.jobs_shown import job_detail, job_number, job_pieces
 from gateway.api.forge.listing import Listing, read_listing
 from gateway.api.forge.schemas import JobDetail, JobPage, JobsQuery, PrinterJobPage
 from gateway.api.http import limits
-from gateway.api.http.answers import encode, reply_if_changed, stream
+from gateway.api.http.answers import encode, reply_body_if_changed, reply_if_changed, stream
 from gateway.api.http.finding import usable_printer, visible_job
+from gateway.api.http.fragments import list_body
 from gateway.api.http.operations import (
     BYTES,
     INTEGER_ID,
@@ -120,9 +121,9 @@ async def _answer(call: AnyCall, asked: _List) -> web.StreamResponse:
     if page.rows is None or page.rows > limits.FETCH_ROWS:
         return await _stream_jobs(call, asked)
     found = await asked.fetch(call, page.rows, page.offset)
-    body = asked.envelope(call, len(found.jobs), found.total)
-    body["jobs"] = job_objects(call.services, found.jobs)
-    return reply_if_changed(call.request, body, headers={_TOTAL: str(found.total)})
+    around = asked.envelope(call, len(found.jobs), found.total)
+    body = list_body(around, "jobs", job_pieces(call, found.jobs))
+    return reply_body_if_changed(call.request, body, headers={_TOTAL: str(found.total)})
 
 
 async def _stream_jobs(call: AnyCall, asked: _List) -> web.StreamResponse:
@@ -143,8 +144,8 @@ async def _pieces(call: AnyCall, asked: _List, found: StoredPage, count: int) ->
         there = min(len(found.jobs), count - written)
         for start in range(0, there, limits.STREAM_ROWS):
             end = min(start + limits.STREAM_ROWS, there)
-            rows = job_objects(call.services, found.jobs[start:end])
-            yield (b"," if written else b"") + encode(rows)[1:-1]
+            rows = job_pieces(call, found.jobs[start:end])
+            yield (b"," if written else b"") + b",".join(rows)
             written += len(rows)
         if written < count:
             found = await asked.fetch(call, limits.FETCH_ROWS, asked.page.offset + written)

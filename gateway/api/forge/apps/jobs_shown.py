@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from gateway.api.forge import mapping
+from gateway.api.http.answers import encode
+from gateway.api.http.fragments import FRAGMENTS
 from gateway.api.http.operations import AnyCall
-from gateway.api.http.services import Services
 from gateway.domain.call_in import LOCAL_PREFIX
 from gateway.domain.job import Job
 
@@ -17,17 +19,26 @@ def job_number(text: str) -> str:
     return text.strip().removeprefix(LOCAL_PREFIX).lower()
 
 
-def job_objects(services: Services, jobs: Iterable[Job]) -> list[dict[str, Any]]:
-    """The jobs of a list, with their newest progress."""
-    engine, now = services.engine, services.clock.monotonic()
+def job_pieces(call: AnyCall, jobs: Iterable[Job]) -> list[bytes]:
+    """The jobs of a list as JSON, with their newest progress.
+
+    A job that is over says the same until its next version, but for its printer's name.
+    """
+    services, kept, found = call.services, call.request.app[FRAGMENTS], []
+    engine, now, link = services.engine, services.clock.monotonic(), services.printable_link
     printers, presences = engine.state.printers, engine.state.presence
     words = {printer_id: presence.status(now) for printer_id, presence in presences.items()}
-    link, found = services.printable_link, []
     for stored in jobs:
         job = engine.live(stored)
         # A job without a printer has no number to look up; nothing is numbered 0.
         number = job.printer_id or 0
-        found.append(mapping.job_object(job, printers.get(number), words.get(number), link))
+        printer = printers.get(number)
+        shown = partial(mapping.job_object, job, printer, words.get(number), link)
+        if job.is_over:
+            name = None if printer is None else printer.shown_name
+            found.append(kept.of(("forge job", job.work_id, job.version, name), shown))
+        else:
+            found.append(encode(shown()))
     return found
 
 

@@ -7,19 +7,20 @@ The documents name these endpoints and no more (reference, 1.1); what they do is
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from gateway.api.forge import answers, mapping
 from gateway.api.forge.answers import FirmwareFailure
-from gateway.api.forge.apps.jobs_shown import job_number, job_objects
+from gateway.api.forge.apps.jobs_shown import job_number, job_pieces
 from gateway.api.forge.firmware.door import PRINTER_DOOR, caller_of
 from gateway.api.forge.firmware.schemas import LocalJob, LocalJobBody, OwnJobPage
 from gateway.api.forge.listing import Listing, read_listing
 from gateway.api.forge.schemas import JobsQuery
 from gateway.api.http import limits
-from gateway.api.http.answers import reply
+from gateway.api.http.answers import reply, reply_body
+from gateway.api.http.fragments import list_body
 from gateway.api.http.operations import FORM, JSON, AnyCall, Call, NoQuery, operation
 from gateway.domain.call_in import LOCAL_PREFIX
 from gateway.domain.commands import CommandRefused, WithdrawJob
@@ -38,13 +39,12 @@ async def list_own_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     Those of a former owner's time are not among them: who has the machine has its token, too. A printer that
     is nobody's has none.
     """
-    printer_id, services = caller_of(call).printer_id, call.services
     listing = read_listing(call.request.query)
     page = await _own_page(call, listing)
-    body: dict[str, Any] = answers.page_of(_PATH, listing, len(page.jobs), page.total)
-    body["printer_id"] = printer_id
-    body["jobs"] = job_objects(services, page.jobs)
-    return reply(body, headers={"X-Total-Count": str(page.total)})
+    around = answers.page_of(_PATH, listing, len(page.jobs), page.total)
+    around["printer_id"] = caller_of(call).printer_id
+    body = list_body(around, "jobs", job_pieces(call, page.jobs))
+    return reply_body(body, headers={"X-Total-Count": str(page.total)})
 
 
 async def _own_page(call: Call[JobsQuery, None], listing: Listing) -> StoredPage:
