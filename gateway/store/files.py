@@ -6,6 +6,10 @@
 An upload is written beside its destination, on the same filesystem; `finish` makes the bytes durable (fsync),
 then gives them their name (rename), then makes the name durable (fsync of the folder). Writing and hashing
 happen in threads: a slow SD card must not stop the loop.
+
+Content goes when no row names it (`store.expiry`). An upload that was finished is not named yet, and may have
+found its content there already: it holds it, for longer than any row needs to follow. Content goes by being
+renamed to what a crash left: between the rows that name content and its removal nothing can come.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -30,6 +36,8 @@ CONTENT_MODE = 0o640
 FOLDER_MODE = 0o750
 #: Uploads that write at the same time; more only makes a disk seek.
 WRITERS = 2
+#: Seconds for which finished content stays, named by a row or not: the row follows within some.
+HELD_SECONDS = 3600.0
 
 #: `os.write`: how many of the bytes were taken.
 Write = Callable[[int, bytes], int]
@@ -39,12 +47,17 @@ class Files:
     """`gateway.engine.ports.Files` in a folder that belongs to one gateway.
 
     `Files(root)` creates the folder, removes leftovers of uploads that a crash cut off, and blocks for that;
-    raises StoreUnavailable. `write` stands in for `os.write`.
+    raises StoreUnavailable. `write` stands in for `os.write`, `monotonic` gives seconds that never jump.
     """
 
-    def __init__(self, root: Path | str, write: Write = os.write) -> None:
+    def __init__(
+        self, root: Path | str, write: Write = os.write, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._root = Path(root).absolute()
         self._write = write
+        self._monotonic = monotonic
+        self._naming = threading.Lock()  # held while content gets its name, or loses it
+        self._held: OrderedDict[str, float] = OrderedDict()  # hash -> when it was finished last, oldest first
         self._numbers = count(1)
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="store-files")
         incoming = self._root / INCOMING
@@ -69,6 +82,28 @@ class Files:
         )
         return Upload(self, path, fd)
 
+    def take_away(self, sha256: str) -> list[Path] | None:
+        """Take its name from content that no row names; None: it stays, an upload holds it.
+
+        Gives what is to be handed to `delete`: nothing if it was not there. Quick, and blocks; raises
+        OSError. For the thread that commits: no row can come that names it before this is done.
+        """
+        with self._naming:
+            self._let_go()
+            if sha256 in self._held:
+                return None
+            away = self._root / INCOMING / f"{os.getpid()}-{next(self._numbers)}"
+            try:
+                os.rename(self.path_of(sha256), away)
+            except FileNotFoundError:
+                return []
+            return [away]
+
+    async def delete(self, taken: Iterable[Path]) -> None:
+        """Free what was taken away; raises StoreUnavailable, and then the next start does it."""
+        for path in taken:
+            await self._run(path, path.unlink)
+
     def close(self) -> None:
         """Wait for the pieces under way. Uploads that were not finished are removed at the next start."""
         self._threads.shutdown()
@@ -86,7 +121,10 @@ class Files:
     def _keep(self, temporary: Path, fd: int, sha256: str, size: int) -> None:
         """Give finished content its name, or drop it when the name has the same content already."""
         content = Path(self.path_of(sha256))
-        if _has_size(content, size):
+        with self._naming:
+            self._hold(sha256)
+            is_there = _has_size(content, size)
+        if is_there:
             temporary.unlink()
             return
         os.fsync(fd)
@@ -94,9 +132,22 @@ class Files:
         folders = (content.parent.parent, content.parent)
         for folder in folders:
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        temporary.rename(content)
+        with self._naming:
+            self._hold(sha256)
+            temporary.rename(content)
         for folder in (self._root, *folders):
             _fsync_folder(folder)
+
+    def _hold(self, sha256: str) -> None:
+        self._let_go()
+        self._held[sha256] = self._monotonic()
+        self._held.move_to_end(sha256)
+
+    def _let_go(self) -> None:
+        """Of what was finished long ago; so no more are held than uploads come in that time."""
+        long_ago = self._monotonic() - HELD_SECONDS
+        while self._held and next(iter(self._held.values())) <= long_ago:
+            self._held.popitem(last=False)
 
 
 class Upload:
