@@ -160,10 +160,9 @@ def begin(draft: Draft) -> None:
     """After a restart: what was under way, or was to be sent, may have run. It is not sent again."""
     for action in list(draft.actions.values()):
         for step in action.steps:
-            printer = draft.printers.get(step.printer_id)
-            if step.state is _R.RUNNING and printer is not None:
+            if step.state is _R.RUNNING:
                 why = "the gateway was restarted before its driver answered"
-                _not_known(draft, draft.actions[action.work_id], printer, why)
+                _not_known(draft, action, draft.printers[step.printer_id], why)
 
 
 # ---------------------------------------------------------------- steps that wait
