@@ -72,6 +72,13 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "GET /jobs/{job_id}/recovery": frozenset({R}),
     "POST /jobs/{job_id}/recover": frozenset({R, W}),
     "GET /commands/{task_id}": frozenset({R}),
+    "POST /tasks": frozenset({R, W}),
+    "GET /tasks": frozenset({R}),
+    "GET /tasks/{task}": frozenset({R}),
+    "POST /tasks/{task}/pause": frozenset({R, W}),
+    "POST /tasks/{task}/resume": frozenset({R, W}),
+    "POST /tasks/{task}/cancel": frozenset({R, W}),
+    "GET /tasks/{task}/result": frozenset({R}),
     "POST /files": frozenset({R, W}),
     "GET /files": frozenset({R}),
     "GET /files/{file_id}": frozenset({R}),
@@ -95,7 +102,7 @@ OPERATIONS = [(dialect, operation) for dialect, operation in EVERY if operation.
 NOTHING = {
     "printer_id": "99", "printer": "none", "job_id": "00000000-0000-4000-9000-000000000000",
     "task_id": "00000000-0000-4000-9000-000000000001", "file_id": "00000000-0000-4000-9000-000000000002",
-    "key_id": "none", "app_id": "none", "member": "none",
+    "key_id": "none", "app_id": "none", "member": "none", "task": "none",
 }  # fmt: skip
 
 

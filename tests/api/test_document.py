@@ -152,11 +152,12 @@ async def test_answers_of_a_busy_house_validate(host: Host) -> None:
         "task_id": (await cancel.json())["task_id"],
         "type_id": next(iter(CATALOGUE.printer_types)), "material_id": next(iter(CATALOGUE.materials)),
         "profile_id": next(iter(CATALOGUE.profiles)), **await a_run(host, headers),
+        "task": await a_task(host, headers),
     }  # fmt: skip
     tried = 0
     for method, path, described in operations():
         is_members = {"forge", "gateway"} & set(described["tags"]) and "forge-printer" not in str(described)
-        not_here = ("/events", "/printable", "/{file_name}", "/recovery")
+        not_here = ("/events", "/printable", "/{file_name}", "/recovery", "/result")
         if method != "GET" or not is_members or path.endswith(not_here):
             continue
         response = await host.client.get(path.format(**parts), headers=headers)
@@ -165,6 +166,13 @@ async def test_answers_of_a_busy_house_validate(host: Host) -> None:
         assert check(answer_schema("GET", path, 200), body) == [], path
         tried += 1
     assert tried >= 14
+
+
+async def a_task(host: Host, headers: dict[str, str]) -> str:
+    """A task that waits."""
+    wanted = {"kind": "history-export", "is_paused": True}
+    response = await host.client.post("/gateway/v1/tasks", json=wanted, headers=headers)
+    return str((await response.json())["id"])
 
 
 async def a_run(host: Host, headers: dict[str, str]) -> dict[str, str]:

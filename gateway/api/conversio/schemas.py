@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,15 @@ Hex24 = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 Millis = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+def _optional(description: str) -> Any:
+    """A key that is left out when it has no value; never null, never empty."""
+    return Field(default="", description=description, json_schema_extra=_without_default)
+
+
 class AsyncJob(BaseModel):
     """One task. A key without a value is left out."""
 
@@ -24,11 +33,11 @@ class AsyncJob(BaseModel):
     id: Hex24
     kind: TaskKind
     status: Literal["pending", "done", "failed"]
-    startedAt: Millis = Field(default="", description="Left out before it began.")
-    completedAt: Millis = Field(default="", description="Left out before its end.")
-    error: str = Field(default="", description="Of one that failed or was canceled.")
-    result: str = Field(default="", description="Of one that is done: a file's address, or JSON text.")
-    partnerApp: str = Field(default="", description="The app that created it; only with X-ApiKey.")
+    startedAt: Millis = _optional("When it began.")  # noqa: N815
+    completedAt: Millis = _optional("When it was over.")  # noqa: N815
+    error: str = _optional("Of one that failed or was canceled.")
+    result: str = _optional("Of one that is done: a file's address, or JSON text.")
+    partnerApp: str = _optional("The app that created it; only with X-ApiKey.")  # noqa: N815
 
 
 class AsyncJobs(BaseModel):

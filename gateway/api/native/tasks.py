@@ -103,14 +103,14 @@ async def list_tasks(call: Call[schemas.TasksQuery, None]) -> web.StreamResponse
 
 
 async def _visible(call: AnyCall) -> Task:
-    task = await call.services.queries.task(task_id=call.path("task_id").lower())
+    task = await call.services.queries.task(task_id=call.path("task").lower())
     if task is None or task.is_gone(call.services.clock.wall()) or not may_see_task(call.principal, task):
         raise Failure(404, _NO_TASK)
     return call.services.engine.live_task(task)
 
 
 @operation(
-    "GET", "/tasks/{task_id}", scopes=READ, responses={200: schemas.BackgroundTask}, is_conditional=True
+    "GET", "/tasks/{task}", scopes=READ, responses={200: schemas.BackgroundTask}, is_conditional=True
 )
 async def get_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One task, with its progress."""
@@ -131,19 +131,19 @@ async def _give(
 _COMMAND: Final[dict[str, Any]] = {"scopes": READ_WRITE, "responses": {200: schemas.BackgroundTask}}
 
 
-@operation("POST", "/tasks/{task_id}/pause", **_COMMAND)
+@operation("POST", "/tasks/{task}/pause", **_COMMAND)
 async def pause_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Let a task wait. A try that runs is given up, and begins anew when the task is resumed."""
     return await _give(call, PauseTask)
 
 
-@operation("POST", "/tasks/{task_id}/resume", **_COMMAND)
+@operation("POST", "/tasks/{task}/resume", **_COMMAND)
 async def resume_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Let a paused task go on, or begin the next try of one that failed now."""
     return await _give(call, ResumeTask)
 
 
-@operation("POST", "/tasks/{task_id}/cancel", **_COMMAND)
+@operation("POST", "/tasks/{task}/cancel", **_COMMAND)
 async def cancel_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     """End a task at once; there will be no result."""
     return await _give(call, CancelTask)
@@ -151,7 +151,7 @@ async def cancel_task(call: Call[NoQuery, None]) -> web.StreamResponse:
 
 @operation(
     "GET",
-    "/tasks/{task_id}/result",
+    "/tasks/{task}/result",
     scopes=READ,
     responses={200: BYTES},
     more_errors=frozenset({409}),
