@@ -81,10 +81,11 @@ def add_member(
     name: Annotated[str, typer.Argument(help="The configuration's `owner`.")],
     email: Annotated[str | None, typer.Option(help="Where to reach them.")] = None,
     organization: Annotated[str | None, typer.Option(help="Its name; yours, if left out.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Administers the organization.")] = False,
     json: Json = False,
 ) -> None:
     """A new member; give them a key with `keys create`."""
-    member = call(context, lambda client: client.add_member(name, email, organization))
+    member = call(context, lambda client: client.add_member(name, email, organization, is_admin=admin))
     if json:
         show.as_json(member)
     else:
@@ -98,7 +99,8 @@ def list_members(context: typer.Context, json: Json = False) -> None:
     if json:
         show.as_json(found)
     else:
-        show.table(("ID", "NAME", "EMAIL"), ((m.id, m.name, m.email) for m in found))
+        rows = ((m.id, m.name, m.email, "yes" if m.is_admin else "no") for m in found)
+        show.table(("ID", "NAME", "EMAIL", "ADMIN"), rows)
 
 
 @organizations.command("add")

@@ -168,6 +168,7 @@ class Member(_Model):
     name: str
     email: str | None = None
     organization_id: int | None = None
+    is_admin: bool = False
 
 
 class Organization(_Model):

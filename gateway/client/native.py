@@ -225,10 +225,15 @@ class GatewayClient:
         return many(Member, await self._call("GET", "/members"), "members")
 
     async def add_member(
-        self, name: str, email: str | None = None, organization: str | None = None
+        self,
+        name: str,
+        email: str | None = None,
+        organization: str | None = None,
+        *,
+        is_admin: bool = False,
     ) -> Member:
-        """A new member, of one's own organization or of the one that is named."""
-        wanted = {"name": name, "email": email}
+        """A new member, of one's own organization or of the one that is named; perhaps its administrator."""
+        wanted: dict[str, Any] = {"name": name, "email": email, "is_admin": is_admin}
         if organization is not None:
             wanted["organization"] = organization
         return one(Member, await self._call("POST", "/members", json=wanted))

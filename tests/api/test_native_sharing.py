@@ -96,6 +96,10 @@ async def test_organizations_and_their_members(host: Host) -> None:
     assert (await member.json())["organization_id"] == made["id"]
     other = await call(host, "POST", "/members", ANA, Scope.ADMIN, json=wanted | {"name": "lea2"})
     assert other.status == 409, "the e-mail is taken"
+    chief = {"name": "lex", "organization": "Lab", "is_admin": True}
+    admin = await call(host, "POST", "/members", ANA, Scope.ADMIN, json=chief)
+    added = host.engine.state.members[(await admin.json())["id"]]
+    assert (added.organization_id, added.is_admin) == (made["id"], True)
     nowhere = await call(
         host, "POST", "/members", ANA, Scope.ADMIN, json={"name": "leo", "organization": "Nowhere"}
     )

@@ -254,6 +254,11 @@ def test_members(run: Run) -> None:
     added = run("members", "add", "ben", "--email", "ben@example.org")
     assert added.stdout.startswith("member ben has the id ")
     assert "ben@example.org" in run("members", "list").stdout
+    assert run("members", "add", "cleo", "--organization", "school", "--admin", "--json").exit_code == 0
+    shown = json.loads(run("members", "list", "--json").stdout)
+    assert {member["name"]: member["is_admin"] for member in shown} == {
+        "ana": False, "ben": False, "cleo": True,
+    }  # fmt: skip
 
 
 # troubles

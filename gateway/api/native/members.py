@@ -40,6 +40,7 @@ async def create_member(call: Call[NoQuery, schemas.NewMember]) -> web.StreamRes
         name=call.body.name,
         organization_id=_organization_id(call, call.body.organization),
         email=call.body.email,
+        is_admin=call.body.is_admin,
         created_at=services.clock.wall(),
     )
     added: Member = await services.engine.execute(AddMember(member))

@@ -408,6 +408,7 @@ class NewMember(_Body):
     name: Name
     email: Email | None = None
     organization: Name | None = Field(None, description="Name of an organization; yours, if it is left out.")
+    is_admin: bool = Field(False, description="Of the organization: sees and commands all that is in it.")
 
 
 class Organization(BaseModel):
