@@ -35,7 +35,7 @@ from gateway.store.trouble import explained_os
 from gateway.store.work_commit import Blocks, count_in_block
 
 #: Rows of one bite: some milliseconds in which the engine's commits wait.
-BITE: Final = 100
+BITE: Final = 50
 #: Contents of one bite: each is asked for in three tables and renamed.
 CONTENTS_BITE: Final = 20
 

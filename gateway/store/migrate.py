@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -14,10 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
+from gateway.domain.task import ADMIN_KINDS
 from gateway.store.database import FILE_MODE, SoleUse, sqlite_engine, sqlite_path
 from gateway.store.revision import MIGRATIONS
 from gateway.store.schema import job, job_total
+from gateway.store.schema_work import task, work_block
 from gateway.store.trouble import SchemaMismatch, explained, explained_os
+from gateway.store.work_commit import Blocks, count_in_block
 
 
 def random_hex(digits: int) -> str:
@@ -71,7 +76,7 @@ def check(url: str) -> tuple[str, ...]:
             head = ScriptDirectory.from_config(config).get_current_head()
             if found != head:
                 return (f"the schema is {found or 'missing'}, not {head}: run `print-gateway db upgrade`",)
-            return (*_damage(connection), *_drift(connection))
+            return (*_damage(connection), *_drift(connection), *_blocks_drift(connection))
     except DBAPIError as error:
         raise explained(error, str(path)) from error
 
@@ -120,8 +125,24 @@ def _drift(connection: Connection) -> list[str]:
         for row in connection.execute(select(*dimensions, func.count()).group_by(*dimensions))
     }
     kept = {tuple(row[:3]): row[3] for row in connection.execute(select(job_total)) if row[3]}
+    return [f"total of {what}" for what in _differences(kept, counted)]
+
+
+def _blocks_drift(connection: Connection) -> list[str]:
+    """Where the kept blocks of ids differ from a count."""
+    counted: Blocks = Counter()
+    for work_id, organization_id in connection.execute(select(job.c.work_id, job.c.organization_id)):
+        count_in_block(counted, work_id, organization_id, False, 1)
+    tasks = connection.execute(select(task.c.work_id, task.c.organization_id, task.c.kind))
+    for work_id, organization_id, kind in tasks:
+        count_in_block(counted, work_id, organization_id, kind in ADMIN_KINDS, 1)
+    kept = {tuple(row[:3]): row[3] for row in connection.execute(select(work_block)) if row[3]}
+    return [f"block {what}" for what in _differences(kept, counted)]
+
+
+def _differences(kept: Mapping[tuple[Any, ...], int], counted: Mapping[tuple[Any, ...], int]) -> list[str]:
     return [
-        f"total of {key}: {kept.get(key, 0)} kept, {counted.get(key, 0)} there"
+        f"{key}: {kept.get(key, 0)} kept, {counted.get(key, 0)} there"
         for key in sorted(counted.keys() | kept.keys())
         if kept.get(key, 0) != counted.get(key, 0)
     ]
