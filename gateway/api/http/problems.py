@@ -7,6 +7,7 @@ A handler raises `Failure`; the dialect renders it. Foreign exceptions are mappe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
@@ -27,6 +28,8 @@ PATTERNS_IN_WORDS: Final = {
     NAME_PATTERN: "A name is one line of text that does not end in a blank",
     EMAIL_PATTERN: "An e-mail address is needed, like ana@example.org",
 }
+#: A word in pydantic's list of those that it knows.
+_QUOTED: Final = re.compile(r"'([^']+)'")
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _STATUS_OF = {Refusal.UNKNOWN: 404, Refusal.CONFLICT: 409, Refusal.INVALID: 422}
 
@@ -80,14 +83,31 @@ def unauthorized(detail: str) -> Failure:
     return Failure(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def from_validation(error: ValidationError, status: int, what: str) -> Failure:
-    """A body or query that parsed but makes no sense, field by field, without echoing the input."""
+def from_validation(error: ValidationError, status: int, what: str, given: Any = None) -> Failure:
+    """A body or query that parsed but makes no sense, field by field, without echoing the input.
+
+    `given` is what was validated, where it may be one of several shapes.
+    """
     errors = [
-        {"field": ".".join(str(step) for step in item["loc"]) or what, "message": _in_words(item)}
+        {"field": ".".join(_field(item, given)) or what, "message": _in_words(item)}
         for item in error.errors(include_url=False, include_input=False)
     ]
     first = errors[0]
     return Failure(status, f"{first['field']}: {first['message']}", errors=errors)
+
+
+def _field(item: Mapping[str, Any], given: Any) -> Sequence[str]:
+    """Where a mistake is in what was given, without pydantic's names of the shapes that it tried."""
+    if given is None:
+        return [str(step) for step in item["loc"]]
+    found = []
+    for step in item["loc"]:
+        try:
+            given = given[step]
+        except (LookupError, TypeError):
+            continue  # the name of a shape, or a field that is not there
+        found.append(str(step))
+    return [*found, str(item["loc"][-1])] if item["type"] == "missing" else found
 
 
 #: Kinds of mistakes that pydantic names by its own classes, or without saying what to do.
@@ -110,6 +130,11 @@ def _in_words(item: Mapping[str, Any]) -> str:
         return f"{context['le']} is the most that is possible"
     if item["type"] == "greater_than_equal":
         return f"{context['ge']} is the least that is possible"
+    if item["type"] == "union_tag_invalid":
+        words = ", ".join(_QUOTED.findall(context["expected_tags"]))
+        return f"{context['discriminator'][1:-1]} must be one of {words}"
+    if item["type"] == "union_tag_not_found":
+        return f"{context['discriminator'][1:-1]} is needed"
     pattern = context.get("pattern")
     if item["type"] == "value_error":
         return str(context["error"])  # our own words, without the name of their class

@@ -91,7 +91,7 @@ async def read_body(request: web.Request, operation: Operation, dialect: Dialect
             return operation.body.model_validate(value)
         return operation.body.model_validate_json(to_json(_whole(value)), strict=True)
     except ValidationError as error:
-        raise from_validation(error, 422, "body") from None
+        raise from_validation(error, 422, "body", value) from None
 
 
 def _whole(value: Any) -> Any:

@@ -94,10 +94,9 @@ async def list_tasks(call: Call[schemas.TasksQuery, None]) -> web.StreamResponse
         shown = replace(shown, kinds=wanted if shown.kinds is None else wanted & shown.kinds)
     if asked.over is not None:
         shown = replace(shown, is_over=asked.over == "true")
-    page = await services.queries.tasks(
-        shown, now=services.clock.wall(), limit=asked.limit, offset=asked.offset
-    )
-    tasks = [_shape(call, services.engine.live_task(task)) for task in page.tasks]
+    now = services.clock.wall()
+    page = await services.queries.tasks(shown, now=now, limit=asked.limit, offset=asked.offset)
+    tasks = [_shape(call, services.engine.live_task(task)) for task in page.tasks if not task.is_gone(now)]
     body = {"tasks": tasks, "total": page.total, "limit": asked.limit, "offset": asked.offset}
     return reply_if_changed(call.request, body)
 
