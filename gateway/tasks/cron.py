@@ -7,8 +7,10 @@ clock on the wall through both.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,15 +32,11 @@ class CronTimes:
 
     def latest_until(self, expression: str, timezone: str, due: datetime, now: datetime) -> datetime:
         """The latest due time that is not behind `now`; `due` is a former one, the answer if none follows."""
-        for back in _LOOK_BACK:
-            start = max(due, now - back)
-            found = None
-            for at in _times(expression, timezone, start):
-                if at > now:
-                    break
-                found = at
-            if found is not None:
-                return found
+        for start in (*(max(due, now - back) for back in _LOOK_BACK), due):
+            times = _times(expression, timezone, start)
+            found = deque(takewhile(lambda at: at <= now, times), maxlen=1)
+            if found:
+                return found[0]
             if start == due:
                 break
         return due

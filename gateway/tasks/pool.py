@@ -25,7 +25,7 @@ from gateway.domain.task import Task, TaskKind, TaskStatus
 from gateway.domain.task_commands import BeginTask, FailTask, FinishTask, NoteProgress
 from gateway.engine.ports import Clock, StoredEvent, StoreUnavailable, Subscription
 from gateway.rounds import Rounds, Slots
-from gateway.tasks.work import GivenUp, Kind, Outcome, Reached, TaskFailed, Work
+from gateway.tasks.work import Kind, Outcome, Reached, TaskFailed, Work
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +165,6 @@ class Pool:
         telling = asyncio.create_task(self._tell(task, work), name=f"progress of task {task.work_id}")
         try:
             said: FinishTask | FailTask = _done(task, await self._kinds[task.kind].run(task, work))
-        except GivenUp:
-            return
         except TaskFailed as failed:
             said = _failed(task, str(failed), is_passing=failed.is_passing)
         except StoreUnavailable as full:

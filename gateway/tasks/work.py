@@ -81,4 +81,4 @@ class Kind(Protocol):
     """How the tasks of one kind are done. A try that is given up leaves nothing behind."""
 
     async def run(self, task: Task, work: Work) -> Outcome:
-        """One try. Raises TaskFailed, GivenUp, StoreUnavailable (another try may succeed)."""
+        """One try. Raises TaskFailed, StoreUnavailable (another try may succeed); anything else is a bug."""
