@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,9 @@ from gateway.api.forge.dialect import FORGE
 from gateway.api.http import openapi
 from gateway.api.native.dialect import NATIVE
 from gateway.domain.member import Scope
+from gateway.domain.state import Draft
 from tests.api.host import Host
+from tests.conformance.cloud66_house import WARM_UP, a_run
 from tests.conformance.forge_house import IDLE_TOKEN, furnish
 from tests.support.stand import ANA
 
@@ -83,10 +86,24 @@ schema_at_length = schemathesis.pytest.from_fixture("described_again")
 async def _serve(folder: Path, ready: threading.Event, told: dict[str, str], stop: asyncio.Event) -> None:
     async with Host(folder) as host:
         told |= await furnish(host)
+        told |= await _a_schedule(host)
         told["url"] = str(host.client.make_url("/")).rstrip("/")
         told |= await host.bearer(ANA, *Scope)
         ready.set()
         await stop.wait()
+
+
+async def _a_schedule(host: Host) -> dict[str, str]:
+    """A schedule of the organization's stack, and a run of it that is over."""
+    run = replace(a_run(1), stack_number=1)
+
+    def add(draft: Draft) -> None:
+        draft.put_schedule(replace(WARM_UP, stack_number=1))
+        draft.add_action(replace(run, work_id=draft.next_work_id()))
+
+    await host.change(add)
+    stack = host.engine.state.stacks[1]
+    return {"stack_id": stack.stack_id, "schedule_id": WARM_UP.schedule_id, "action_id": run.action_id}
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +175,7 @@ def _name_what_is_there(case: schemathesis.Case, server: dict[str, str]) -> None
     known: dict[str, Any] = {
         "job_id": server["waiting"], "printer_id": int(server["mine"]), "printer": "mk3",
         "task_id": server["task"], "type_id": server["ember"],
+        **{name: server[name] for name in ("stack_id", "schedule_id", "action_id")},
     }  # fmt: skip
     for name in known.keys() & case.path_parameters.keys():
         case.path_parameters[name] = known[name]

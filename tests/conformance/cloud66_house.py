@@ -82,7 +82,7 @@ THEIRS: Final = a_schedule(14, "theirs", 3, organization_id=2, member_id=EVE.mem
 def a_run(number: int, **changes: object) -> Action:
     """A run of `warm up` that ana asked for, a minute long."""
     action = Action(
-        work_id=0, action_id=f"00000000-0000-4000-9000-0000000000{number:02x}",
+        work_id=0, action_id=f"00000000-0000-4000-a000-0000000000{number:02x}",
         schedule_id=WARM_UP.schedule_id, stack_number=STACK_NUMBER, organization_id=1,
         member_id=ANA.member_id, name="warm up", type=ScheduleType.GCODE_MACRO, started_via=StartedVia.API,
         created_at=START, state=RunState.SUCCEEDED, started_at=START, ended_at=START + timedelta(minutes=1),
