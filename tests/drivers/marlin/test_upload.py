@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim import Board, Ledger, RandomPlan
 from firmware_sim.faults import catalogue
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult
 from gateway.domain.orders import AbortUpload, Adjust, HeatersOff, UploadFile
+from tests.support.board_port import BoardWire
 from tests.support.marlin_stand import MarlinStand, on_virtual_time
 
 ACCEPTED, REFUSED, UNCLEAR = OrderResult.ACCEPTED, OrderResult.REFUSED, OrderResult.UNCLEAR
@@ -60,6 +62,36 @@ async def test_the_file_is_on_the_card_line_by_line_and_none_was_run(personality
         assert ran(stand) == []
         assert stand.ledger.count("sd_start") == 0, "nothing is started"
         assert stand.driver.snapshot().activity is Activity.READY
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("personality", WITH_CARD)
+@on_virtual_time
+async def test_a_bad_cable_costs_time_and_nothing_else(personality: str, seed: int, part: Path) -> None:
+    noise = {
+        "line-corrupted": 0.05,
+        "ok-lost": 0.03,
+        "ok-garbled": 0.01,
+        "silent": {"rate": 0.2, "seconds": 4.0},
+    }
+    wire = BoardWire(Board(personality, ledger=Ledger(), seed=seed, faults=RandomPlan(seed, noise)))
+    async with MarlinStand(wire=wire) as stand:
+        await stand.ready()
+        assert (await stand.upload(part)).result is ACCEPTED
+        assert stand.on_card("CAL_CUBE.GCO") == AS_WRITTEN, "no question of ours stands in it"
+        assert len(stand.saved()) == 1
+        assert stand.ledger.count("fault") > 20
+
+
+@on_virtual_time
+async def test_the_m105_of_a_file_are_not_waited_for(part: Path) -> None:
+    part.write_text("M105\n" * 400)
+    async with MarlinStand("marlin-sd") as stand:
+        await stand.ready()
+        began = stand.wire.now
+        assert (await stand.upload(part)).result is ACCEPTED
+        assert stand.wire.now - began < 2.0
+        assert stand.on_card("CAL_CUBE.GCO") == b"M105\r\n" * 400
 
 
 @on_virtual_time
