@@ -31,6 +31,8 @@ LINE_CHARS_MAX = 80
 NAME_CHARS_MAX = 40
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 ._-]+")
 #: Numbers belong to the connection, the emergency commands act at once and not in their turn.
+#: An M command as firmware reads it: a line number in front, blanks and zeros before its own.
+_COMMAND = re.compile(r"(?:N\d+\s*)?M\s*0*(\d+)", re.IGNORECASE)
 _NOT_FOR_SCRIPTS = frozenset({"M110", "M112", "M108", "M410"})
 
 
@@ -84,5 +86,6 @@ def check(line: str) -> str | None:
         return "only printable ASCII characters without backslash can be sent"
     if len(fixed) > LINE_CHARS_MAX:
         return f"it has {len(fixed)} characters, {LINE_CHARS_MAX} fit"
-    word = fixed.split(maxsplit=1)[0].upper()
+    command = _COMMAND.match(fixed)
+    word = f"M{command[1]}" if command is not None else ""
     return f"{word} is for the gateway alone" if word in _NOT_FOR_SCRIPTS else None

@@ -39,8 +39,9 @@ _OTHER_LINE: Final = re.compile(rb"\n(?![;\r\n]|G[0-3][ \t][-+ \t.\dA-Z]*+[;\r\n
 _MOVE: Final = re.compile(rb"\nG[0-3][ \t]+(?=[^;\n]*[XYZ])")
 _EXTRUSION: Final = re.compile(rb"\nG[0-3][ \t](?=[^;\n]*[XY])[^;\n]*E[ \t]*(?=[+.\d])(?!0*\.?0*[ \t;\r\n])")
 #: Speeds of 60000 and more; in inches of 1000 and more.
-_FAST: Final = re.compile(rb"F[ \t]*0*([6-9]\d{4}|[1-9]\d{5,})")
+_FAST: Final = re.compile(rb"F[ \t]*0*([1-9]\d{5,}|[6-9]\d{4})")
 _FAST_INCHES: Final = re.compile(rb"F[ \t]*0*([1-9]\d{3,})")
+_NUMBERS: Final = re.compile(rb"[ \t]*(?:N\d+[ \t]*)?M0*110\b", re.IGNORECASE)
 _PLAIN_MOVES: Final = frozenset(b"G%d%c" % (number, blank) for number in range(4) for blank in b" \t")
 
 
@@ -121,7 +122,8 @@ class _Reader:
         for found in _OTHER_LINE.finditer(data):
             self._moves(begin, found.start() + 1)
             begin = found.end()
-            self._command(found.start(), printable(found[1]))
+            # What `printable` leaves out is only looked at here.
+            self._command(found.start(), "M110" if _NUMBERS.match(found[1]) else printable(found[1]))
         self._moves(begin, len(data))
         self._line += data.count(b"\n") - 1
 

@@ -33,6 +33,8 @@ PID_CYCLES: Final = 8
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _NUMBER: Final = re.compile(r"[1-9]")
+#: A command, whole, in front of the first place: what it is must be known when the schedule is made.
+_COMMAND: Final = re.compile(r"(?![Nn]\d)[A-Za-z_]++\d*+(?![.{])")
 #: What a macro must not do while nobody looks, and why.
 _NOT_ALONE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("M0", "M1", "M226", "M600"), "waits for a person at the machine"),
@@ -134,6 +136,8 @@ def _checked(lines: Sequence[str]) -> frozenset[int]:
             if not _NUMBER.fullmatch(name):
                 raise ValueError(f"line {number}: {{{name}}} is no argument; they are {{1}} to {{9}}")
             wanted.add(int(name))
+            if not _COMMAND.match(line):
+                raise ValueError(f"line {number}: the command itself cannot be an argument")
         _refuse(number, _PLACE.sub("1", line))
     return frozenset(wanted)
 
