@@ -11,35 +11,31 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from gateway.cli import demo_acts, demo_place, demo_proof, show
+from gateway.cli import demo_acts, demo_people, demo_place, demo_proof, show
 from gateway.cli.demo_children import Children, DemoFailed
 from gateway.cli.demo_forge import ForgeApp
-from gateway.cli.demo_place import ARCHIVE, OWNER, PANEL_NAME, STRANGER, Place
+from gateway.cli.demo_people import Credentials
+from gateway.cli.demo_place import ARCHIVE, OWNER, PANEL_NAME, Place
 from gateway.cli.demo_proof import Ended
 from gateway.cli.demo_receiver import Receiver, receiving
 from gateway.cli.demo_waiting import unless_stopped, until, while_all_live
+from gateway.cli.demo_words import Said
+from gateway.cli.demo_work import Work
 from gateway.cli.progress import make_progress
 from gateway.client.calls import Address
 from gateway.client.errors import ClientError
-from gateway.client.models import Job
+from gateway.client.models import Job, Stack
 from gateway.client.native import GatewayClient
 
 #: Seconds from the end of a print until the receiver of its callback must have heard of it.
 TOLD_WITHIN = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The demo's credentials."""
-
-    owner: str
-    stranger: str
 
 
 def run_demo(*, keep: bool, ready_file: Path | None, within: Path | None = None) -> int:
@@ -97,11 +93,11 @@ class Demo:
     async def _show(self, receiver: Receiver) -> bool:
         try:
             await self._start()
-            tokens = await while_all_live(self.children, self._prepare())
+            shown = await while_all_live(self.children, self._prepare())
             # Only now: Ember tries again after a minute when nobody answers its first call.
             caller = self.place.caller
             await self.children.start(f"printer {caller.name}", "firmware_sim", *caller.arguments())
-            return await while_all_live(self.children, self._prints(tokens, receiver))
+            return await while_all_live(self.children, self._prints(shown, receiver))
         except ClientError as error:
             raise DemoFailed(str(error), "gateway") from error
 
@@ -119,21 +115,14 @@ class Demo:
         for name, command in (("streamer", "streamer"), ("gateway", "serve")):
             await self.children.start(name, "gateway", command, "--config", str(place.config))
 
-    async def _prepare(self) -> Tokens:
+    async def _prepare(self) -> Credentials:
         async with GatewayClient(Address(socket=str(self.place.socket))) as host:
             await until("the gateway did not start", "gateway", partial(demo_acts.answers, host))
-            tokens = await self._people(host)
+            shown = await demo_people.introduce(host, self.place.url)
             for machine in self.place.machines:
                 await self._confirm(host, machine.name, "streamer")
         self._say(f"Gateway at {self.place.url}; printers reached, their plates confirmed clear")
-        return tokens
-
-    async def _people(self, host: GatewayClient) -> Tokens:
-        await host.add_member(STRANGER)
-        keys = [
-            await host.create_key(member, "demo", ["data:read", "data:write"]) for member in (OWNER, STRANGER)
-        ]
-        return Tokens(*(key.token or "" for key in keys))
+        return shown
 
     async def _confirm(self, client: GatewayClient, printer: str, child: str) -> None:
         """Look at a printer's plate, which is empty, and say so."""
@@ -141,16 +130,19 @@ class Demo:
         await until(late, child, partial(demo_acts.is_idle, client, printer))
         await client.set_plate((await client.printer(printer)).id, "clear")
 
-    async def _prints(self, tokens: Tokens, receiver: Receiver) -> bool:
-        async with GatewayClient(Address(self.place.url, token=tokens.owner)) as owner:
-            app = ForgeApp(self.place.url, tokens.owner)
+    async def _prints(self, shown: Credentials, receiver: Receiver) -> bool:
+        async with GatewayClient(Address(self.place.url, token=shown.forge)) as owner:
+            app = ForgeApp(self.place.url, shown.forge)
             ends = await self._all_three(owner, app, receiver)
-            for end in ends:
-                self._say(end.verdict(OWNER))
-            await self._table(owner, app, ends)
-            proven = not any(end.faults(OWNER) for end in ends)
+            queue = await app.jobs()
+            self._say("An app exports the history; a schedule greets on both printers that are fed by line")
+            stack, said = await Work(self.place, shown).do(owner, queue)
+            for line in (*(end.verdict(OWNER) for end in ends), *said.verdicts()):
+                self._say(line)
+            await self._tables(owner, queue, ends, said)
+            proven = not said.faults() and not any(end.faults(OWNER) for end in ends)
             if proven and self._keep:
-                await self._leave(owner, tokens)
+                await self._leave(owner, shown, stack)
         return proven
 
     async def _all_three(self, owner: GatewayClient, app: ForgeApp, receiver: Receiver) -> list[Ended]:
@@ -206,21 +198,28 @@ class Demo:
 
     # what is shown and left
 
-    async def _table(self, owner: GatewayClient, app: ForgeApp, ends: list[Ended]) -> None:
-        listed = await app.jobs()
+    async def _tables(
+        self, owner: GatewayClient, queue: list[dict[str, Any]], ends: list[Ended], said: Said
+    ) -> None:
         printers = {printer.id: printer.display_name or printer.name for printer in await owner.printers()}
         members = {job.member_id: job.member or "" for job in (await owner.jobs()).jobs}
         show.table(
             ("JOB", "PRINTER", "STATUS", "LOCAL", "MEMBER", "TOOK", "LEDGER", "HEARD"),
-            demo_proof.queue_rows(listed, members, printers, {end.job.id: end for end in ends}),
+            demo_proof.queue_rows(queue, members, printers, {end.job.id: end for end in ends}),
             title="The queue, as GET /ps/v1/print/jobs lists it, and what proves it",
             spare=("TOOK", "MEMBER"),
         )
+        show.table(
+            ("API", "REQUEST", "SAYS"),
+            said.rows(),
+            title="The same moment in four APIs",
+            spare=("REQUEST",),
+        )
 
-    async def _leave(self, owner: GatewayClient, tokens: Tokens) -> None:
+    async def _leave(self, owner: GatewayClient, shown: Credentials, stack: Stack) -> None:
         member_id = (await owner.jobs(limit=1)).jobs[0].member_id
         self._say("Left running until Ctrl-C.")
-        self._say(f"URL    {self.place.url}\nTOKEN  {tokens.owner}  (member {OWNER})")
+        self._say(f"URL    {self.place.url}\nTOKEN  {shown.forge}  (member {OWNER})")
         if self._ready_file is None:
             return
         printers = [
@@ -235,8 +234,9 @@ class Demo:
         ready = {
             "url": self.place.url,
             "member_id": member_id,
+            "stack_id": stack.id,
             "printers": printers,
-            "credentials": {"forge": tokens.owner, "forge_other": tokens.stranger},
+            "credentials": asdict(shown),
         }
         demo_place.write_ready(self._ready_file, ready)
 

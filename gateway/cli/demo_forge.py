@@ -8,10 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from gateway.cli.demo_children import DemoFailed
+from gateway.cli.demo_http import Http
 
-#: Seconds for one answer.
-ANSWER_WITHIN = 10.0
 #: Seconds between two updates that the gateway sends about an order.
 CALLBACK_INTERVAL = 2
 
@@ -20,8 +18,7 @@ class ForgeApp:
     """What an app that was written for the closed service does, with only its base URL changed."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._root = f"{url}/ps/v1"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._api = Http(url, {"Authorization": f"Bearer {token}"})
 
     async def register(self, code: str, name: str) -> int:
         """POST /print/printers/register with the code on a printer's display; the printer's id."""
@@ -49,16 +46,5 @@ class ForgeApp:
         return list(listed["jobs"])
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        within = aiohttp.ClientTimeout(total=ANSWER_WITHIN)
-        try:
-            async with (
-                aiohttp.ClientSession(headers=self._headers, timeout=within) as session,
-                session.request(method, self._root + path, **arguments) as response,
-            ):
-                answer: dict[str, Any] = await response.json()
-                if response.status != 200:
-                    refusal = f"{response.status} {answer.get('message')}"
-                    raise DemoFailed(f"{method} /ps/v1{path}: {refusal}", "gateway")
-                return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise DemoFailed(f"{method} /ps/v1{path}: {error}", "gateway") from error
+        answer: dict[str, Any] = (await self._api.ask(method, f"/ps/v1{path}", **arguments)).json()
+        return answer
