@@ -258,3 +258,29 @@ async def test_an_interrupted_print_on_a_reset_board_is_held(make_stand: MakeSta
         report = await stand.phase(PrintPhase.HELD)
         assert "reset" in (report.message or "")
         assert stand.moves() == stood
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@on_virtual_time
+async def test_an_upload_runs_nothing_and_is_whole_or_gone(
+    make_stand: MakeStand, print_file: Path, dies: bool
+) -> None:
+    print_file.write_text("".join(f"G1 X{number % 90} Y{number // 90}\n" for number in range(1500)))
+    stand = await make_stand().__aenter__()
+    await stand.ready()
+    files = {file.short for file in stand.board.card.files}
+    order = stand.upload_order(print_file)
+    stand.driver.submit(order)
+    await stand.until(lambda: stand.ledger.count("sd_write") > 50)
+    assert not stand.answers
+    if dies:
+        await stand.__aexit__()
+        stand = await MarlinStand(record=stand.record, wire=stand.wire, mark=stand.mark).__aenter__()
+        await stand.until(lambda: stand.mark.left() is None)
+        assert {file.short for file in stand.board.card.files} == files
+    else:
+        assert (await stand.answered(order.order_id)).result is OrderResult.ACCEPTED
+        assert (stand.on_card("PART.GCO") or b"").split() == print_file.read_bytes().split()
+    assert stand.moves() == []
+    assert stand.ledger.count("sd_start") == 0
+    await stand.__aexit__()

@@ -10,6 +10,7 @@ from gateway.domain.adjustment import Adjustment
 from gateway.domain.call_in import CodeKind
 from gateway.domain.observations import Activity, PrintPhase
 from gateway.domain.orders import (
+    AbortUpload,
     Acknowledge,
     Adjust,
     AnswerPrompt,
@@ -17,6 +18,7 @@ from gateway.domain.orders import (
     Order,
     RecoverPrint,
     SendGcode,
+    UploadFile,
 )
 from gateway.drivers.forge.asked import ASKED_MAX
 from gateway.drivers.routing import Routing
@@ -183,6 +185,8 @@ def test_an_emergency_stop_is_refused_with_what_helps_and_cancels_what_it_can() 
         Adjust(NAME, "x", "", Adjustment()),
         HeatersOff(NAME, "x", ""),
         AnswerPrompt(NAME, "x", 1, 0),
+        UploadFile(NAME, "x", "/files/x.gcode", "ab" * 32, 10, "x.gcode"),
+        AbortUpload(NAME, "x", "o1"),
         RecoverPrint(NAME, "x", MARK, "/f", "ab", 1, "n", 0, 0, 0, (), ()),
     ],
     ids=lambda order: type(order).__name__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -17,12 +18,13 @@ from gateway.domain.observations import (
     DriverDetached,
     LinkState,
     OrderAnswered,
+    OrderProgressed,
     OrderResult,
     PrinterObserved,
     PrintPhase,
     PrintReport,
 )
-from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, SendGcode
+from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, SendGcode, UploadFile
 from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import HIGH_WATER_MESSAGES, Channel, MemoryChannel, memory_pair
 from gateway.streamer.client import NOT_RUNNING, SILENCE_SECONDS, StreamerClient
@@ -37,6 +39,8 @@ from gateway.streamer.messages import (
     Start,
 )
 from tests.streamer.fakes import EVEN, Engine, Rig, settle, start, virtually
+
+ACCEPTED = OrderResult.ACCEPTED
 
 
 def test_attaching_says_who_is_there() -> None:
@@ -72,6 +76,27 @@ def test_orders_and_answers() -> None:
             await settle()
             assert engine.answers == [OrderAnswered("mk3", "o1", OrderResult.ACCEPTED)]
             assert rig.driver().orders == [start(), Acknowledge("mk3", "o2", "a0")]
+
+    virtually(story())
+
+
+def test_word_of_an_orders_progress_comes_up_until_its_answer() -> None:
+    async def story() -> None:
+        async with Rig(mute=True) as rig:
+            client, engine = await rig.gateway()
+            client.submit(UploadFile("mk3", "o1", "/files/x.gcode", "ab" * 32, 10, "x.gcode"))
+            await settle()
+            driver = rig.driver()
+            half = OrderProgressed("mk3", "o1", 0.5, {"sent": 5, "size": 10, "name_on_printer": "X.GCO"})
+            driver.sink(half)
+            driver.sink(OrderProgressed("mk3", "unheard-of", 0.5, {}))
+            await settle()
+            assert engine.of(OrderProgressed) == [half]
+            driver.sink(replace(half, progress=1.0))
+            driver.answer("o1")
+            driver.sink(half)
+            await settle()
+            assert engine.heard[-2:] == [replace(half, progress=1.0), OrderAnswered("mk3", "o1", ACCEPTED)]
 
     virtually(story())
 

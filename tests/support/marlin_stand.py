@@ -31,7 +31,7 @@ from gateway.domain.orders import (
     StartPrint,
     UploadFile,
 )
-from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage
+from gateway.drivers.contract import LineKind, OpenRecord, Parked, RecordedStage, UploadMark
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.settings import MarlinSettings
 from gateway.drivers.marlin.upload_mark import MemoryMark
@@ -114,6 +114,7 @@ class MarlinStand:
         *,
         sd_files: dict[str, bytes] | None = None,
         record: MemoryRecord | None = None,
+        mark: UploadMark | None = None,
         wire: BoardWire | None = None,
         profile: str | None = None,
         settings: MarlinSettings | None = None,
@@ -126,7 +127,7 @@ class MarlinStand:
         )
         self.board = self.wire.board
         self.record = record or MemoryRecord()
-        self.mark = MemoryMark()
+        self.mark: UploadMark = mark or MemoryMark()
         self.ids = 0
         self.orders = 0
         self.seen: list[PrinterObserved] = []

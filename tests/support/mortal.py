@@ -34,7 +34,7 @@ class MortalStand(MarlinStand):
         record = MappedLineRecord(self.records)
         wire = BoardWire(Board(personality, ledger=Ledger(), **(board_options or {})))
         super().__init__(personality, wire=wire, record=record)  # type: ignore[arg-type]
-        self.mark = UploadMarkFile(folder, "mk3")  # type: ignore[assignment]
+        self.mark = UploadMarkFile(folder, "mk3")
         self._new_driver()
 
     def _new_driver(self) -> None:
