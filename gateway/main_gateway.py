@@ -41,6 +41,7 @@ from gateway.publish.callbacks import CallbackSender
 from gateway.publish.hub import Hub
 from gateway.running import Service
 from gateway.store.database import Database
+from gateway.store.expiry import Expiry
 from gateway.store.files import Files
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -152,6 +153,7 @@ class Gateway:
             engine=self._engine,
             queries=self._queries,
             files=self._files,
+            expiry=Expiry(self._database, self._files),
             hub=self._hub,
             web=self._going_out,
             clock=self._clock,

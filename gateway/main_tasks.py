@@ -15,7 +15,7 @@ from typing import Any
 from gateway.config import Config
 from gateway.domain.task import TaskKind
 from gateway.engine.engine import Engine
-from gateway.engine.ports import Clock, Files, IdSource, Queries
+from gateway.engine.ports import Clock, Expiry, Files, IdSource, Queries
 from gateway.main_files import BREATH_SECONDS, look_at_printable
 from gateway.publish.hub import Hub
 from gateway.store.copying import DatabaseCopies
@@ -29,6 +29,7 @@ from gateway.tasks.kinds.history_export import HistoryExport
 from gateway.tasks.log_tail import LogTail
 from gateway.tasks.pool import Pool
 from gateway.tasks.scheduler import Scheduler
+from gateway.tasks.sweeping import Sweeper
 from gateway.tasks.work import Kind
 from gateway.transport.web import WebClient
 
@@ -41,6 +42,7 @@ class Workshop:
     engine: Engine
     queries: Queries
     files: Files
+    expiry: Expiry
     hub: Hub
     web: WebClient  # for addresses that others named
     clock: Clock
@@ -55,6 +57,7 @@ class Workshop:
             "fetcher": self._fetcher().run(),
             "tasks": self._pool(log_tail).run(),
             "schedules": self._scheduler().run(),
+            "sweeper": Sweeper(expiry=self.expiry, clock=self.clock).run(),
         }
 
     def _fetcher(self) -> Fetcher:
