@@ -52,7 +52,7 @@ _READY: Final = 64
 #: Rows of a page that is worth keeping: longer ones are pieces of a list that is read once.
 _KEPT_PAGE: Final = 100
 #: Ids of a list by time that are read and sorted, a millisecond; where there are more, the list is walked.
-_WINDOW_IDS: Final = 2_000
+WINDOW_IDS: Final = 2_000
 _NO_LIMIT: Final = -1  # SQLite's word
 
 _LISTED = func.json_each(placeholder("ids")).table_valued("value")
@@ -112,7 +112,7 @@ def _places(is_of_one: bool, with_admin_kinds: bool) -> Places:
 class _WorkList:
     """One request for a list of jobs and tasks."""
 
-    def __init__(self, wanted: WorkFilter, now: datetime, with_total: bool) -> None:
+    def __init__(self, wanted: WorkFilter, now: datetime, with_total: bool, window_ids: int) -> None:
         owners = {"member_id": wanted.member_id, "organization_id": wanted.organization_id}
         given: dict[str, Any] = {name: value for name, value in owners.items() if value is not None}
         kinds = ALL_KINDS if wanted.task_kinds is None else wanted.task_kinds
@@ -121,6 +121,7 @@ class _WorkList:
         begins, begins_values = bounds("begins_at", wanted.begins_after, wanted.begins_before)
         self._with_admin_kinds = wanted.with_admin_kinds
         self._with_total = with_total
+        self._window_ids = window_ids
         self._tasks = TaskShape(
             tuple(given),
             kinds if wanted.with_admin_kinds else kinds - ADMIN_KINDS,
@@ -169,8 +170,8 @@ class _WorkList:
         """In order; None: too many to be sorted."""
         ids: list[int] = []
         for one in _windows(self._tasks, self._jobs):
-            ids += (work_id for (work_id,) in one.rows(driver, self._values | {"most": _WINDOW_IDS + 1}))
-            if len(ids) > _WINDOW_IDS:
+            ids += (work_id for (work_id,) in one.rows(driver, self._values | {"most": self._window_ids + 1}))
+            if len(ids) > self._window_ids:
                 return None
         return sorted(ids)
 
@@ -190,8 +191,9 @@ class _WorkList:
 class WorkQueries:
     """The part of `gateway.engine.ports.Queries` on tasks and actions. Every call raises StoreUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, window_ids: int = WINDOW_IDS) -> None:
         self._database = database
+        self._window_ids = window_ids
 
     async def tasks(
         self,
@@ -256,7 +258,7 @@ class WorkQueries:
         `after` is a work id: only those behind it, of which `offset` are passed over. The total is of the
         whole list.
         """
-        asked = _WorkList(wanted, now, with_total)
+        asked = _WorkList(wanted, now, with_total, self._window_ids)
 
         def unit(driver: sqlite3.Connection) -> WorkPage:
             return asked.read(driver, limit, offset, after)
