@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -18,21 +18,16 @@ from gateway.domain.commands import (
     SetPlate,
     TaskState,
 )
-from gateway.domain.events import Event
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.observations import DriverAttached, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, PausePrint, StartPrint
 from gateway.domain.printer import Plate
-from gateway.domain.state import State
-from gateway.engine.engine import INBOX_LIMIT, RETRY_AFTER, TICK, Engine, EngineBusy
-from gateway.engine.ports import DraftRefused, StoredEvent, StoreUnavailable
+from gateway.engine.engine import INBOX_LIMIT, RETRY_AFTER, TICK, EngineBusy
+from gateway.engine.ports import DraftRefused, StoreUnavailable
+from tests.engine.bench import Bench, running
 from tests.support.stand import (
     ANA,
-    CountingIds,
-    FakeDrivers,
-    FakeFiles,
-    MemoryJournal,
     a_forge_printer,
     a_submission,
     house,
@@ -43,66 +38,6 @@ from tests.support.stand import (
 
 S = JobStatus
 FULL = "the disk is full: free some space under /var/lib/print-gateway"
-
-
-class LoopClock:
-    """Wall time that stands still, monotonic time of the (virtual) loop."""
-
-    def wall(self):  # type: ignore[no-untyped-def]
-        from tests.support.stand import START
-
-        return START
-
-    def monotonic(self) -> float:
-        return 1000.0 + asyncio.get_running_loop().time()
-
-
-class Audience:
-    """Remembers what was published."""
-
-    def __init__(self) -> None:
-        self.heard: list[StoredEvent] = []
-        self.fleeting: list[Event] = []
-
-    def publish(self, events: Sequence[StoredEvent], fleeting: Sequence[Event]) -> None:
-        self.heard += events
-        self.fleeting += fleeting
-
-
-class Bench:
-    """An engine with everything around it that it may touch."""
-
-    def __init__(self, state: State | None = None) -> None:
-        self.journal = MemoryJournal(state or house())
-        self.drivers = FakeDrivers()
-        self.audience = Audience()
-        self.engine = Engine(
-            journal=self.journal,
-            queries=self.journal,  # type: ignore[arg-type]
-            drivers=self.drivers,
-            files=FakeFiles(),  # type: ignore[arg-type]
-            publisher=self.audience,
-            clock=LoopClock(),
-            ids=CountingIds(),
-        )
-
-    async def settle(self) -> None:
-        """Until everything handed in has been decided."""
-        await asyncio.sleep(TICK / 100)
-
-    @property
-    def key(self) -> str:
-        [start] = self.drivers.of(StartPrint)
-        assert isinstance(start, StartPrint)
-        return start.key
-
-
-async def running(bench: Bench) -> AsyncIterator[Bench]:
-    await bench.engine.start()
-    task = asyncio.create_task(bench.engine.run())
-    yield bench
-    bench.engine.stop()
-    await task
 
 
 @pytest.fixture
