@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import json
 import os
 import signal
@@ -20,8 +22,13 @@ READY_WITHIN, ENDS_WITHIN = 110.0, 5.0
 
 
 def get(url: str, token: str | None) -> tuple[int, dict[str, Any]]:
-    """What the Forge API answers."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    """What an API answers to a bearer."""
+    return ask(url, {"Authorization": f"Bearer {token}"} if token else {})
+
+
+def ask(url: str, headers: dict[str, str], method: str = "GET") -> tuple[int, dict[str, Any]]:
+    """What an API answers."""
+    request = urllib.request.Request(url, headers=headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)
@@ -66,6 +73,7 @@ def test_the_demo_prints_adopts_and_shows_the_merged_queue(tmp_path: Path) -> No
                 assert time.monotonic() < until, log.read_text()
                 time.sleep(0.1)
             check_ready(json.loads(ready.read_text()))
+            check_the_other_apis(json.loads(ready.read_text()))
             began = time.monotonic()
             demo.send_signal(signal.SIGTERM)
             assert demo.wait(ENDS_WITHIN + 5) == 0, log.read_text()
@@ -75,7 +83,7 @@ def test_the_demo_prints_adopts_and_shows_the_merged_queue(tmp_path: Path) -> No
             demo.wait()
     assert left_behind() == [], "it leaves no child"
     shown = log.read_text()
-    assert shown.count("PROVEN") == 3
+    assert shown.count("PROVEN") == 5
     assert "Traceback" not in shown
 
 
@@ -111,3 +119,57 @@ def check_the_printer_that_called_in(told: dict[str, Any], printer_id: int) -> N
     status, shown = get(url, told["credentials"]["forge"])
     assert (status, shown["printer_availability"]) == (200, "online")
     assert shown["last_reported_state"]["printer_status"] == "ready"
+
+
+def check_the_other_apis(told: dict[str, Any]) -> None:
+    """Each credential opens its API, and each API tells what the demo left."""
+    url, shown = told["url"], told["credentials"]
+    assert list(told) == ["url", "member_id", "stack_id", "printers", "credentials"]
+    assert list(shown) == [
+        "forge", "forge_other", "greenarrow_admin", "greenarrow_org", "conversio", "conversio_app", "cloud66",
+    ]  # fmt: skip
+    all_jobs, theirs = greenarrow(url, shown["greenarrow_admin"]), greenarrow(url, shown["greenarrow_org"])
+    kinds = sorted(f"{job['job_type']} {job['state']}" for job in all_jobs)
+    assert kinds == ["HistoryExport finished"] * 2 + ["PrintJob finished"] * 3
+    (school,) = theirs
+    assert school in all_jobs
+    assert sum(job["organization_id"] == school["organization_id"] for job in all_jobs) == 1
+    check_the_export(url, shown)
+    check_the_schedule(f"{url}/stacks/{told['stack_id']}", {"Authorization": f"Bearer {shown['cloud66']}"})
+
+
+def greenarrow(url: str, pair: str) -> list[dict[str, Any]]:
+    """`id:key` as GreenArrow's clients send it."""
+    credential = base64.b64encode(pair.encode()).decode()
+    status, body = ask(f"{url}/ga/api/v2/jobs/all", {"Authorization": f"Basic {credential}"})
+    assert (status, body["success"], body["error_code"]) == (200, True, None)
+    return list(body["data"])
+
+
+def check_the_export(url: str, shown: dict[str, str]) -> None:
+    """The app's own, by its bearer; by the owner's key with the app's name; its file by its address alone."""
+    status, by_app = get(f"{url}/api/v1/async-jobs", shown["conversio_app"])
+    (mine,) = by_app["data"]
+    assert (status, mine["kind"], mine["status"]) == (200, "history-export", "done")
+    assert "partnerApp" not in mine
+    _, by_key = ask(f"{url}/api/v1/async-jobs/{mine['id']}", {"X-ApiKey": shown["conversio"]})
+    assert by_key["data"]["partnerApp"]
+    with urllib.request.urlopen(mine["result"], timeout=10) as file:
+        rows = list(csv.DictReader(file.read().decode().splitlines()))
+    assert [row["status"] for row in rows] == ["completed"] * 3
+    assert ask(f"{url}/api/v1/async-jobs", {"Authorization": f"Bearer {shown['cloud66']}"})[0] in (401, 403)
+
+
+def check_the_schedule(stack: str, headers: dict[str, str]) -> None:
+    """The stack's one job, with its cron; and it runs again."""
+    status, body = ask(f"{stack}/jobs.json", headers)
+    (job,) = body["response"]
+    assert (status, body["count"], job["type"], job["status"]) == (200, 1, "GcodeMacroJob", 2)
+    status, body = ask(f"{stack}/jobs/{job['uid']}/run_now", headers, "POST")
+    assert (status, body["response"]["resource_type"]) == (200, "stack")
+    action = f"{stack}/actions/{body['response']['id']}"
+    until = time.monotonic() + 20.0
+    while (run := ask(action, headers)[1]["response"])["finished_at"] is None:
+        assert time.monotonic() < until, run
+        time.sleep(0.1)
+    assert run["finished_success"] is True, run
