@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import access, apps, database, jobs, printers, restore, schedules, stacks
+from gateway.cli import (
+    access,
+    apps,
+    database,
+    exports,
+    files,
+    jobs,
+    printers,
+    restore,
+    schedules,
+    stacks,
+    tasks,
+)
 from gateway.cli.session import Exit, Target, fail
 
 if TYPE_CHECKING:
@@ -22,6 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(printers.app, name="printers")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(files.app, name="files")
 app.add_typer(stacks.app, name="stacks")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(access.members, name="members")
@@ -29,7 +43,11 @@ app.add_typer(access.organizations, name="organizations")
 app.add_typer(access.keys, name="keys")
 app.add_typer(apps.app, name="apps")
 app.add_typer(database.app, name="db")
+app.command()(exports.export)
+app.command()(exports.backup)
 app.command()(restore.restore)
+app.command()(exports.diagnostics)
+printers.app.command("upload")(files.upload)
 
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", help="Default: /etc/print-gateway/config.toml if it is there.")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway.cli.show import console, standing
-from gateway.client.follow import follow
+from gateway.client.follow import follow, follow_task
 
 if TYPE_CHECKING:
-    from gateway.client.models import Job
+    from gateway.client.models import Job, Task
     from gateway.client.native import GatewayClient
 
 
@@ -46,4 +46,36 @@ async def watch_job(client: GatewayClient, job_id: str, *, bar: bool = True) -> 
                 move(progress, line, last)
     if last is None:
         raise AssertionError("a followed job is seen at least once")
+    return last
+
+
+#: What the progress of a kind counts.
+UNITS = {"history-export": "rows", "diagnostics": "steps"}
+MEGABYTE = 1_000_000
+
+
+def task_note(task: Task) -> str:
+    """Where a task stands: its standing, how far it is, what it is at."""
+    value, total = task.progress.value, task.progress.total
+    unit = UNITS.get(task.kind)
+    if unit is None:
+        counted, unit = [f"{count / MEGABYTE:.1f}" for count in (value, total) if count is not None], "MB"
+    else:
+        counted = [str(count) for count in (value, total) if count is not None]
+    far = f"{' of '.join(counted)} {unit}"
+    return " - ".join(part for part in (task.standing, far if value else "", task.message) if part)
+
+
+async def watch_task(client: GatewayClient, task_id: str, *, bar: bool = True) -> Task:
+    """The task as it ended; until then its progress is on the screen."""
+    last: Task | None = None
+    with make_progress(shown=bar) as progress:
+        line = progress.add_task("task", total=1.0, note="")
+        async with aclosing(follow_task(client, task_id)) as tasks:
+            async for last in tasks:
+                done = last.progress.value / last.progress.total if last.progress.total else 0.0
+                progress.update(line, description=last.name, note=task_note(last))
+                progress.update(line, completed=1.0 if last.status == "done" else done)
+    if last is None:
+        raise AssertionError("a followed task is seen at least once")
     return last

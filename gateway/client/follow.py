@@ -1,4 +1,4 @@
-"""A job, or a run of a schedule, until its end: one fresh picture after each event that may concern it."""
+"""A job, a task, a run of a schedule until its end: a fresh picture after each event that may concern it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from gateway.client.errors import Refused
-from gateway.client.models import Action, GatewayEvent, Job
+from gateway.client.models import Action, GatewayEvent, Job, Task, TaskProgress
 from gateway.client.native import GatewayClient, Opened
 
 #: Jobs asked for at once while looking for a number.
@@ -32,6 +32,25 @@ async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None
                 continue
             yield job
             if job.is_over:
+                return
+
+
+async def follow_task(client: GatewayClient, task_id: str) -> AsyncGenerator[Task, None]:
+    """A task now and after every change; ends with the task. Survives as `follow` does."""
+    task: Task | None = None
+    async with aclosing(client.events()) as events:
+        async for event in events:
+            if isinstance(event, Opened) or event.kind == "resync":
+                task = await client.tasks.one(task_id)
+            elif event.details.get("task_id") != task_id:
+                continue
+            elif task is not None and event.kind == "task-progressed":
+                fresh = {key: event.details.get(key) for key in ("value", "total")}
+                task = task.model_copy(update={"progress": TaskProgress.model_validate(fresh)})
+            else:
+                task = await client.tasks.one(task_id)
+            yield task
+            if task.is_over:
                 return
 
 

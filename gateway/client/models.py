@@ -136,6 +136,7 @@ class StoredFile(_Model):
     size: int
     sha256: str | None = None
     printable_id: str | None = None  # by which Forge apps name it
+    created_at: datetime | None = None
 
 
 class RecoveryPlan(_Model):
@@ -322,6 +323,68 @@ class ActionPage(_Model):
     """A page of runs, newest first."""
 
     actions: tuple[Action, ...]
+    total: int
+
+
+class TaskProgress(_Model):
+    """How far a task is, in its kind's own unit."""
+
+    value: int = 0
+    total: int | None = None
+
+
+class ResultFile(_Model):
+    """The file that a task made."""
+
+    name: str
+    size: int | None = None
+    media_type: str | None = None
+
+
+class Task(_Model):
+    """Long work inside the gateway."""
+
+    id: str
+    number: int
+    async_job_id: str | None = None
+    kind: str
+    name: str
+    status: str
+    standing: str
+    is_paused: bool = False
+    arguments: Mapping[str, Any] = Field(default_factory=dict)
+    member_id: str | None = None
+    organization_id: int | None = None
+    app_id: str | None = None
+    tries: int = 0
+    begins_at: datetime | None = None
+    retry_at: datetime | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+    progress: TaskProgress = TaskProgress()
+    message: str | None = None
+    result: Mapping[str, Any] | None = None
+    result_url: str | None = None
+    file: ResultFile | None = None
+    error: str | None = None
+    version: int = 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it can happen any more."""
+        return self.status in TASK_ENDS
+
+
+TASK_ENDS = frozenset({"done", "failed", "canceled"})
+
+
+class TaskPage(_Model):
+    """A page of tasks, oldest first."""
+
+    tasks: tuple[Task, ...]
     total: int
 
 

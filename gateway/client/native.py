@@ -34,6 +34,7 @@ from gateway.client.models import (
 )
 from gateway.client.schedules import ScheduleCalls, StackCalls
 from gateway.client.sse import NotAnEventStream, SseParser
+from gateway.client.tasks import TaskCalls
 
 #: Seconds without a byte on the event stream (the gateway sends a comment every 15) before it counts as dead.
 STREAM_SILENT_FOR = 45.0
@@ -57,6 +58,7 @@ class GatewayClient:
         self._call = self._calls.call
         self.stacks = StackCalls(self._calls)
         self.schedules = ScheduleCalls(self._calls)
+        self.tasks = TaskCalls(self._calls)
 
     async def __aenter__(self) -> Self:
         await self._calls.start()
@@ -153,6 +155,10 @@ class GatewayClient:
                 )
 
         return one(StoredFile, await self._calls.create(attempt))
+
+    async def files(self, *, limit: int = 50) -> tuple[StoredFile, ...]:
+        """Uploads, newest first."""
+        return many(StoredFile, await self._call("GET", "/files", params={"limit": str(limit)}), "files")
 
     async def submit(
         self,

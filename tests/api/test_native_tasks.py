@@ -70,7 +70,7 @@ async def test_every_key_of_a_new_task(host: Host) -> None:
         "begins_at": "2016-05-18T07:42:02.000Z", "retry_at": None, "created_at": "2016-05-18T05:42:02.000Z",
         "started_at": None, "ended_at": None, "updated_at": "2016-05-18T05:42:02.000Z", "expires_at": None,
         "progress": {"value": 0, "total": None}, "message": None, "result": None, "result_url": None,
-        "error": None, "version": 1,
+        "file": None, "error": None, "version": 1,
     }  # fmt: skip
 
 
@@ -210,6 +210,7 @@ async def test_a_task_from_its_creation_to_its_result(host: Host) -> None:
     await host.engine.execute(FinishTask(number, 1, {"rows": 1}, await put_content(host)))
     _, done = await ask(host, "GET", path)
     assert (done["standing"], done["result"], done["error"]) == ("done", {"rows": 1}, None)
+    assert done["file"] == {"name": "history.csv", "size": len(CSV), "media_type": "text/csv"}
     assert done["expires_at"] == "2016-05-25T05:42:02.000Z"
     async with host.client.get(f"{TASKS}{path}/result", headers=await host.bearer(BEN)) as response:
         assert (await response.read(), response.headers["Content-Type"]) == (CSV, "text/csv")

@@ -117,6 +117,14 @@ class Progress(BaseModel):
     total: int | None = Field(description="null: not known.")
 
 
+class ResultFile(BaseModel):
+    """The file that a task made."""
+
+    name: str
+    size: int = Field(description="Bytes.")
+    media_type: str
+
+
 class BackgroundTask(BaseModel):
     """Long work inside the gateway."""
 
@@ -144,6 +152,7 @@ class BackgroundTask(BaseModel):
     message: str | None = Field(description="What it waits for, or is at.")
     result: Mapping[str, Any] | None
     result_url: str | None = Field(description="Where its file is read without a key, until it is gone.")
+    file: ResultFile | None
     error: str | None
     version: int
 

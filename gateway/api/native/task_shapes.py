@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.api.native.shapes import instant
-from gateway.domain.task import Task
+from gateway.domain.task import Task, TaskFile
 
 #: RFC 3986 3.2: where the authority of a URL ends.
 _END_OF_AUTHORITY: Final = re.compile(r"[/?#\\]")
@@ -41,9 +41,14 @@ def task(row: Task, now: datetime, result_url: str | None) -> dict[str, Any]:
         "message": row.message,
         "result": None if row.result is None else dict(row.result),
         "result_url": result_url,
+        "file": _file(row.file),
         "error": row.error,
         "version": row.version,
     }
+
+
+def _file(row: TaskFile | None) -> dict[str, Any] | None:
+    return None if row is None else {"name": row.name, "size": row.size, "media_type": row.media_type}
 
 
 def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
