@@ -67,7 +67,8 @@ def _changeable(call: AnyCall) -> Schedule:
 @operation("GET", "/schedules", scopes=READ, responses={200: schemas.Schedules}, is_conditional=True)
 async def list_schedules(call: Call[schemas.SchedulesQuery, None]) -> web.StreamResponse:
     """Schedules, oldest first."""
-    stacks = visible_stacks(call) if call.query.stack is None else [stack_by(call, call.query.stack)]
+    named = call.query.stack
+    stacks = visible_stacks(call) if named is None else [stack_by(call, named, status=404)]
     found = oldest_first(schedule for stack in stacks for schedule in schedules_of(call, stack))
     return reply_if_changed(call.request, {"schedules": [_shape(call, one) for one in found]})
 

@@ -30,10 +30,10 @@ def _shape(call: AnyCall, stack: Stack) -> dict[str, Any]:
     return shapes.stack(stack, printers_of(call.services.engine.state, stack))
 
 
-def stack_by(call: AnyCall, named: str | int | None) -> Stack:
+def stack_by(call: AnyCall, named: str | int | None, *, status: int = 422) -> Stack:
     """The stack with that id, number or name; without a name the only one, or the only one of one's own.
 
-    Raises Failure 422.
+    Raises Failure with this status.
     """
     stacks = visible_stacks(call)
     own = [one for one in stacks if one.organization_id == call.principal.organization_id]
@@ -48,7 +48,7 @@ def stack_by(call: AnyCall, named: str | int | None) -> Stack:
         return found[0]
     names = ", ".join(f"{one.name} ({one.number})" for one in stacks) or "none"
     what = "name a stack" if named is None else f"there is no one stack {str(named)[:40]!r} for you"
-    raise Failure(422, f"stack: {what}. Yours, by name and number: {names}.")
+    raise Failure(status, f"stack: {what}. Yours, by name and number: {names}.")
 
 
 def _stack(call: AnyCall) -> Stack:
