@@ -47,7 +47,9 @@ async def test_it_sweeps_in_bites_until_nothing_is_left(expiry: Expiry) -> None:
 
 
 @pytest.mark.parametrize("trouble", [StoreUnavailable("the disk is full"), ZeroDivisionError()])
-async def test_trouble_is_no_end(expiry: Expiry, trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+async def test_trouble_is_no_end(
+    expiry: Expiry, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     expiry.left, expiry.trouble = 1, trouble
     await asyncio.sleep(SWEEP_EVERY + 10)
     assert "expired" in caplog.text

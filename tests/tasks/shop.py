@@ -1,0 +1,111 @@
+"""The kinds as the gateway has them, on a real loop with real threads: the pool runs what is added."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tarfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Config, Outbound, Store, Streamer
+from gateway.domain.commands import AddFile
+from gateway.domain.file import StoredFile
+from gateway.domain.task import Task, TaskKind
+from gateway.domain.task_commands import AddTask
+from gateway.main_files import look_at_printable
+from gateway.main_tasks import Workshop
+from gateway.store.expiry import Expiry
+from gateway.tasks.log_tail import LogTail
+from gateway.transport.web import WebClient
+from tests.support.office import Office
+from tests.support.stand import BEN
+
+PATIENCE = 60.0  # seconds, on a busy host
+
+
+class Shop(Office):
+    """Ben's tasks."""
+
+    def open_pool(self, client: WebClient) -> None:
+        """Run tasks."""
+        config = Config(
+            store=Store(url=f"sqlite:///{self.folder}/gateway.db", files=f"{self.folder}/files"),
+            streamer=Streamer(wire_kept=f"{self.folder}/wire"),
+            outbound=Outbound(private_addresses=True),
+        )
+        self.log = LogTail()
+        workshop = Workshop(
+            config=config, engine=self.engine, queries=self.queries, files=self.files, hub=self.hub,
+            expiry=Expiry(self.database, self.files), web=client, clock=self.clock, ids=self.ids,
+        )  # fmt: skip
+        self.run(workshop._pool(self.log).run())
+
+    async def add(self, kind: TaskKind, arguments: dict[str, Any], member: str = BEN.member_id) -> Task:
+        task: Task = await self.give(AddTask(member, 1, kind, "a task", arguments=arguments))
+        return task
+
+    async def done(self, kind: TaskKind, arguments: dict[str, Any]) -> Task:
+        """A task that is over."""
+        return await self.over(await self.add(kind, arguments))
+
+    async def over(self, task: Task) -> Task:
+        await self.until(lambda: task.work_id not in self.engine.state.tasks)
+        found = await self.queries.task(task_id=task.task_id)
+        assert found is not None
+        return found
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def put(self, content: bytes, name: str = "part.gcode") -> StoredFile:
+        """An upload of ben's."""
+        upload = await self.files.begin()
+        await upload.write(content)
+        metadata = look_at_printable(upload.temporary_path)
+        sha256, size = await upload.finish()
+        file = StoredFile(
+            self.ids.uuid(), sha256, name, size, BEN.member_id, 1, self.clock.wall(), metadata
+        )
+        stored: StoredFile = await self.give(AddFile(file))
+        return stored
+
+    def result(self, task: Task) -> Path:
+        """The result file on the disk."""
+        assert task.file is not None
+        path = Path(self.files.path_of(task.file.sha256))
+        assert path.stat().st_size == task.file.size
+        return path
+
+    def members_of(self, task: Task) -> dict[str, bytes]:
+        """What is in a result that is a tar.gz."""
+        found = {}
+        with tarfile.open(self.result(task), "r:gz") as tar:
+            for member in tar:
+                content = tar.extractfile(member)
+                assert content is not None
+                found[member.name] = content.read()
+        return found
+
+    def contents(self) -> list[str]:
+        """Hashes of all that is in the file store."""
+        root = self.folder / "files"
+        return sorted(path.name for path in root.glob("??/??/*"))
+
+
+def json_of(content: bytes) -> Any:
+    return json.loads(content)
+
+
+@asynccontextmanager
+async def open_shop(folder: Path) -> AsyncIterator[Shop]:
+    async with AsyncExitStack() as stack:
+        client = WebClient(is_private_allowed=True)
+        stack.push_async_callback(client.close)
+        shop = await stack.enter_async_context(Shop(folder))
+        shop.open_pool(client)
+        yield shop
