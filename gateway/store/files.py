@@ -92,12 +92,10 @@ class Files:
             self._let_go()
             if sha256 in self._held:
                 return None
-            away = self._root / INCOMING / f"{os.getpid()}-{next(self._numbers)}"
-            try:
-                os.rename(self.path_of(sha256), away)
-            except FileNotFoundError:
+            content = Path(self.path_of(sha256))
+            if not content.exists():
                 return []
-            return [away]
+            return [content.rename(self._root / INCOMING / f"{os.getpid()}-{next(self._numbers)}")]
 
     async def delete(self, taken: Iterable[Path]) -> None:
         """Free what was taken away; raises StoreUnavailable, and then the next start does it."""

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.engine import ports
 from gateway.engine.ports import StoreUnavailable
-from gateway.store.files import INCOMING, Files, Upload
+from gateway.store.files import HELD_SECONDS, INCOMING, Files, Upload
 
 _: tuple[type[ports.Files], type[ports.Upload]] = (Files, Upload)  # the ports, checked by mypy
 
@@ -184,3 +184,87 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match="file"):
         Files(tmp_path / "file" / "files")
+
+
+class Hours:
+    """Monotonic seconds, set by the test."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hours() -> Hours:
+    return Hours()
+
+
+@pytest.fixture
+def aging(root: Path, hours: Hours) -> Iterator[Files]:
+    opened = Files(root, monotonic=hours)
+    yield opened
+    opened.close()
+
+
+async def test_content_that_just_came_in_stays_until_its_row_must_be_there(
+    aging: Files, hours: Hours
+) -> None:
+    await put(aging)
+    hours.now = HELD_SECONDS - 1
+    assert aging.take_away(SHA256) is None
+    await put(aging)  # found there already: it is held anew
+    hours.now = 2 * HELD_SECONDS - 2
+    assert aging.take_away(SHA256) is None
+    assert Path(aging.path_of(SHA256)).exists()
+    hours.now = 2 * HELD_SECONDS
+    taken = aging.take_away(SHA256)
+    assert taken is not None
+    assert not Path(aging.path_of(SHA256)).exists()
+    assert [path.read_bytes() for path in taken] == [CONTENT]  # who reads it goes on
+    await aging.delete(taken)
+    assert not taken[0].exists()
+    assert aging.take_away(SHA256) == []  # not there: nothing to do
+
+
+async def test_what_is_taken_away_comes_back_with_the_next_upload(
+    aging: Files, root: Path, hours: Hours
+) -> None:
+    await put(aging)
+    hours.now = HELD_SECONDS
+    taken = aging.take_away(SHA256)
+    assert taken
+    await put(aging)
+    await aging.delete(taken)
+    assert Path(aging.path_of(SHA256)).read_bytes() == CONTENT
+    assert incoming(root) == []
+
+
+async def test_what_a_crash_left_half_taken_is_removed_at_start(
+    aging: Files, root: Path, hours: Hours
+) -> None:
+    await put(aging)
+    hours.now = HELD_SECONDS
+    assert aging.take_away(SHA256)
+    assert len(incoming(root)) == 1
+    Files(root).close()
+    assert incoming(root) == []
+
+
+async def test_finished_content_is_there_whoever_takes_away_meanwhile(root: Path) -> None:
+    files, end = Files(root), threading.Event()
+
+    def take() -> None:
+        while not end.is_set():
+            files.take_away(SHA256)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    try:
+        for _ in range(30):
+            await put(files, piece=len(CONTENT))
+            assert Path(files.path_of(SHA256)).exists()
+    finally:
+        end.set()
+        taker.join()
+        files.close()

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 
 from gateway.auth import peer
 from gateway.domain.member import HOME_ORGANIZATION_ID
-from gateway.engine.ports import StoreUnavailable
+from gateway.engine.ports import StoreUnavailable, WorkFilter
 from gateway.store.database import Database, sqlite_engine
 from gateway.store.journal import Journal
 from gateway.store.migrate import MIGRATIONS, check, random_hex, upgrade
@@ -114,6 +114,46 @@ async def test_a_database_of_the_first_release_is_brought_up_with_all_that_is_in
     (pending,) = state.commands.values()
     assert (pending.command, pending.parameters, pending.answer) == ("pause", {}, None)
     assert (await Queries(database).jobs(member_id="FPEJMQHAG3NXE")).total == 1
+    database.close()
+
+
+#: The same for tables as they were just before tasks came: printers and commands had more columns.
+FIRST_ROWS_AT_0005 = (
+    ROWS_OF_0001.replace("'/dev/mk3', 3)", "'/dev/mk3', 3, NULL, NULL, 0)")
+    .replace("'pending', NULL, NULL)", "'pending', NULL, NULL, '{}', NULL, NULL, NULL)")
+)  # fmt: skip
+
+#: And what the release before tasks wrote besides: jobs of two organizations, far apart, one of them over.
+ROWS_OF_0005 = """
+INSERT INTO organization VALUES (2, 'shop', '0123456789abcdef01234567');
+INSERT INTO work SELECT n, 'job', 'uuid' || n, 'hex24-' || n, 'hex32-' || n, 1 + (n > 4000), 'FPEJMQHAG3NXE',
+    NULL, NULL, 1463550122250, 1 FROM (SELECT 2 AS n UNION SELECT 2047 UNION SELECT 2048 UNION SELECT 4100);
+INSERT INTO job (work_id, member_id, organization_id, member_ordinal, status, shown_status, reasons, is_held,
+    is_local, name, status_at, ended_at, end_ordinal, attempts, settings, file_sha256)
+    SELECT id, member_id, organization_id, id, 'canceled', 'canceled', '[]', 0, 0, 'old', 1463550122250,
+    1463550122250, id, 0, '{}', 'ab' FROM work WHERE id > 1;
+INSERT INTO job_total VALUES ('FPEJMQHAG3NXE', 1, 'canceled', 3), ('FPEJMQHAG3NXE', 2, 'canceled', 1);
+"""
+
+
+async def test_jobs_of_a_release_without_tasks_are_in_the_list_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    url = f"sqlite:///{path}"
+    make_old(path, "0005")
+    connection = sqlite3.connect(path)
+    connection.executescript(FIRST_ROWS_AT_0005 + ROWS_OF_0005)
+    connection.close()
+    upgrade(url)
+    assert check(url) == (), "the blocks of ids are those of its jobs"
+    database = Database(url)
+    state = await Journal(database, Ids().hex, SetClock()).load()
+    assert (state.tasks, state.stacks, state.schedules, state.actions) == ({}, {}, {}, {})
+    assert state.last_work_id == 4100
+    queries, now = Queries(database), SetClock().now
+    page = await queries.works(WorkFilter(), now=now, limit=2, offset=3, with_total=True)
+    assert ([work.work_id for work in page.works], page.total) == ([2048, 4100], 5)
+    page = await queries.works(WorkFilter(organization_id=2), now=now, limit=9, with_total=True)
+    assert ([work.work_id for work in page.works], page.total) == ([4100], 1)
     database.close()
 
 
