@@ -27,6 +27,7 @@ from gateway.drivers.marlin.session import Clock, Session
 from gateway.drivers.marlin.settings import MarlinSettings
 from gateway.drivers.marlin.unfinished import Recovery
 from gateway.drivers.marlin.upload import Saved, Upload
+from gateway.protocol.marlin.card_words import FileList
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.profile import Profile, profile_named
 
@@ -57,6 +58,7 @@ class DriverState:
     ) -> None:
         self.mark = mark
         self.upload: Upload | None = None
+        self.listed: FileList | None = None  # the card, behind the deletion of a torn file
         self.uploaded: Saved | None = None  # the last one that was saved
         self.settings = settings
         self.reading: FileReading | None = None  # of the file, for a pause

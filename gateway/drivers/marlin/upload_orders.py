@@ -13,8 +13,9 @@ from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.errands import WAITS, file_refusal
 from gateway.drivers.marlin.scripts import Script
 from gateway.drivers.marlin.upload import Upload
+from gateway.protocol.marlin.card_words import FileList
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import FileSaved, Reply
+from gateway.protocol.marlin.responses import FileSaved, Other, Reply
 
 #: Seconds between two words about the progress of one upload: people watch it, and each is a message.
 PROGRESS_SECONDS = 1.0
@@ -24,6 +25,10 @@ _ABORTED = "The upload was aborted."
 _FORGOTTEN = "That upload is not under way any more."
 _NO_M28 = "The printer's firmware is not known to take files over its cable (M28). Print the file from here."
 _NO_CARD = "The printer does not say that it has a card reader. Print the file from here."
+_MAY_BE_LEFT = (
+    "The upload of {name} was interrupted, and half of it may be left on the printer's card: delete it there,"
+    " and do not print it."
+)
 _UNWATCHED = (
     "The heaters are on, and this printer's firmware tells no temperatures while it takes a file. Switch them"
     " off, then upload again."
@@ -102,6 +107,8 @@ def hear(driver: DriverState, reply: Reply) -> None:
     """One thing that the firmware said."""
     if driver.upload is not None:
         driver.upload.hear(reply)
+    elif driver.listed is not None and isinstance(reply, Other):
+        driver.listed.hear(reply.text)
     if isinstance(reply, FileSaved) and driver.kill_at is not None:
         driver.kill_at = driver.clock()  # nothing swallows the M112 any more
 
@@ -134,12 +141,21 @@ def settle(driver: DriverState) -> None:
 def clean_up(driver: DriverState) -> None:
     """A connection is ready, and a file was open when the last one ended: it is closed by now. Delete it.
 
-    Once only, whatever comes of it: the next file of that name may be somebody's.
+    Once only, whatever comes of it: the next file of that name may be somebody's. Half a print file would end
+    with its heaters on, so one that is left is told of.
     """
     name = driver.mark.left()
     if name is None or driver.upload is not None:
         return
-    driver.scripts.add(Script((f"M30 {name}",), driver.mark.clear, is_proven=True, is_macro=True))
+    driver.listed = FileList()
+
+    def looked() -> None:
+        driver.mark.clear()
+        found, driver.listed = driver.listed, None
+        if found is None or not found.is_whole or name in found.sizes:
+            driver.view.message = _MAY_BE_LEFT.format(name=name)
+
+    driver.scripts.add(Script((f"M30 {name}", "M20"), looked, is_proven=True, is_macro=True))
 
 
 def stop(driver: DriverState, link: Link) -> bool:

@@ -407,6 +407,18 @@ async def test_a_pulled_cable(personality: str, part: Path) -> None:
         assert stand.on_card("CAL_CUBE.GCO") == AS_WRITTEN
 
 
+@on_virtual_time
+async def test_a_torn_file_that_cannot_be_deleted_is_told_of(part: Path) -> None:
+    async with MarlinStand("marlin-full") as stand:
+        order = await begun(stand, part)
+        stand.wire.unplug(5.0)
+        await end(stand, order)
+        stand.board.card.pull()
+        await stand.until(lambda: stand.mark.left() is None)
+        message = stand.driver.snapshot().message or ""
+        assert "half of it may be left on the printer's card: delete it there" in message
+
+
 @pytest.mark.parametrize("personality", WITH_CARD)
 @on_virtual_time
 async def test_the_emergency_stop_is_no_line_of_the_file(personality: str, part: Path) -> None:
