@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gateway.domain.member import Member, Scope
 from gateway.domain.observations import OrderAnswered, OrderResult
@@ -18,6 +20,16 @@ from tests.support.stand import ANA, BEN, printer
 
 NOON = {"name": "warm up", "type": "GcodeMacroJob", "params": {"gcode": ["M104 S60"]}, "cron": "0 12 * * *"}
 ALL = "all printers"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
+    """One host for all requests that are refused."""
+    async with Host(tmp_path_factory.mktemp("house")) as built:
+        yield built
+
+
+refused = pytest.mark.asyncio(loop_scope="module")
 
 
 async def ask(
@@ -75,6 +87,7 @@ async def test_a_stack_is_made_changed_and_removed(host: Host) -> None:
     assert (await ask(host, "GET", path))[0] == 404
 
 
+@refused
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
@@ -86,8 +99,8 @@ async def test_a_stack_is_made_changed_and_removed(host: Host) -> None:
         ({"name": ""}, 422, "name:"),
     ],
 )
-async def test_a_stack_that_is_not_made(host: Host, body: dict[str, Any], status: int, told: str) -> None:
-    found, problem = await ask(host, "POST", "/stacks", body)
+async def test_a_stack_that_is_not_made(house: Host, body: dict[str, Any], status: int, told: str) -> None:
+    found, problem = await ask(house, "POST", "/stacks", body)
     assert (found, told in problem["detail"]) == (status, True), problem
 
 
@@ -162,6 +175,7 @@ async def test_a_pause_forgets_what_was_due_in_it(host: Host) -> None:
     assert resumed["params"] == schedule["params"]
 
 
+@refused
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -191,10 +205,10 @@ async def test_a_pause_forgets_what_was_due_in_it(host: Host) -> None:
         ({"name": " "}, "name"),
     ],
 )
-async def test_a_schedule_that_is_not_made(host: Host, changes: dict[str, Any], told: str) -> None:
-    status, problem = await ask(host, "POST", "/schedules", {**NOON, **changes})
+async def test_a_schedule_that_is_not_made(house: Host, changes: dict[str, Any], told: str) -> None:
+    status, problem = await ask(house, "POST", "/schedules", {**NOON, **changes})
     assert (status, told in problem["detail"]) == (422, True), problem
-    assert not host.engine.state.schedules
+    assert not house.engine.state.schedules
 
 
 async def test_names_are_used_once_in_a_stack(host: Host) -> None:
@@ -277,15 +291,17 @@ async def test_a_request_with_a_name_runs_once(host: Host) -> None:
     assert len(host.drivers.of(SendGcode)) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [("a b", "takes none"), ("a;b", "`;`"), ("a*7", "`*`"), ("a\nM112", "printable"), ("x" * 256, "255")],
-)
-async def test_arguments_that_do_not_fit(host: Host, arguments: str, told: str) -> None:
-    schedule = await made(host)
-    status, problem = await ask(host, "POST", f"/schedules/{schedule['id']}/run", {"arguments": arguments})
-    assert (status, told in problem["detail"]) == (422, True), problem
-    assert not host.engine.state.actions
+@refused
+async def test_arguments_that_do_not_fit(house: Host) -> None:
+    schedule = await made(house)
+    for arguments, told in (
+        ("a b", "takes none"), ("a;b", "`;`"), ("a*7", "`*`"), ("a\nM112", "printable"), ("x" * 256, "255"),
+    ):  # fmt: skip
+        path = f"/schedules/{schedule['id']}/run"
+        status, problem = await ask(house, "POST", path, {"arguments": arguments})
+        assert (status, told in problem["detail"]) == (422, True), problem
+    assert not house.engine.state.actions
+    assert (await ask(house, "DELETE", f"/schedules/{schedule['id']}"))[0] == 204
 
 
 async def test_runs_are_listed_newest_first(host: Host) -> None:
