@@ -148,7 +148,7 @@ class PrinterMonitor:
         is_hot, current = self.is_hot, seen.current
         self._hot_since = _since(self._hot_since, now) if is_hot else None
         self._gone_since = None if seen.link is LinkState.UP else _since(self._gone_since, now)
-        is_busy = current is not None or seen.activity is Activity.BUSY
+        is_busy = current is not None or (seen.activity is Activity.BUSY and not seen.is_receiving)
         self._quiet_since = _since(self._quiet_since, now) if is_hot and not is_busy else None
         standing = (current.key, current.phase) if current and current.phase in _STANDING else None
         if standing != self._standing:

@@ -66,6 +66,13 @@ def test_heat_that_nobody_uses_is_announced_and_switched_off() -> None:
     assert time.rules == []
 
 
+def test_a_file_on_its_way_to_the_card_is_no_use_of_the_heaters() -> None:
+    time = Time()
+    time.goes_on(14 * MINUTE, seen())
+    time.goes_on(2 * MINUTE, seen(activity=Activity.BUSY, is_receiving=True))
+    assert time.actions[0] == (Action.HEATERS_OFF, 15 * MINUTE)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -169,7 +169,7 @@ class DriverState:
             is_halted=self.is_halted,
             is_macro_running=self.scripts.is_macro_running or upload is not None,
         )
-        return observed if upload is None else replace(observed, message=upload.words)
+        return observed if upload is None else replace(observed, message=upload.words, is_receiving=True)
 
     def new_link(self, *, is_halted: bool = False) -> Link:
         """The link of a new connection, or of a board that has booted."""

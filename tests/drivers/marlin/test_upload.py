@@ -137,7 +137,7 @@ async def test_while_it_is_received_the_printer_is_busy_and_says_with_what(part:
     async with MarlinStand("marlin-full") as stand:
         order = await begun(stand, part)
         shot = stand.driver.snapshot()
-        assert shot.activity is Activity.BUSY
+        assert (shot.activity, shot.is_receiving) == (Activity.BUSY, True)
         assert shot.message is not None
         assert re.fullmatch(r"receiving Cal cube.gcode, [1-9]\d %", shot.message)
         why = "The printer is receiving the file Cal cube.gcode. Abort that, or wait for its end."
