@@ -108,9 +108,7 @@ async def _visible(call: AnyCall) -> Task:
     return call.services.engine.live_task(task)
 
 
-@operation(
-    "GET", "/tasks/{task}", scopes=READ, responses={200: schemas.BackgroundTask}, is_conditional=True
-)
+@operation("GET", "/tasks/{task}", scopes=READ, responses={200: schemas.BackgroundTask}, is_conditional=True)
 async def get_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One task, with its progress."""
     task = await _visible(call)
