@@ -17,17 +17,17 @@ import sqlite3
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import quote
 
 from gateway.store.copying import problems_of
-from gateway.store.database import FILE_MODE, SoleUse, sqlite_path
+from gateway.store.database import BUSY_TIMEOUT, FILE_MODE, SoleUse, sqlite_path
 from gateway.store.files import CONTENT_MODE, FOLDER_MODE
 from gateway.store.revision import newest_revision
-from gateway.store.trouble import explained_os
+from gateway.store.trouble import explained, explained_os
 
 #: What `backup` writes (`tasks.kinds.backup`).
 FORMAT: Final = 1
@@ -220,8 +220,12 @@ def _put_in_place(fresh: Path, path: Path) -> Path | None:
 
 def _settle(path: Path) -> None:
     """Bring what its log holds into the database itself. One that is damaged is kept as it is."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise explained(error, str(path)) from error
 
 
 def _give_like(path: Path, model: Path) -> None:

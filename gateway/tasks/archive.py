@@ -37,12 +37,12 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._tar.close()
-            self._gzip.close()
-            self._out.flush()
-        # What gzip still holds would be written by the garbage collector, in whatever thread that runs.
-        self._end.sink = _nowhere
+        if error is not None:
+            # Closed all the same: else the garbage collector would write the rest, in whatever thread.
+            self._end.sink = _nowhere
+        self._tar.close()
+        self._gzip.close()
+        self._out.close()
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """A member from memory."""

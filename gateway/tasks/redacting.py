@@ -30,8 +30,9 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _OWN_TOKEN: Final = re.compile(r"\bgw[a-z]_[A-Za-z0-9_-]+")
-#: A key's secret has 43 characters; UUIDs have 36.
-_LONG: Final = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
+#: A key's secret has 43 characters; UUIDs have 36. What begins with a slash is a path, whose parts are looked
+#: at one by one.
+_LONG: Final = re.compile(r"(?<![A-Za-z0-9_+/=-])[A-Za-z0-9_+=-][A-Za-z0-9_+/=-]{39,}|[A-Za-z0-9_+=-]{40,}")
 #: Commands by which a printer is told the password of its network or its own (Marlin, RepRapFirmware).
 _NETWORK: Final = re.compile(r"\bM(58[6-9]|55[0-4])\b.*", re.IGNORECASE)
 

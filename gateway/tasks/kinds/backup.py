@@ -14,12 +14,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final, Protocol
 
-from gateway.domain.task import Task, TaskFile
+from gateway.domain.task import Task
 from gateway.engine.ports import Clock, Files
 from gateway.tasks.archive import MEDIA_TYPE, Archive
-from gateway.tasks.results import ResultFile, result_file
+from gateway.tasks.results import result_file
 from gateway.tasks.work import Outcome, TaskFailed, Work
 
 #: Of the manifest: what `restore` must know to read the rest.
@@ -56,35 +57,33 @@ class Backup:
             raise TaskFailed(
                 "the gateway's database is PostgreSQL: back it up with `pg_dump`, and the folder of files"
             )
+        now, with_files = self._clock.wall(), bool(task.arguments.get("with_files"))
         copy = await self._files.begin()
         try:
             async with result_file(self._files) as file:
                 found = await work.blocking(
-                    self._pack, self._copies, copy.temporary_path, task.arguments, file.sink(), work
+                    self._pack, self._copies, copy.temporary_path, now, with_files, file.sink(), work
                 )
-                made = await self._finished(file)
+                made = await file.finish(f"print-gateway-{now:%Y-%m-%d-%H%M}.tar.gz", MEDIA_TYPE)
         except OSError as error:
             raise TaskFailed(f"the backup cannot be made: {error.strerror}", is_passing=True) from error
         finally:
             await copy.discard()
         return Outcome(found, made)
 
-    async def _finished(self, file: ResultFile) -> TaskFile:
-        return await file.finish(f"print-gateway-{self._clock.wall():%Y-%m-%d-%H%M}.tar.gz", MEDIA_TYPE)
-
     def _pack(
         self,
         copies: Copies,
         copy: str,
-        arguments: Mapping[str, Any],
+        now: datetime,
+        with_files: bool,
         sink: Callable[[bytes], None],
         work: Work,
     ) -> Mapping[str, Any]:
         """Copy, then pack; blocks. Raises StoreUnavailable, OSError, GivenUp."""
-        now = self._clock.wall()
         copies.copy(copy, lambda value, total: work.at(value, 2 * total, "copying the database"))
         size = os.stat(copy).st_size
-        wanted = copies.contents(copy) if arguments.get("with_files") else ()
+        wanted = copies.contents(copy) if with_files else ()
         paths = {sha256: self._files.path_of(sha256) for sha256 in wanted}
         total = 2 * size + sum(os.stat(path).st_size for path in paths.values() if os.path.exists(path))
         packed = size

@@ -84,11 +84,11 @@ class Diagnostics:
         """One try; raises as `Kind` says."""
         last = await self._events.last_event_seq()
         events = await self._events.events_after(max(0, last - EVENTS), EVENTS)
-        parts = self._parts(events)
+        parts, now = self._parts(events), self._clock.wall()
         try:
             async with result_file(self._files) as file:
-                names = await work.blocking(self._pack, parts, file.sink(), work)
-                name = f"print-gateway-diagnostics-{self._clock.wall():%Y-%m-%d-%H%M}.tar.gz"
+                names = await work.blocking(self._pack, parts, now.timestamp(), file.sink(), work)
+                name = f"print-gateway-diagnostics-{now:%Y-%m-%d-%H%M}.tar.gz"
                 made = await file.finish(name, MEDIA_TYPE)
         except OSError as error:
             raise TaskFailed(f"the bundle cannot be made: {error.strerror}", is_passing=True) from error
@@ -114,12 +114,14 @@ class Diagnostics:
             },
         }
 
-    def _pack(self, parts: Mapping[str, Any], sink: Callable[[bytes], None], work: Work) -> list[str]:
+    def _pack(
+        self, parts: Mapping[str, Any], now: float, sink: Callable[[bytes], None], work: Work
+    ) -> list[str]:
         """Redact and pack; blocks. Raises OSError, GivenUp."""
         logs = _newest_wire_logs(self._wire_kept)
         total, done = len(parts) + 1 + len(logs), 0
         names = []
-        with Archive(sink, self._clock.wall().timestamp()) as archive:
+        with Archive(sink, now) as archive:
             for name, content in self._contents(parts, logs, work):
                 archive.add_bytes(name, content)
                 names.append(name)

@@ -1,0 +1,279 @@
+"""Backups of a gateway that goes on writing, and what `restore` makes of them: all of it, or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import tarfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.task import Task, TaskKind, TaskStatus
+from gateway.domain.task_commands import CancelTask
+from gateway.engine.ports import StoreUnavailable
+from gateway.store import copying, restoring
+from gateway.store.copying import problems_of
+from gateway.store.database import Database
+from gateway.store.queries import Queries
+from gateway.store.restoring import NotRestorable, Restored, restore
+from tests.support.stand import BEN
+from tests.tasks.shop import Shop, json_of, open_shop
+
+BACKUP = TaskKind.BACKUP
+GCODE = b"M104 S215\nG28\nG1 X10 Y10 E1\n"
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(tmp_path) as shop:
+        yield shop
+
+
+async def test_what_is_in_it(shop: Shop) -> None:
+    first, second = await shop.put(GCODE), await shop.put(GCODE + b"G1 X1\n")
+    task = await shop.done(BACKUP, {"with_files": True})
+    assert (task.status, task.error) == (TaskStatus.DONE, None)
+    found = shop.members_of(task)
+    files = {"files/" + first.sha256: GCODE, "files/" + second.sha256: GCODE + b"G1 X1\n"}
+    assert list(found) == ["gateway.db", *sorted(files), "manifest.json"]
+    assert files.items() <= found.items()
+    manifest = json_of(found["manifest.json"])
+    assert manifest["database"] == {
+        "sha256": hashlib.sha256(found["gateway.db"]).hexdigest(),
+        "size": len(found["gateway.db"]),
+    }
+    assert manifest["files"] == [
+        {"sha256": file.sha256, "size": file.size} for file in sorted((first, second), key=lambda f: f.sha256)
+    ]
+    assert task.result == {"database_bytes": len(found["gateway.db"]), "files": 2, "files_missing": 0}
+    assert task.progress_value == task.progress_total
+    assert shop.incoming() == []
+
+
+async def test_files_only_if_asked_for_and_never_former_backups(shop: Shop) -> None:
+    await shop.put(GCODE)
+    task = await shop.done(BACKUP, {"with_files": False})
+    assert list(shop.members_of(task)) == ["gateway.db", "manifest.json"]
+    await shop.done(TaskKind.DIAGNOSTICS, {})
+    export = await shop.done(TaskKind.HISTORY_EXPORT, {})
+    again = await shop.done(BACKUP, {"with_files": True})
+    assert export.file is not None
+    assert "files/" + export.file.sha256 in shop.members_of(again)
+    assert again.result is not None
+    assert again.result["files"] == 2
+
+
+async def test_content_that_is_missing_is_counted(shop: Shop) -> None:
+    file = await shop.put(GCODE)
+    Path(shop.files.path_of(file.sha256)).unlink()
+    task = await shop.done(BACKUP, {"with_files": True})
+    assert task.result is not None
+    assert (task.result["files"], task.result["files_missing"]) == (0, 1)
+
+
+async def test_the_gateway_writes_on_and_the_copy_is_of_one_moment(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits beside it do not make it begin anew, however small its steps are."""
+    monkeypatch.setattr(copying, "STEP_PAGES", 1)
+    jobs = [await shop.submit() for _ in range(20)]
+    task = await shop.add(BACKUP, {"with_files": False})
+    written = 0
+    while task.work_id in shop.engine.state.tasks:
+        await shop.submit()
+        written += 1
+    done = await shop.over(task)
+    assert done.status is TaskStatus.DONE
+    (shop.folder / "copy.db").write_bytes(shop.members_of(done)["gateway.db"])
+    assert problems_of(shop.folder / "copy.db") == ()
+    with closing(sqlite3.connect(shop.folder / "copy.db")) as copy:
+        (count,) = copy.execute("SELECT count(*) FROM job").fetchone()
+        totals = copy.execute("SELECT sum(n) FROM job_total").fetchone()
+    assert len(jobs) <= count <= len(jobs) + written
+    assert totals == (count,)
+
+
+async def test_a_canceled_backup_leaves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a thread of its own it is stopped between two steps, long before its end."""
+    monkeypatch.setattr(copying, "STEP_PAGES", 1)
+    with closing(sqlite3.connect(shop.folder / "gateway.db")) as database, database:
+        database.execute("CREATE TABLE ballast (x)")
+        database.executemany("INSERT INTO ballast VALUES (?)", [(os.urandom(3000),) for _ in range(3000)])
+    before = shop.contents()
+    task = await shop.add(BACKUP, {"with_files": True})
+    await shop.until(lambda: len(shop.incoming()) == 2)
+    await shop.give(CancelTask(task.task_id, BEN.member_id))
+    await shop.until(lambda: not shop.incoming())
+    done = await shop.over(task)
+    assert done.status is TaskStatus.CANCELED
+    assert shop.contents() == before
+    assert (await shop.done(BACKUP, {"with_files": False})).status is TaskStatus.DONE
+
+
+# ---------------------------------------------------------------- putting it back
+
+
+async def a_backup(shop: Shop) -> tuple[Path, Task, str]:
+    """A backup, its task, and a job that is in it."""
+    await shop.put(GCODE)
+    job = await shop.submit(name="precious")
+    task = await shop.done(BACKUP, {"with_files": True})
+    path = shop.folder / "backup.tar.gz"
+    path.write_bytes(shop.result(task).read_bytes())
+    return path, task, job.job_id
+
+
+def put_back(backup: Path, folder: Path, *, force: bool = False) -> Restored:
+    return restore(backup, f"sqlite:///{folder}/gateway.db", folder / "files", replace=force)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder but locks."""
+    paths = (
+        path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".lock", "-shm"))
+    )
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+async def test_restored_into_an_empty_house(shop: Shop, tmp_path: Path) -> None:
+    backup, _, job_id = await a_backup(shop)
+    house = tmp_path / "new"
+    done = put_back(backup, house)
+    assert (done.files, done.replaced) == (1, None)
+    database = Database(f"sqlite:///{house}/gateway.db")
+    job = await Queries(database).job(job_id)
+    database.close()
+    assert job is not None
+    assert job.name == "precious"
+    sha256 = hashlib.sha256(GCODE).hexdigest()
+    assert (house / "files" / sha256[:2] / sha256[2:4] / sha256).read_bytes() == GCODE
+
+
+async def test_a_database_that_is_there_gives_way_only_if_told_to(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup, _, _ = await a_backup(shop)
+    house = tmp_path / "new"
+    put_back(backup, house)
+    shell = sqlite3.connect(house / "gateway.db", isolation_level=None)
+    shell.execute("PRAGMA journal_mode = WAL")
+    shell.execute("UPDATE job SET name = 'worthless'")
+    before = snapshot(house)
+    with pytest.raises(NotRestorable, match="--force"):
+        put_back(backup, house)
+    assert snapshot(house) == before
+    monkeypatch.setattr(restoring, "BUSY_TIMEOUT", 0.0)
+    with pytest.raises(StoreUnavailable, match="another program holds it"):
+        put_back(backup, house, force=True)
+    assert snapshot(house) == before
+    shell.close()
+    done = put_back(backup, house, force=True)
+    assert done.replaced == house / "gateway.db.replaced"
+    assert [name_in(house / "gateway.db"), name_in(done.replaced)] == ["precious", "worthless"]
+    assert sorted(path.name for path in house.iterdir()) == [
+        "files", "gateway.db", "gateway.db.lock", "gateway.db.replaced",
+    ]  # fmt: skip
+
+
+def name_in(path: Path) -> str:
+    """Of the one job in a database."""
+    with closing(sqlite3.connect(path)) as database:
+        return str(database.execute("SELECT name FROM job").fetchone()[0])
+
+
+async def test_not_under_a_running_gateway(shop: Shop) -> None:
+    backup, _, _ = await a_backup(shop)
+    with pytest.raises(StoreUnavailable, match="stop it first"):
+        put_back(backup, shop.folder, force=True)
+
+
+def rewritten(backup: Path, change: Callable[[str, bytes], bytes | None]) -> bytes:
+    """The same tar.gz with other contents; None leaves one out."""
+    out = io.BytesIO()
+    with tarfile.open(backup, "r:gz") as old, tarfile.open(fileobj=out, mode="w:gz") as new:
+        for member in old:
+            content = old.extractfile(member)
+            assert content is not None
+            changed = change(member.name, content.read())
+            if changed is not None:
+                member.size = len(changed)
+                new.addfile(member, io.BytesIO(changed))
+    return out.getvalue()
+
+
+def only(name: str, to: bytes | None) -> Callable[[str, bytes], bytes | None]:
+    return lambda member, content: to if member.startswith(name) else content
+
+
+def manifest(**changes: Any) -> Callable[[str, bytes], bytes | None]:
+    def change(name: str, content: bytes) -> bytes:
+        return json.dumps(json.loads(content) | changes).encode() if name == "manifest.json" else content
+
+    return change
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], bytes], str]] = {
+    "cut off": (lambda path: path.read_bytes()[:-2000], "no backup, or damaged"),
+    "half of it": (lambda path: path.read_bytes()[: path.stat().st_size // 2], "damaged"),
+    "nothing": (lambda path: b"", "no backup"),
+    "text": (lambda path: b"G28\n" * 1000, "no backup"),
+    "gzip of text": (lambda path: gzip.compress(b"G28\n" * 1000), "no backup"),
+    "another byte": (lambda path: rewritten(path, only("files/", GCODE.replace(b"X10", b"X11"))), "manifest"),
+    "another database": (lambda path: rewritten(path, only("gateway.db", b"x")), "manifest"),
+    "a file too few": (lambda path: rewritten(path, only("files/", None)), "manifest"),
+    "no manifest": (lambda path: rewritten(path, only("manifest.json", None)), "its end is missing"),
+    "a manifest of something": (lambda path: rewritten(path, only("manifest.json", b"{}")), "no backup of"),
+    "a manifest that is none": (lambda path: rewritten(path, only("manifest.json", b"[")), "no backup"),
+    "newer": (lambda path: rewritten(path, manifest(schema="9999")), "newer print-gateway"),
+    "another format": (lambda path: rewritten(path, manifest(format=2)), "newer print-gateway"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_backup_changes_nothing(shop: Shop, tmp_path: Path, damage: str) -> None:
+    backup, _, _ = await a_backup(shop)
+    house = tmp_path / "new"
+    put_back(backup, house)
+    before = snapshot(house)
+    make, words = DAMAGES[damage]
+    (tmp_path / "bad.tar.gz").write_bytes(make(backup))
+    with pytest.raises(NotRestorable, match=words):
+        put_back(tmp_path / "bad.tar.gz", house, force=True)
+    assert snapshot(house) == before
+
+
+@pytest.mark.parametrize("name", ["../escape", "/etc/passwd", "files/../../x", "other", "files/" + "g" * 64])
+async def test_an_archive_with_anything_else_in_it_is_refused(tmp_path: Path, name: str) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    (tmp_path / "bad.tar.gz").write_bytes(out.getvalue())
+    with pytest.raises(NotRestorable, match="it holds"):
+        put_back(tmp_path / "bad.tar.gz", tmp_path / "new")
+    assert snapshot(tmp_path / "new") == {}
+
+
+async def test_a_database_that_is_not_sound_is_not_put_in_place(shop: Shop, tmp_path: Path) -> None:
+    """The hashes are right: it was damaged before it was packed."""
+    backup, task, _ = await a_backup(shop)
+    bad = shop.members_of(task)["gateway.db"]
+    bad = bad[:4096] + os.urandom(len(bad) - 4096)
+    said = {"sha256": hashlib.sha256(bad).hexdigest(), "size": len(bad)}
+
+    def change(name: str, content: bytes) -> bytes | None:
+        return bad if name == "gateway.db" else manifest(database=said)(name, content)
+
+    (tmp_path / "bad.tar.gz").write_bytes(rewritten(backup, change))
+    with pytest.raises(NotRestorable, match="the database in the backup is"):
+        put_back(tmp_path / "bad.tar.gz", tmp_path / "new")
+    assert not (tmp_path / "new" / "gateway.db").exists()
