@@ -22,6 +22,9 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
+#: Numbers in two digits; a format for each costs twice as much, and a page has forty instants.
+_TWO: Final = tuple(f"{number:02d}" for number in range(60))
+
 #: The URL is shown until the printer has the file (Forge: the queued examples have it, the running one not).
 _BEFORE_RECEIVED: Final = frozenset(
     {JobStatus.CREATED, JobStatus.UNSCHEDULED, JobStatus.QUEUED, JobStatus.SENT}
@@ -38,8 +41,8 @@ def shown_time(at: datetime) -> str:
     """`May 18, 2016 05:42:02`: English month, two-digit day, 24 h, UTC (Forge: GET jobs, examples)."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return (
-        f"{_MONTHS[utc.month - 1]} {utc.day:02d}, {utc.year:04d} "
-        f"{utc.hour:02d}:{utc.minute:02d}:{utc.second:02d}"
+        f"{_MONTHS[utc.month - 1]} {_TWO[utc.day]}, {utc.year:04d} "
+        f"{_TWO[utc.hour]}:{_TWO[utc.minute]}:{_TWO[utc.second]}"
     )
 
 
