@@ -92,7 +92,14 @@ _ENDED = "ended_at IS NOT NULL"
 Index(
     "ix_task_unfinished", task.c.work_id, sqlite_where=text(_UNFINISHED), postgresql_where=text(_UNFINISHED)
 )
-Index("ix_task_ended", task.c.ended_at, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
+Index(
+    "ix_task_ended",
+    task.c.ended_at,
+    task.c.organization_id,
+    task.c.kind,
+    sqlite_where=text(_ENDED),
+    postgresql_where=text(_ENDED),
+)
 _SCHEDULED = "begins_at IS NOT NULL"
 Index("ix_task_scheduled", task.c.begins_at, sqlite_where=text(_SCHEDULED), postgresql_where=text(_SCHEDULED))
 _HAS_FILE = "file_sha256 IS NOT NULL"

@@ -40,7 +40,7 @@ from gateway.domain.task import ADMIN_KINDS, TASK_ENDS, Standing, TaskKind, Task
 from gateway.store.columns import to_milliseconds
 from gateway.store.prepared import placeholder
 from gateway.store.schema import job, job_total
-from gateway.store.schema_work import task
+from gateway.store.schema_work import BLOCK_IDS, task
 
 ALL_STATUSES: Final = frozenset(JobStatus)
 ALL_STANDINGS: Final = frozenset(Standing)
@@ -122,7 +122,8 @@ def task_arms(shape: TaskShape, *, is_count: bool = False) -> list[Select[Any]]:
     base = select(task.c.work_id).where(
         task.c.work_id >= placeholder("from_id"), *_passed(task, shape.windows)
     )
-    if not shape.kinds or not shape.standings:
+    has_ended = any(window.column == "ended_at" for window in shape.windows)
+    if not shape.kinds or not (shape.standings - OPEN if has_ended else shape.standings):
         return []
     if shape.standings <= OPEN:
         unfinished = base.where(task.c.ended_at.is_(None), *_owned(task, shape.owners, 0))
@@ -157,9 +158,12 @@ def task_window(shape: TaskShape) -> Select[Any]:
 
 
 def gone_tasks(owners: tuple[str, ...], kinds: frozenset[TaskKind]) -> Select[Any]:
-    """The ids of tasks whose time is over and that are not swept yet."""
-    gone = select(task.c.work_id).where(_raw(task.c.ended_at) <= placeholder("since"))
-    return gone.where(*_owned(task, owners, 0), *_of_kinds(TaskShape(owners, kinds)))
+    """Blocks of ids, and how many tasks of each are gone and not swept yet: few, mostly."""
+    gone: Select[Any] = select((task.c.work_id // BLOCK_IDS).label("block"), func.count()).where(
+        _raw(task.c.ended_at) <= placeholder("since")
+    )
+    narrowed = gone.where(*_owned(task, owners, 0), *_of_kinds(TaskShape(owners, kinds)))
+    return narrowed.group_by(literal_column("block"))
 
 
 def job_arms(shape: JobShape) -> list[Select[Any]]:

@@ -9,7 +9,6 @@ Tasks whose time is over are counted until they are swept; they are looked up an
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +42,10 @@ class Places:
     def find(self, driver: sqlite3.Connection, values: Mapping[str, Any], offset: int) -> Place:
         """The row behind `offset` others; in the transaction that is open. Of `values` it takes its own."""
         of = values["organization_id"] if self._is_of_one else ALL_ORGANIZATIONS
-        gone = Counter(work_id // BLOCK_IDS for (work_id,) in self._gone.rows(driver, values))
+        gone = dict(self._gone.rows(driver, values))
         total, place = 0, None
         for block, there in self._blocks.rows(driver, {"of": of}):
-            shown = there - gone[block]
+            shown = there - gone.get(block, 0)
             if place is None and total + shown > offset:
                 place = block * BLOCK_IDS, offset - total
             total += shown

@@ -318,6 +318,10 @@ Plan = Callable[[Select[Any]], list[str]]
 
 def test_no_list_of_tasks_is_sorted_or_scanned(plan: Plan) -> None:
     for shape in TASK_SHAPES:
+        if not task_arms(shape):
+            assert shape.standings == OPEN  # nothing that is not over ended in a window
+            assert ENDED in shape.windows
+            continue
         for statement in (page_statement(task_arms(shape)), count_statement(task_arms(shape, is_count=True))):
             steps = reads(plan(statement))
             assert all(is_walk(step, "task") for step in steps), (shape, steps)
@@ -378,8 +382,8 @@ def test_a_deep_page_begins_at_its_block(plan: Plan) -> None:
         (step,) = reads(plan(blocks_statement(with_admin_kinds)))
         assert step.startswith("SEARCH work_block")
     for owners in ((), ("organization_id",)):
-        (step,) = reads(plan(gone_tasks(owners, ALL_KINDS - ADMIN_KINDS)))
-        assert "ix_task_ended (ended_at<?)" in step
+        step = plan(gone_tasks(owners, ALL_KINDS - ADMIN_KINDS))[0]  # they are few: sorting them is nothing
+        assert step == "SEARCH task USING COVERING INDEX ix_task_ended (ended_at<?)"
 
 
 async def test_load_does_not_look_at_tasks_that_are_over(database: Database) -> None:

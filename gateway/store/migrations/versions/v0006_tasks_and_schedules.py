@@ -91,7 +91,7 @@ def _tables_of_tasks() -> None:
     op.create_index(
         "ix_task_ended",
         "task",
-        ["ended_at"],
+        ["ended_at", "organization_id", "kind"],
         sqlite_where=sa.text("ended_at IS NOT NULL"),
         postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
