@@ -33,11 +33,11 @@ class AsyncJob(BaseModel):
     id: Hex24
     kind: TaskKind
     status: Literal["pending", "done", "failed"]
-    startedAt: Millis = _optional("When it began.")  # noqa: N815
-    completedAt: Millis = _optional("When it was over.")  # noqa: N815
+    startedAt: Millis = _optional("When it began.")
+    completedAt: Millis = _optional("When it was over.")
     error: str = _optional("Of one that failed or was canceled.")
     result: str = _optional("Of one that is done: a file's address, or JSON text.")
-    partnerApp: str = _optional("The app that created it; only with X-ApiKey.")  # noqa: N815
+    partnerApp: str = _optional("The app that created it; only with X-ApiKey.")
 
 
 class AsyncJobs(BaseModel):
