@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 from gateway.domain.observations import OrderResult
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.scripts import Script
+from gateway.drivers.marlin.scripts import TOO_MANY, Script
 
 NOT_CONNECTED = "The printer is not connected."
 WAITS = "The printer waits for somebody to press its button."
-TOO_MANY = "Too many orders wait for the printer."
 
 
 def refusal_by_expect(driver: DriverState, expect: str) -> str | None:

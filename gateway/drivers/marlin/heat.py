@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import HeatersOff
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect, unclear
+from gateway.drivers.marlin.errands import NOT_CONNECTED, WAITS, refusal_by_expect, unclear
 from gateway.drivers.marlin.own_scripts import one_hotend
 from gateway.drivers.marlin.park import heat_lines
 from gateway.drivers.marlin.print import HostPrint
-from gateway.drivers.marlin.scripts import Script
+from gateway.drivers.marlin.scripts import TOO_MANY, Script
 from gateway.drivers.marlin.stages import Stage
 from gateway.gcode.state import MachineState
 from gateway.protocol.marlin.profile import Profile

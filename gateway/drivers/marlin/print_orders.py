@@ -8,9 +8,9 @@ from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint
 from gateway.drivers.marlin import card_orders, recovery
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, TOO_MANY, WAITS, refusal_by_expect
+from gateway.drivers.marlin.errands import NOT_CONNECTED, WAITS, refusal_by_expect
 from gateway.drivers.marlin.print import HostPrint
-from gateway.drivers.marlin.scripts import Script
+from gateway.drivers.marlin.scripts import TOO_MANY, Script
 from gateway.drivers.marlin.sd import BY_USER
 from gateway.drivers.marlin.stages import STANDSTILL, Stage
 

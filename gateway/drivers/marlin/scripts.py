@@ -10,6 +10,7 @@ from gateway.protocol.marlin.profile import Profile
 
 #: Errands waiting at once; orders come from people and one engine.
 SCRIPTS_MAX = 32
+TOO_MANY = "Too many orders wait for the printer."
 
 
 class Script:

@@ -8,8 +8,8 @@ from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import OrderResult
 from gateway.domain.orders import Adjust, AnswerPrompt
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, TOO_MANY, refusal_by_expect, unclear
-from gateway.drivers.marlin.scripts import Script
+from gateway.drivers.marlin.errands import NOT_CONNECTED, refusal_by_expect, unclear
+from gateway.drivers.marlin.scripts import TOO_MANY, Script
 from gateway.drivers.marlin.stages import Stage
 
 #: M106's full speed.

@@ -11,7 +11,7 @@
     NAMING      M23 of the name: only `open failed` proves that nobody's file is overwritten
     OPENING     M28, alone; not one line follows before the firmware said `Writing to file:`
     WRITING     the lines, numbered and checksummed, in the link's window as those of a print
-    CLOSING     M29, numbered: it is accepted behind the last line and behind nothing else
+    CLOSING     M29, numbered, when every line was answered: were one refused behind it, it would be run
     MEASURING   M20: the size must be that of the lines sent, each with CR LF
     DELETING    M30, and M20 to see that it is gone
 
@@ -30,7 +30,7 @@ from gateway.domain.observations import OrderResult
 from gateway.domain.orders import UploadFile
 from gateway.drivers.contract import UploadMark
 from gateway.drivers.marlin.card_names import names_for
-from gateway.drivers.marlin.scripts import Script, ScriptQueue
+from gateway.drivers.marlin.scripts import TOO_MANY, Script, ScriptQueue
 from gateway.drivers.marlin.upload_lines import UploadLines
 from gateway.protocol.marlin.card_words import FileList, same_file
 from gateway.protocol.marlin.link import Link
@@ -127,6 +127,7 @@ class Upload:
         self._number = 0  # of M28, once it was sent
         self._answered_at: float | None = None
         self._is_open = False  # `Writing to file:` was heard
+        self._was_refused = False  # M28 said `open failed`
         self._may_delete = True
         self._failure: str | None = None
 
@@ -161,7 +162,7 @@ class Upload:
             self._open(link, now)
         elif self.stage is Stage.WRITING:
             self.go_on(link)
-        if self.stage is Stage.CLOSING and link.wants_line:
+        if self.stage is Stage.CLOSING and link.wants_line and link.is_idle:
             self._close(link)
 
     def _begin(self) -> None:
@@ -175,7 +176,8 @@ class Upload:
         """Send questions; `done` is called when they are proven to be answered, and nothing came between."""
         self.stage = stage
         is_mine = partial(self._answered, stage, done)
-        self._scripts.add(Script(lines, is_mine, is_proven=True, is_macro=True))
+        if not self._scripts.add(Script(lines, is_mine, is_proven=True, is_macro=True)):
+            self.lost(TOO_MANY)
 
     def _answered(self, stage: Stage, done: Callable[[], None]) -> None:
         if self.stage is stage:
@@ -303,16 +305,18 @@ class Upload:
         self._over(Outcome(OrderResult.ACCEPTED, text, is_gone=False))
 
     def _delete(self) -> None:
-        if not self._may_delete:
-            self._leave()
-            return
         self._tries += 1
         self._list = FileList()
-        self._ask(Stage.DELETING, self._deleted, f"M30 {self.name}", "M20")
+        if not self._may_delete:
+            self._ask(Stage.DELETING, self._leave, "M20")
+        elif self._was_refused:
+            self._ask(Stage.DELETING, self._deleted, "M20")
+        else:
+            self._ask(Stage.DELETING, self._deleted, f"M30 {self.name}", "M20")
 
     def _deleted(self) -> None:
         assert self._failure is not None
-        if self._list.is_whole and self.name not in self._list.sizes:
+        if (self._list.is_whole or self._was_refused) and self.name not in self._list.sizes:
             self._mark.clear()
             self._over(Outcome(OrderResult.REFUSED, self._failure, is_gone=True))
         elif self._tries < TRIES_MAX:
@@ -371,6 +375,7 @@ class Upload:
                 self._may_delete = False  # old firmware ends a print from the card when it deletes
                 self.fail(_AT_PRINTER)
             case FileOpenFailed() if self.stage is Stage.OPENING:
+                self._was_refused = not self._is_open
                 self.fail(_NOT_OPENED)
             case FileWriting() if self.stage is Stage.OPENING and self.name is not None:
                 self._is_open = same_file(reply.name, self.name)

@@ -298,6 +298,39 @@ async def test_texts_with_a_star_are_cut_where_the_firmware_cuts_them(part: Path
 
 
 @on_virtual_time
+async def test_a_card_that_opens_no_file(part: Path) -> None:
+    async with MarlinStand("marlin-full") as stand:
+        await stand.ready()
+        stand.board.card.create = lambda name: False  # type: ignore[method-assign]
+        answer = await stand.upload(part)
+        assert (answer.result, stand.board.card.files, ran(stand)) == (REFUSED, [], [])
+        assert "could not open a file on its card" in (answer.message or "")
+
+
+@on_virtual_time
+async def test_m29_waits_for_the_answers_to_every_line(part: Path) -> None:
+    """Twice bad luck: the last line is lost, and of the M29 behind it the number.
+
+    Marlin takes an M29 without a number and closes the file; the line that it asks for then would be run.
+    """
+
+    def spoil(data: bytes) -> bytes:
+        nonlocal last
+        if b" M84*" in data and last:
+            last = False
+            return re.sub(rb"N\d+ M84\*\d+\n", b"", re.sub(rb"N\d+ (?=M29)", b"", data))
+        return re.sub(rb"N\d+ (?=M29)", b"", data) if not last else data
+
+    last = True
+    async with MarlinStand("marlin-full") as stand:
+        await stand.ready()
+        stand.wire.spoil = spoil
+        await stand.upload(part)
+        assert not last
+        assert ran(stand) == []
+
+
+@on_virtual_time
 async def test_abort_closes_and_deletes(part: Path) -> None:
     async with MarlinStand("marlin-full") as stand:
         order = await begun(stand, part)
