@@ -137,6 +137,7 @@ class Town:
         self.journal = Journal(self.database, self.ids.hex, self.clock)
         self.queries = Queries(self.database)
         self.files = Files(self.folder / "files")
+        self.hub = Hub()
         engine: Engine
 
         async def connect():  # type: ignore[no-untyped-def]
@@ -150,7 +151,7 @@ class Town:
             queries=self.queries,
             drivers=Gate(client, lambda order: self.pass_on(order)),
             files=self.files,
-            publisher=Hub(),
+            publisher=self.hub,
             clock=self.clock,
             ids=self.ids,
         )
