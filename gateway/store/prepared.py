@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Select, bindparam
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import sqlite
 
 #: Rows taken at a stretch, half a millisecond of the interpreter, and the seconds that the reading thread
 #: then leaves to the event loop: waiting for the interpreter's lock, each of its turns would take 5 ms.
-_STRETCH: Final = 200
+STRETCH: Final = 200
 _BREATH: Final = 0.0001
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 
@@ -37,13 +38,21 @@ class Prepared:
 
     def rows(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run it in the transaction that is open; columns come as the database has them."""
+        return list(chain.from_iterable(self.stretches(driver, values)))
+
+    def stretches(
+        self, driver: sqlite3.Connection, values: Mapping[str, Any], length: int = STRETCH
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The same, so many rows at a time; the last stretch may be shorter. None is empty."""
         known = {**self.constants, **values}
         cursor = driver.execute(self.text, [known[name] for name in self.parameters])
-        found = cursor.fetchmany(_STRETCH)
-        while len(found) % _STRETCH == 0 and (more := cursor.fetchmany(_STRETCH)):
+        found = cursor.fetchmany(length)
+        while found:
+            yield found
+            if len(found) < length:
+                return
             time.sleep(_BREATH)
-            found += more
-        return found
+            found = cursor.fetchmany(length)
 
 
 def placeholder(name: str) -> BindParameter[Any]:

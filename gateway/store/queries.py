@@ -13,7 +13,6 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
@@ -23,7 +22,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job
 from gateway.engine.ports import JobPage, StoredEvent
 from gateway.store import rows
-from gateway.store.pages import made_of
+from gateway.store.pages import made_in_order
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import attempt, event, file, job, job_total, printer_command, work
 from gateway.store.work_queries import WorkQueries
@@ -110,9 +109,6 @@ def total_statement(wanted: JobFilter) -> Select[Any]:
     return counted.where(job.c.shown_status.in_(sorted(wanted.statuses))) if wanted.statuses else counted
 
 
-_by_creation = itemgetter(rows.WORK_ID_AT)
-
-
 @lru_cache(maxsize=_LISTS_READY)
 def _list_statements(
     owners: tuple[str, ...], statuses: frozenset[str], has_limit: bool
@@ -147,9 +143,8 @@ class Queries(WorkQueries):
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
         def unit(driver: sqlite3.Connection) -> JobPage:
-            page = listed.rows(driver, values)
-            page.sort(key=_by_creation)  # they come in this order; SQL does not promise it
-            return JobPage(made_of(page, rows.job_from), counted.rows(driver, values)[0][0])
+            jobs = made_in_order(listed.stretches(driver, values), rows.job_from, rows.WORK_ID_AT)
+            return JobPage(jobs, counted.rows(driver, values)[0][0])
 
         if limit is None or limit > _KEPT_PAGE:
             return await self._database.read_plain(unit)
