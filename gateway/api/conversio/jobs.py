@@ -13,7 +13,8 @@ from gateway.api.conversio.answers import not_found
 from gateway.api.conversio.mapping import async_job
 from gateway.api.conversio.schemas import AsyncJobs, JobsQuery, OneAsyncJob
 from gateway.api.conversio.shop import is_shown, partner_app, shown_tasks
-from gateway.api.http.answers import reply_if_changed
+from gateway.api.http.answers import reply_body_if_changed
+from gateway.api.http.fragments import FRAGMENTS, list_body
 from gateway.api.http.operations import AnyCall, Call, NoQuery, operation
 from gateway.api.http.reading import read_query
 from gateway.api.http.task_results import ASYNC_JOBS
@@ -41,28 +42,26 @@ async def list_async_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     With a key: those of the organization to its admin, else the member's own. With an app's token: those that
     the app created. A shop with more than fit on a page finds the next in `Link`.
     """
-    page_asked = _page(call)
-    limit, offset, now = page_asked.limit, page_asked.offset, call.services.clock.wall()
+    asked, now = _page(call), call.services.clock.wall()
+    limit, offset = asked.limit, asked.offset
     page = await call.services.queries.tasks(
         shown_tasks(call), now=now, limit=limit, offset=offset, newest_first=True
     )
-    found = [_shape(call, task) for task in page.tasks if not task.is_gone(now)]
+    found = [_piece(call, task) for task in page.tasks if not task.is_gone(now)]
     headers = {}
     if offset + len(page.tasks) < page.total:
         query = urlencode({"limit": limit, "offset": offset + limit})
         headers["Link"] = f'<{call.services.public_url}{ASYNC_JOBS}?{query}>; rel="next"'
-    return reply_if_changed(call.request, {"data": found}, headers=headers)
+    return reply_body_if_changed(call.request, list_body({}, "data", found), headers=headers)
 
 
 def _page(call: AnyCall) -> JobsQuery:
     """The page that is asked for; other parameters are ignored. Raises Failure 400."""
     given = call.request.query
-    known: MultiDict[str] = MultiDict((name, value) for name, value in given.items() if _is_known(name))
-    return JobsQuery.model_validate(read_query(JobsQuery, known).model_dump())
-
-
-def _is_known(name: str) -> bool:
-    return name in JobsQuery.model_fields
+    known = MultiDict((name, text) for name, text in given.items() if name in JobsQuery.model_fields)
+    page = read_query(JobsQuery, known)
+    assert isinstance(page, JobsQuery)
+    return page
 
 
 @operation("GET", "/{async_job_id}", responses={200: OneAsyncJob}, **_OPTIONS)
@@ -75,9 +74,14 @@ async def get_async_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     task = await call.services.queries.task(hex24=text) if _ID.fullmatch(text) else None
     if task is None or task.is_gone(call.services.clock.wall()) or not is_shown(task, shown_tasks(call)):
         raise not_found()
-    return reply_if_changed(call.request, {"data": _shape(call, task)}, version=task.version)
+    body = b'{"data":' + _piece(call, task) + b"}"
+    return reply_body_if_changed(call.request, body, version=task.version)
 
 
-def _shape(call: AnyCall, task: Task) -> dict[str, Any]:
-    link = call.services.result_link(task) if task.file is not None else None
-    return async_job(task, link, partner_app(call, task))
+def _piece(call: AnyCall, task: Task) -> bytes:
+    """A task as JSON. All that it says here changes with its version, but for what the shop alone is told."""
+    app = partner_app(call, task)
+    kept = call.request.app[FRAGMENTS]
+    link = call.services.result_link
+    key = ("async job", task.work_id, task.version, app)
+    return kept.of(key, lambda: async_job(task, link(task) if task.file is not None else None, app))
