@@ -144,7 +144,7 @@ async def _pieces(call: AnyCall, asked: _List, found: StoredPage, count: int) ->
         there = min(len(found.jobs), count - written)
         for start in range(0, there, limits.STREAM_ROWS):
             end = min(start + limits.STREAM_ROWS, there)
-            rows = job_pieces(call, found.jobs[start:end])
+            rows = job_pieces(call, found.jobs[start:end], keeps=False)
             yield (b"," if written else b"") + b",".join(rows)
             written += len(rows)
         if written < count:

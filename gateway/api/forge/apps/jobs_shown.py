@@ -19,10 +19,11 @@ def job_number(text: str) -> str:
     return text.strip().removeprefix(LOCAL_PREFIX).lower()
 
 
-def job_pieces(call: AnyCall, jobs: Iterable[Job]) -> list[bytes]:
+def job_pieces(call: AnyCall, jobs: Iterable[Job], *, keeps: bool = True) -> list[bytes]:
     """The jobs of a list as JSON, with their newest progress.
 
-    A job that is over says the same until its next version, but for its printer's name.
+    A job that is over says the same until its next version, but for its printer's name. `keeps=False` for
+    what is read once, like all jobs there are: it would drive out what is asked for again and again.
     """
     services, kept, found = call.services, call.request.app[FRAGMENTS], []
     engine, now, link = services.engine, services.clock.monotonic(), services.printable_link
@@ -34,7 +35,7 @@ def job_pieces(call: AnyCall, jobs: Iterable[Job]) -> list[bytes]:
         number = job.printer_id or 0
         printer = printers.get(number)
         shown = partial(mapping.job_object, job, printer, words.get(number), link)
-        if job.is_over:
+        if keeps and job.is_over:
             name = None if printer is None else printer.shown_name
             found.append(kept.of(("forge job", job.work_id, job.version, name), shown))
         else:
