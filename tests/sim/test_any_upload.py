@@ -71,6 +71,8 @@ class Course:
     async def death(self, _: UploadFile) -> None:
         """The driver host dies, between two writes or in the middle of one."""
         chance = self.chance
+        if chance.random() < 0.5:
+            self.stand.wire.spoil = lambda data: b""  # not even its last words leave
         await self.stand.kill(after_bytes=chance.choice([None, None, chance.randrange(1, 60)]))
         await asyncio.sleep(chance.choice([0.0, 0.02, 3.0]))
         await self.stand.rise()

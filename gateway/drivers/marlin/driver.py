@@ -142,6 +142,7 @@ class MarlinDriver(DriverState):
         try:
             return await self._until_over(session)
         except asyncio.CancelledError:
+            upload_orders.leave(self, session)
             await session.flushed()
             raise
         finally:

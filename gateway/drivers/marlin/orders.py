@@ -159,18 +159,18 @@ def send_gcode(driver: DriverState, order: SendGcode) -> None:
     elif not lines:
         driver.answer(order.order_id, _ACCEPTED)
     else:
-        errand(
-            driver,
-            order.order_id,
-            Script(
-                lines,
-                lambda: driver.answer(order.order_id, _ACCEPTED),
-                unclear(driver, order.order_id),
-                is_proven=True,
-                is_macro=True,
-            ),
-        )
+        script = Script(lines, lost=unclear(driver, order.order_id), is_proven=True, is_macro=True)
+        script.done = lambda: _macro_done(driver, order, script.objection)
+        errand(driver, order.order_id, script)
         driver.report(now=True)
+
+
+def _macro_done(driver: DriverState, order: SendGcode, objection: str | None) -> None:
+    """All of its lines were answered; whether all of them were carried out, the firmware has said."""
+    if objection is None:
+        driver.answer(order.order_id, _ACCEPTED)
+    else:
+        unclear(driver, order.order_id)(f"its firmware said: {objection}")
 
 
 def _gcode_refusal(driver: DriverState, lines: tuple[str, ...]) -> str | None:

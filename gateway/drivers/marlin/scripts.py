@@ -31,6 +31,7 @@ class Script:
         self.done = done
         self.lost = lost
         self.is_macro = is_macro
+        self.objection: str | None = None  # what the firmware first said against one of its lines
         self.last_number = 0
 
     def close(self, profile: Profile) -> None:
@@ -55,6 +56,12 @@ class ScriptQueue:
     def is_macro_running(self) -> bool:
         """Whether somebody's own G-code is under way."""
         return any(script.is_macro for script in (*self._running, *self._waiting))
+
+    def object(self, words: str) -> None:
+        """The firmware did not do a line of the macro that is under way."""
+        for script in self._running:
+            if script.is_macro and script.objection is None:
+                script.objection = words
 
     def add(self, script: Script) -> bool:
         """Queue a script. False: too many wait already."""

@@ -12,8 +12,10 @@ from gateway.domain.orders import AbortUpload, UploadFile
 from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.errands import WAITS, file_refusal
 from gateway.drivers.marlin.scripts import Script
+from gateway.drivers.marlin.session import Session
 from gateway.drivers.marlin.upload import Upload
 from gateway.protocol.marlin.card_words import FileList
+from gateway.protocol.marlin.framing import bare
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.responses import FileSaved, Other, Reply
 
@@ -156,6 +158,16 @@ def clean_up(driver: DriverState) -> None:
             driver.view.message = _MAY_BE_LEFT.format(name=name)
 
     driver.scripts.add(Script((f"M30 {name}", "M20"), looked, is_proven=True, is_macro=True))
+
+
+def leave(driver: DriverState, session: Session) -> None:
+    """The driver host stops: a board that goes on saving would be deaf to whoever comes next.
+
+    The file is left to the successor, who knows its name. What is refused in front of this M29 is not sent
+    again by anybody, so it cannot be run behind it.
+    """
+    if driver.upload is not None and driver.upload.is_saving and session.port is not None:
+        session.port.write(bare("M29"))
 
 
 def stop(driver: DriverState, link: Link) -> bool:

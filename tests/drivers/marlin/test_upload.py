@@ -441,6 +441,18 @@ async def test_a_pulled_cable(personality: str, part: Path) -> None:
 
 
 @on_virtual_time
+async def test_a_host_that_stops_leaves_no_board_that_saves_on(part: Path) -> None:
+    stand = await MarlinStand("marlin-full").__aenter__()
+    await begun(stand, part)
+    await stand.__aexit__()
+    await asyncio.sleep(1)
+    stand.wire.turn()
+    assert not stand.board.card.saving
+    assert stand.mark.left() == "CAL_CUBE.GCO", "the next one deletes it"
+    assert ran(stand) == []
+
+
+@on_virtual_time
 async def test_a_torn_file_that_cannot_be_deleted_is_told_of(part: Path) -> None:
     async with MarlinStand("marlin-full") as stand:
         order = await begun(stand, part)
