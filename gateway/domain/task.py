@@ -184,12 +184,10 @@ class Task:
         """The task after one step of the table; raises IllegalTaskMove for a step it does not know."""
         if to not in TASK_MOVES[self.status]:
             raise IllegalTaskMove(f"task {self.task_id}: {self.status} -> {to} is not in the table")
-        started = self.started_at or (now if to is TaskStatus.RUNNING else None)
-        return replace(
-            self,
-            status=to,
-            started_at=started,
-            ended_at=now if to in TASK_ENDS else None,
-            updated_at=now,
-            **changes,
-        )
+        kept: dict[str, Any] = {
+            "is_paused": self.is_paused and to is TaskStatus.PENDING,  # nothing else is
+            "started_at": self.started_at or (now if to is TaskStatus.RUNNING else None),
+            "ended_at": now if to in TASK_ENDS else None,
+            "updated_at": now,
+        }
+        return replace(self, status=to, **kept | changes)

@@ -101,6 +101,12 @@ def _bare() -> Task:
     return Task(1, "t", "0" * 24, TaskKind.BACKUP, "n", "m", 1, START)
 
 
+@pytest.mark.parametrize("to", sorted(TASK_MOVES[S.PENDING]))
+def test_only_what_is_pending_is_paused(to: S) -> None:
+    """An upload that waits, paused, for a printer that goes fails as any other."""
+    assert not replace(_bare(), is_paused=True).moved(to, START).is_paused
+
+
 def test_what_is_over_is_gone_a_week_later() -> None:
     for end in TASK_ENDS:
         task = replace(_bare(), status=S.RUNNING).moved(end, START)
