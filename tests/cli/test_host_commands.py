@@ -77,6 +77,22 @@ def test_a_database_that_cannot_be_made_is_one_line(run_alone: Run, config: Path
     assert result.stderr.count("\n") == 1
 
 
+def test_what_cannot_be_restored_is_one_line(run_alone: Run, config: Path, tmp_path: Path) -> None:
+    missing = run_alone("restore", str(tmp_path / "none.tar.gz"), "--config", str(config))
+    assert (missing.exit_code, missing.stderr) == (2, f"print-gateway: {tmp_path}/none.tar.gz is no file\n")
+    (tmp_path / "bad.tar.gz").write_text("G28")
+    bad = run_alone("restore", str(tmp_path / "bad.tar.gz"), "--config", str(config))
+    assert bad.exit_code == 1
+    assert bad.stderr.startswith(f"print-gateway: {tmp_path}/bad.tar.gz is no backup, or damaged: ")
+    assert bad.stderr.count("\n") == 1
+    assert not (tmp_path / "gateway.db").exists()
+    run_alone("db", "upgrade", "--config", str(config))
+    there = run_alone("restore", str(tmp_path / "bad.tar.gz"), "--config", str(config))
+    assert there.stderr == (
+        f"print-gateway: {tmp_path}/gateway.db is there already; --force puts the backup in its place\n"
+    )
+
+
 def test_a_ready_file_needs_a_folder(run_alone: Run, tmp_path: Path) -> None:
     result = run_alone("demo", "--ready-file", str(tmp_path / "none" / "ready.json"))
     assert result.exit_code == 2
