@@ -31,7 +31,7 @@ def export(
     ] = STDOUT,
     json: Json = False,
 ) -> None:
-    """Write the history of jobs as CSV: yours; the organization's for its admin; all for an administrator."""
+    """Write the history of jobs as CSV: your own; as an administrator, those of your organization."""
 
     async def arguments(client: GatewayClient) -> dict[str, Any]:
         wanted: dict[str, Any] = {"statuses": status or []}

@@ -49,21 +49,22 @@ async def watch_job(client: GatewayClient, job_id: str, *, bar: bool = True) -> 
     return last
 
 
-#: What the progress of a kind counts.
+#: What the progress of a kind counts; that of others, bytes.
 UNITS = {"history-export": "rows", "diagnostics": "steps"}
-MEGABYTE = 1_000_000
+#: Bytes in each unit for people, the largest first.
+SIZES = ((1_000_000, "MB"), (1_000, "kB"), (1, "bytes"))
 
 
 def task_note(task: Task) -> str:
     """Where a task stands: its standing, how far it is, what it is at."""
     value, total = task.progress.value, task.progress.total
-    unit = UNITS.get(task.kind)
+    size, unit = 1, UNITS.get(task.kind)
     if unit is None:
-        counted, unit = [f"{count / MEGABYTE:.1f}" for count in (value, total) if count is not None], "MB"
-    else:
-        counted = [str(count) for count in (value, total) if count is not None]
-    far = f"{' of '.join(counted)} {unit}"
-    return " - ".join(part for part in (task.standing, far if value else "", task.message) if part)
+        size, unit = next(known for known in SIZES if (total or value) >= known[0] or known[0] == 1)
+    far = " of ".join(f"{count / size:.{int(size > 1)}f}" for count in (value, total) if count is not None)
+    return " - ".join(
+        part for part in (task.standing, f"{far} {unit}" if value else "", task.message) if part
+    )
 
 
 async def watch_task(client: GatewayClient, task_id: str, *, bar: bool = True) -> Task:

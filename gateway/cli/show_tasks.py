@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.show import fields, instant, percent, plain, table
 
@@ -31,12 +31,12 @@ def one_task(task: Task) -> None:
             ("name", task.name), ("id", task.id), ("number", task.number), ("async job", task.async_job_id),
             ("kind", task.kind), ("status", task.standing), ("progress", _progress(task)),
             ("message", task.message), ("error", task.error),
-            *((name, _text(value)) for name, value in task.arguments.items()),
+            *((name.replace("_", " "), _text(value)) for name, value in task.arguments.items()),
             ("tries", task.tries), ("begins", instant(task.begins_at)),
             ("tried again", instant(task.retry_at)),
             ("created", instant(task.created_at)), ("began", instant(task.started_at)),
             ("ended", instant(task.ended_at)), ("kept until", instant(task.expires_at)),
-            *((f"result {name}", _text(value)) for name, value in (task.result or {}).items()),
+            *_facts(task.result or {}),
             ("file", task.result_url),
         ]
     )  # fmt: skip
@@ -44,7 +44,19 @@ def one_task(task: Task) -> None:
 
 def one_result(task: Task) -> None:
     """What a task found out, one line a fact."""
-    fields((name.replace("_", " "), _text(value)) for name, value in (task.result or {}).items())
+    fields(_facts(task.result or {}))
+
+
+def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """A name and a value a line; a list of remarks, such as those on a file's G-code, has one line each."""
+    for name, value in result.items():
+        remarks = value if isinstance(value, list) else []
+        if remarks and all(isinstance(remark, dict) and "words" in remark for remark in remarks):
+            for remark in remarks:
+                where = f" (line {remark['line']})" if remark.get("line") else ""
+                yield str(remark.get("severity") or name), f"{remark['words']}{where}"
+        else:
+            yield name.replace("_", " "), _text(value)
 
 
 def created(task: Task) -> None:

@@ -44,7 +44,10 @@ async def wanted_of(call: AnyCall, asked: schemas.AnyNewTask) -> Wanted:
 
 
 def _history(call: AnyCall, asked: HistoryFilters) -> dict[str, Any]:
-    """All jobs for an administrator, the organization's for its own, for everybody else their own."""
+    """The organization's jobs for its admins and the gateway's, for everybody else their own.
+
+    Never more than one organization's, whoever asks: the task is shown to that organization's admin.
+    """
     principal, member_id = call.principal, asked.member_id
     if not (principal.is_admin or principal.is_org_admin):
         if member_id not in (None, principal.member_id):
@@ -54,7 +57,7 @@ def _history(call: AnyCall, asked: HistoryFilters) -> dict[str, Any]:
         raise Failure(422, f"arguments.printer_id: there is no printer {asked.printer_id} for you.")
     return {
         "member_id": member_id,
-        "organization_id": None if principal.is_admin else principal.organization_id,
+        "organization_id": principal.organization_id,
         "printer_id": asked.printer_id,
         "statuses": list(asked.statuses),
         "created_after": _in_utc("created_after", asked.created_after),
@@ -110,8 +113,12 @@ def _printer(call: AnyCall, name_or_id: str) -> Printer:
 
 
 async def _file(call: AnyCall, file_id: str) -> StoredFile:
-    file = await call.services.queries.file(file_id)
-    if file is None or not (call.principal.is_admin or file.member_id == call.principal.member_id):
+    principal, file = call.principal, await call.services.queries.file(file_id)
+    is_there = file is not None and (
+        file.member_id == principal.member_id
+        or (principal.is_admin and file.organization_id == principal.organization_id)
+    )
+    if file is None or not is_there:
         text = "there is no such file for you. POST /gateway/v1/files uploads one."
         raise Failure(422, f"arguments.file_id: {text}")
     return file
