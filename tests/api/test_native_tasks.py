@@ -138,6 +138,17 @@ async def test_an_export_has_no_more_than_its_creator_may_see(host: Host) -> Non
         assert (found["member_id"], found["organization_id"]) == narrowed, who.name
 
 
+async def test_no_task_holds_what_its_organization_may_not_see(host: Host) -> None:
+    """Its organization's admin reads its result, whoever created it: also an administrator of the gateway."""
+    eves = (await host.put_file(EVE)).file_id
+    wanted = {"kind": "file-import", "arguments": {"file_id": eves}}
+    status, body = await ask(host, "POST", "", ANA, *ADMIN, json=wanted)
+    assert (status, "there is no such file for you" in body["detail"]) == (422, True)
+    bens = (await host.put_file(BEN)).file_id
+    found = await created(host, ANA, *ADMIN, kind="file-import", arguments={"file_id": bens})
+    assert (found["member_id"], found["organization_id"]) == (ANA.member_id, 1)
+
+
 MISTAKES: list[tuple[dict[str, Any], int, str]] = [
     ({"kind": "miracle"}, 422, "kind must be one of file-import, history-export, backup, "),
     ({}, 422, "body: kind is needed"),
