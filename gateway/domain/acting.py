@@ -101,6 +101,8 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
     command = draft.commands.get(answer.order_id)
     if command is None or command.printer_id != printer.printer_id or command.command != RUN_MACRO:
         return False
+    if command.work_id is None:
+        return False  # a printer's own word
     state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
     following.close_command(draft, command, state, answer.message)
     action = draft.actions.get(command.work_id or 0)

@@ -134,7 +134,12 @@ def _idle_printers(standing: Standing, now: float) -> dict[int, Printer]:
 
 
 def _is_exclusive(command: PrinterCommand) -> bool:
-    return command.command in (RUN_MACRO, ABORT_UPLOAD) or command.command.lower() in EXCLUSIVE_COMMANDS
+    return _is_own(command) or command.command.lower() in EXCLUSIVE_COMMANDS
+
+
+def _is_own(command: PrinterCommand) -> bool:
+    """Whether it belongs to a run or an upload; a printer's own word may be spelled like it."""
+    return command.command in (RUN_MACRO, ABORT_UPLOAD) and command.work_id is not None
 
 
 def hindrance(standing: Standing, printer: Printer, member_id: str, now: float) -> str | None:
@@ -195,7 +200,7 @@ def is_taken(standing: Standing, printer: Printer) -> bool:
 def is_at_run(standing: Standing, printer: Printer) -> bool:
     """Whether a schedule's macro was sent to it, or is about to be, and is not answered."""
     return any(
-        command.printer_id == printer.printer_id and command.command == RUN_MACRO
+        command.printer_id == printer.printer_id and command.command == RUN_MACRO and _is_own(command)
         for command in standing.commands.values()
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.domain import tasking
 from gateway.domain.commands import CommandRefused, Refusal
+from gateway.domain.member import Scope
 from gateway.domain.runs import add_action, end_with_task, put_steps
 from gateway.domain.schedule import (
     MISSED_AFTER,
@@ -246,16 +247,22 @@ def _export(draft: Draft, schedule: Schedule, action: Action) -> Action:
 
 def _export_arguments(draft: Draft, schedule: Schedule) -> dict[str, Any]:
     """The schedule's filters, within what its member may see now: its organization's jobs, or its own."""
-    member = draft.members.get(schedule.member_id)
-    is_org_admin = (
-        member is not None and member.is_admin and member.organization_id == schedule.organization_id
-    )
     filters = {
         "printer_id": None, "statuses": [], "created_after": None, "created_before": None, **schedule.params
     }  # fmt: skip
     filters["organization_id"] = schedule.organization_id
-    filters["member_id"] = schedule.params.get("member_id") if is_org_admin else schedule.member_id
+    is_narrow = not _sees_organization(draft, schedule.member_id, schedule.organization_id)
+    filters["member_id"] = schedule.member_id if is_narrow else schedule.params.get("member_id")
     return filters
+
+
+def _sees_organization(draft: Draft, member_id: str, organization_id: int) -> bool:
+    """Whether the member is its admin, or holds a key to the whole gateway."""
+    member = draft.members.get(member_id)
+    if member is not None and member.is_admin and member.organization_id == organization_id:
+        return True
+    mine = (key for key in draft.keys.values() if key.member_id == member_id and key.revoked_at is None)
+    return any(Scope.ADMIN in key.scopes for key in mine)
 
 
 def cancel(draft: Draft, asked: CancelAction) -> Action:

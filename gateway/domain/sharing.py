@@ -5,6 +5,7 @@ Any printer can have members, configured ones too, and from any organization; wh
 
 from __future__ import annotations
 
+from gateway.domain import uploading
 from gateway.domain.asking import the_printer
 from gateway.domain.call_in import INVITATIONS_KEPT, CodeKind, PrinterRole, RegistrationCode
 from gateway.domain.calling_in import (
@@ -62,7 +63,7 @@ def set_role(draft: Draft, asked: SetPrinterRole) -> PrinterRole:
 
 
 def remove_member(draft: Draft, asked: RemovePrinterMember) -> None:
-    """Its jobs stay its own. What is on the machine goes on; what waits finds another printer.
+    """Its jobs stay its own. What is on the machine goes on; what waits finds another printer, or fails.
 
     A member of the printer's organization may use it without a role: its jobs wait as before.
     """
@@ -78,4 +79,5 @@ def remove_member(draft: Draft, asked: RemovePrinterMember) -> None:
     if member is None or member.organization_id != printer.organization_id:
         why = f"you are no member of {printer.shown_name} any more"
         lose_printer(draft, printer, {asked.member_id}, why)
+        uploading.lose_printer(draft, printer, asked.member_id, why)
     tell_unregistered(draft, printer, asked.member_id, CodeKind.SECONDARY)

@@ -101,6 +101,13 @@ def rejoin(draft: Draft) -> None:
             begin_upload(draft, printer, task)
 
 
+def lose_printer(draft: Draft, printer: Printer, member_id: str, why: str) -> None:
+    """What waits of a member's uploads fails: it may use the printer no more. What is under way ends."""
+    for task in _waiting(draft):
+        if task.member_id == member_id and uploaded_to(task) == printer.printer_id:
+            move(draft, task, _S.FAILED, error=why, message=None)
+
+
 def refuse_hopeless(draft: Draft) -> None:
     """Uploads that no printer will ever take fail at once."""
     for task in _waiting(draft):

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.commands import AddOrganization, CommandRefused, Refusal
 from gateway.domain.idempotency import Idempotency
-from gateway.domain.member import Organization
+from gateway.domain.member import Key, Organization, Scope
 from gateway.domain.observations import OrderResult
 from gateway.domain.schedule import (
     MISSED_AFTER,
@@ -326,6 +326,17 @@ def test_an_export_shows_no_more_than_its_member_may_see(table: WorkTable) -> No
     table.run(table.schedule(replace(EXPORT, name="all", params=wide)))
     *_, everything = table.state.tasks.values()
     assert (everything.arguments["member_id"], everything.arguments["organization_id"]) == (None, 1)
+
+
+def test_an_export_of_who_holds_a_key_to_the_gateway_has_the_organizations_jobs(table: WorkTable) -> None:
+    key = Key("k", ANA.member_id, "root", frozenset({Scope.ADMIN}), "0" * 64, START)
+    schedule = table.schedule(EXPORT)
+    for held, whose in ((key, None), (replace(key, revoked_at=START), ANA.member_id)):
+        table.state.keys["k"] = held
+        table.run(schedule)
+        [task] = table.state.tasks.values()
+        assert (task.arguments["member_id"], task.arguments["organization_id"]) == (whose, 1)
+        table.give(CancelTask(task.task_id, ANA.member_id))
 
 
 def test_an_export_of_a_member_with_too_many_tasks_fails_with_words(table: WorkTable) -> None:

@@ -8,7 +8,14 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.adjustment import HeatLimits
-from gateway.domain.commands import CommandRefused, PrinterCommand, Refusal, SetPlate, TaskState
+from gateway.domain.commands import (
+    CommandRefused,
+    PrinterCommand,
+    Refusal,
+    SetPlate,
+    TaskState,
+    TellPrinter,
+)
 from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.printer import Plate, Presence
@@ -378,3 +385,12 @@ def test_the_journal_says_who_ran_what() -> None:
     assert {event.work_id for event in table.draft.events if event.kind == "action-moved"} == {action.work_id}
     told = [event for event in table.draft.events if event.kind == "command-given"]
     assert [(event.printer_id, event.work_id) for event in told] == [(1, action.work_id)]
+
+
+def test_a_printers_own_word_that_is_spelled_like_it_is_no_run() -> None:
+    table = WorkTable(house(a_forge_printer()))
+    command = table.give(TellPrinter(58, ANA.member_id, RUN_MACRO))
+    assert isinstance(command, PrinterCommand)
+    table.give(SetPlate(58, Plate.CLEAR, "ana"))
+    table.give(OrderAnswered("forge:58", command.task_id, OrderResult.ACCEPTED))
+    assert table.state.commands == {}

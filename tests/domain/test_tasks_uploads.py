@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.commands import RemovePrinterMember
 from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.observations import Activity, OrderAnswered, OrderProgressed, OrderResult, PrintPhase
 from gateway.domain.orders import AbortUpload
@@ -14,7 +15,19 @@ from gateway.domain.printer import Plate
 from gateway.domain.task import ABORT_UPLOAD, RETRY_FIRST, TRIES, TaskStatus
 from gateway.domain.task_commands import CancelTask, PauseTask, ResumeTask
 from gateway.domain.work_events import TaskMoved
-from tests.support.stand import BEN, START, a_forge_printer, a_submission, house, printer, ready, report, seen
+from tests.support.stand import (
+    ANA,
+    BEN,
+    START,
+    a_forge_printer,
+    a_submission,
+    house,
+    printer,
+    ready,
+    report,
+    seen,
+    with_member,
+)
 from tests.support.works import WorkTable, an_upload
 
 S = TaskStatus
@@ -115,6 +128,18 @@ def test_a_printer_that_calls_in_keeps_no_files_and_an_unknown_one_neither() -> 
     table = WorkTable(house(a_forge_printer()))
     assert "calls in" in str(table.task(an_upload(58)).error)
     assert "no such printer" in str(table.task(an_upload(7)).error)
+
+
+def test_who_is_no_member_of_a_printer_any_more_uploads_nothing_to_it() -> None:
+    stranger = replace(BEN, organization_id=2)
+    state = with_member(house(presence=ready(activity=Activity.BUSY)), 1, stranger)
+    state.members[BEN.member_id] = stranger
+    table = WorkTable(state)
+    table.task(an_upload())
+    table.task(an_upload(member_id=ANA.member_id))
+    table.give(RemovePrinterMember(1, BEN.member_id))
+    assert (table.task_now(1).status, table.task_now(2).status) == (S.FAILED, S.PENDING)
+    assert "no member of mk3 any more" in str(table.task_now(1).error)
 
 
 # ---------------------------------------------------------------- given up
