@@ -17,13 +17,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tests.benchmarks import long_polls
+from tests.benchmarks.http_dialects import Dialects, measure_sweep
 from tests.benchmarks.http_gateway import CLIENT_CORES, Server, floor, gateway
 from tests.benchmarks.http_load import CONNECTIONS, Load, load, request
-from tests.benchmarks.http_store import JOBS, fill
+from tests.benchmarks.http_store import JOBS, changes, fill
 from tests.benchmarks.http_stream import Streamed, stream_all
+from tests.benchmarks.http_tasks_store import TASKS
 from tests.benchmarks.table import columns
 
-PARTS: Final = ("floor", "pages", "depth", "all", "polls")
+PARTS: Final = ("floor", "pages", "depth", "all", "dialects", "sweep", "polls")
 #: Seconds of one measurement, and how often `pages` and `floor` are measured in turn.
 SECONDS, ROUNDS = 5.0, 3
 ROWS: Final = 20
@@ -35,6 +37,8 @@ KEYS: Final = (
     "floor_per_s", "pages_per_s", "pages_p50_ms", "pages_p99_ms", "pages_cpu_us", "pages_x_floor",
     "first_page_per_s", "first_page_p99_ms", "deep_x_first", "deep_filtered_x_first", "all_jobs",
     "all_seconds", "all_held_ms", "all_others_wait_ms", "all_peak_mb", "all_filtered_held_ms",
+    "greenarrow_warm_per_s", "greenarrow_cold_per_s", "conversio_warm_per_s", "conversio_cold_per_s",
+    "cloud66_warm_per_s", "cloud66_cold_per_s", "sweep_seconds", "sweep_held_ms", "sweep_commit_ms",
     "polls_percent",
 )  # fmt: skip
 
@@ -44,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument("--only", metavar="PART,...", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--jobs", type=int, default=JOBS, help="of the one member (default: %(default)s)")
+    parser.add_argument("--tasks", type=int, default=TASKS, help="finished ones (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help="of pages and floor (default: %(default)s)"
@@ -81,6 +86,7 @@ class Measurement:
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
         self._folder = folder
         self._jobs: int = arguments.jobs
+        self._tasks: int = arguments.tasks
         self._seconds: float = arguments.seconds
         self._rounds: int = arguments.rounds
         self._chance = random.Random(20)
@@ -88,12 +94,15 @@ class Measurement:
     def measure(self, wanted: list[str]) -> dict[str, Any]:
         """The figures by name."""
         self._token = fill(self._folder / "gateway.db", self._jobs)
+        self._changes = changes(self._folder / "gateway.db", self._token)
         found: dict[str, Any] = {}
         if {"floor", "pages"} & set(wanted):
             found |= self._rates("floor" in wanted, "pages" in wanted)
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "depth": self._depth,
             "all": self._all,
+            "dialects": self._dialects,
+            "sweep": self._sweep,
             "polls": self._polls,
         }
         for name, part in parts.items():
@@ -111,7 +120,7 @@ class Measurement:
             if with_pages:
                 with gateway(self._folder) as server:
                     runs["first"].append(self._load(server, lambda: self._page(None)))
-                    runs["pages"].append(self._load(server, self._any_page))
+                    runs["pages"].append(self._load(server, self._any_page, self._changes))
                 size = runs["pages"][-1][0].body_bytes
             if with_floor:
                 with floor(self._folder, size) as server:
@@ -124,10 +133,12 @@ class Measurement:
         print(_rates_table(median), flush=True)
         return _rates_found(median)
 
-    def _load(self, server: Server, ask: Callable[[], bytes]) -> tuple[Load, float]:
+    def _load(
+        self, server: Server, ask: Callable[[], bytes], change: Callable[[], bytes] | None = None
+    ) -> tuple[Load, float]:
         """What the clients saw, and microseconds of the server's processor time for each request."""
         cpu = server.cpu_s()
-        seen = asyncio.run(load(server.port, ask, self._seconds))
+        seen = asyncio.run(load(server.port, ask, self._seconds, change=change))
         return seen, 1e6 * (server.cpu_s() - cpu) / seen.requests
 
     def _page(self, offset: int | None, status: str | None = None) -> bytes:
@@ -195,6 +206,19 @@ class Measurement:
         print(_all_table(found), flush=True)
         return found
 
+    # -- the other dialects -------------------------------------------------------------------------------
+
+    def _dialects(self) -> dict[str, Any]:
+        return Dialects(self._place("dialects"), self._tasks, self._seconds).measure()
+
+    def _sweep(self) -> dict[str, Any]:
+        return measure_sweep(self._place("sweep"), self._tasks)
+
+    def _place(self, name: str) -> Path:
+        """A folder for another store."""
+        (self._folder / name).mkdir()
+        return self._folder / name
+
     # -- who waits ----------------------------------------------------------------------------------------
 
     def _polls(self) -> dict[str, Any]:
@@ -220,8 +244,8 @@ def _rates_found(median: dict[str, tuple[Load, float]]) -> dict[str, Any]:
 
 def _rates_table(median: dict[str, tuple[Load, float]]) -> str:
     names = {
-        "pages": f"{ROWS} jobs, any offset",
-        "first": "the bare first page",
+        "pages": f"{ROWS} jobs, any offset, 10 commits a second",
+        "first": "the bare first page, polled",
         "floor": "aiohttp, as many bytes",
     }
     head = (f"{CONNECTIONS} connections", "requests/s", "p50 ms", "p99 ms", "max ms", "CPU us", "bytes")

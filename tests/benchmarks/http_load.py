@@ -15,6 +15,8 @@ from typing import Any, Final
 from tests.benchmarks.responder import BenchmarkBroken
 
 CONNECTIONS: Final = 32
+#: Seconds between two commits, where some are going on.
+CHANGE_EVERY: Final = 0.1
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
 
@@ -102,9 +104,37 @@ class _Client(asyncio.Protocol):
 
 
 async def load(
-    port: int, next_request: Callable[[], bytes], seconds: float, connections: int = CONNECTIONS
+    port: int,
+    next_request: Callable[[], bytes],
+    seconds: float,
+    connections: int = CONNECTIONS,
+    *,
+    change: Callable[[], bytes] | None = None,
 ) -> Load:
-    """Ask for `seconds`; raises BenchmarkBroken when an answer is not 200."""
+    """Ask for `seconds`; raises BenchmarkBroken when an answer is not 200.
+
+    `change` gives requests that commit something: one more client sends ten of them a second.
+    """
+    changing = None if change is None else asyncio.create_task(_keep_changing(port, change))
+    try:
+        return await _load(port, next_request, seconds, connections)
+    finally:
+        if changing is not None and not changing.cancel():
+            changing.result()  # it ended before its time: raises why
+
+
+async def _keep_changing(port: int, change: Callable[[], bytes]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while True:
+        writer.write(change())
+        head = (await reader.readuntil(_HEAD_END)).lower()
+        if not head.startswith(b"http/1.1 200"):
+            raise BenchmarkBroken(f"a change was answered {head[:60]!r}")
+        await reader.readexactly(int(head[head.index(_LENGTH) + len(_LENGTH) :].split(b"\r\n", 1)[0]))
+        await asyncio.sleep(CHANGE_EVERY)
+
+
+async def _load(port: int, next_request: Callable[[], bytes], seconds: float, connections: int) -> Load:
     loop = asyncio.get_running_loop()
     ends = [loop.create_future() for _ in range(connections)]
     began = time.perf_counter()
@@ -128,9 +158,9 @@ def _summed(seconds: Sequence[float], took: float, body_bytes: int) -> Load:
     return Load(len(seconds), took, at(0.5), at(0.99), 1000 * seconds[-1], body_bytes)
 
 
-def request(path: str, token: str | None = None) -> bytes:
-    """A GET as the bytes of it."""
-    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: application/json"]
+def request(path: str, token: str | None = None, *headers: str, method: str = "GET") -> bytes:
+    """A request as the bytes of it; it has no body."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: application/json", *headers]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()

@@ -42,7 +42,9 @@ class HeldFile:
         HELD.pack_into(self._map, 0, value)
 
 
-class _Stopwatch(selectors.EpollSelector):
+class Stopwatch(selectors.EpollSelector):
+    """Writes down the longest time between two looks at the sockets."""
+
     def __init__(self, held: HeldFile) -> None:
         super().__init__()
         self._held = held
@@ -60,7 +62,7 @@ class _Stopwatch(selectors.EpollSelector):
 
 class _Policy(asyncio.DefaultEventLoopPolicy):
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(_Stopwatch(HeldFile(Path(os.environ["HELD_FILE"]))))
+        return asyncio.SelectorEventLoop(Stopwatch(HeldFile(Path(os.environ["HELD_FILE"]))))
 
 
 if __name__ == "__main__":

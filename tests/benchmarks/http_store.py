@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from gateway.auth.keys import make_key
 from gateway.domain.job import Job, JobStatus, Reason, Verdict
 from gateway.domain.member import Member, Scope
 from gateway.domain.printer import Plate, PlateClear, Printer
 from gateway.store import rows
-from gateway.store.database import Database
+from gateway.store.database import Database, sqlite_engine
 from gateway.store.load import host_range
 from gateway.store.migrate import upgrade
+from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import api_key, job, job_total, member, printer, work
+from gateway.store.schema_work import work_block
+from gateway.store.work_commit import Blocks, count_in_block
+from tests.benchmarks.http_load import request
 
 #: Of the member whose lists are asked for.
 JOBS = 100_000
@@ -68,6 +72,7 @@ def fill(path: Path, jobs: int = JOBS) -> str:
         connection.execute(insert(api_key), [rows.key_values(made.key)])
         connection.execute(insert(printer), [rows.printer_values(machine) for machine in machines])
         ends, totals = count(1), Counter[tuple[str, str]]()
+        blocks: Blocks = Counter()
         first, _ = host_range(connection)
         given_jobs = _jobs(jobs, first, people)
         while some := list(islice(given_jobs, _BATCH)):
@@ -78,6 +83,9 @@ def fill(path: Path, jobs: int = JOBS) -> str:
             ]
             connection.execute(insert(job), values)
             totals.update((given.member_id, given.shown_status) for given in some)
+            for given in some:
+                count_in_block(blocks, given.work_id, given.organization_id, False, 1)
+        add_to_counts(connection, work_block, blocks)
         connection.execute(insert(job_total), [
             {"member_id": member_id, "organization_id": 1, "shown_status": status, "n": number}
             for (member_id, status), number in totals.items()
@@ -148,3 +156,13 @@ def _job(
         member_ordinal=ordinal,
         version=5 if is_over else 1,
     )
+
+
+def changes(path: Path, token: str) -> Callable[[], bytes]:
+    """Requests that each commit something: a comment on the newest job that is over."""
+    wanted = select(work.c.public_id).join(job).where(job.c.ended_at.is_not(None)).order_by(work.c.id.desc())
+    with sqlite_engine(path, read_only=True).connect() as connection:
+        job_id = connection.execute(wanted.limit(1)).scalar_one()
+    numbers = count()
+    address = f"/ps/v1/print/jobs/{job_id}?comment="
+    return lambda: request(f"{address}{next(numbers)}", token, "Content-Length: 0", method="PUT")

@@ -16,8 +16,10 @@ def test_the_last_line_is_an_object_with_every_key(capsys: pytest.CaptureFixture
         "http",
         "--json",
         "--only",
-        "floor,pages,depth,all",
+        "floor,pages,depth,all,dialects,sweep",
         "--jobs",
+        "600",
+        "--tasks",
         "600",
         "--seconds",
         "0.3",
@@ -30,6 +32,8 @@ def test_the_last_line_is_an_object_with_every_key(capsys: pytest.CaptureFixture
     assert found["all_jobs"] == 600
     assert found["pages_per_s"] > 0
     assert found["all_held_ms"] > 0
+    assert found["greenarrow_cold_per_s"] > 0
+    assert found["sweep_rows"] >= 599, "the newest id is never given anew, so its row may stay"
     assert found["polls_percent"] is None, "not asked for"
 
 
