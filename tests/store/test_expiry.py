@@ -328,6 +328,7 @@ async def test_commits_go_on_while_it_is_swept(stand: Stand, expiry: Expiry, url
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 async def test_commits_go_on_while_a_hundred_thousand_are_swept(
     stand: Stand, expiry: Expiry, url: str
 ) -> None:

@@ -12,6 +12,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.auth import peer
 from gateway.domain.member import HOME_ORGANIZATION_ID
@@ -162,6 +164,17 @@ def test_an_upgraded_database_is_like_a_new_one(path: Path, tmp_path: Path) -> N
     make_old(old, "0001")
     upgrade(f"sqlite:///{old}")
     assert made_of(old) == made_of(path)
+
+
+def test_the_tables_are_fit_for_postgresql() -> None:
+    """It cuts longer names off (NAMEDATALEN), and two may then be the same."""
+    dialect = postgresql.dialect()
+    for table in metadata.sorted_tables:
+        assert str(CreateTable(table).compile(dialect=dialect))
+        for index in table.indexes:
+            assert len(str(index.name)) <= 63
+            is_partial = index.dialect_options["sqlite"]["where"] is not None
+            assert ("WHERE" in str(CreateIndex(index).compile(dialect=dialect))) == is_partial
 
 
 def test_every_id_fits_32_bits() -> None:
