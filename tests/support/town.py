@@ -35,6 +35,7 @@ from gateway.store.queries import Queries
 from gateway.streamer.client import StreamerClient, memory_channel
 from gateway.streamer.host import StreamerHost
 from gateway.streamer.line_record import MappedLineRecord, take_line_record
+from gateway.streamer.upload_mark_file import UploadMarkFile
 from tests.support.board_port import BoardWire
 from tests.support.databases import empty_database
 from tests.support.stand import ANA, BEN, START, CountingIds
@@ -126,7 +127,13 @@ class Town:
             record = take_line_record(records, name).record
             self._records.append(record)
             drivers[name] = partial(
-                MarlinDriver, name, wire.open, record, monotonic=self.clock.monotonic, new_id=self.ids.uuid
+                MarlinDriver,
+                name,
+                wire.open,
+                record,
+                monotonic=self.clock.monotonic,
+                new_id=self.ids.uuid,
+                mark=UploadMarkFile(records, name),
             )
         self.host = StreamerHost("town", f"streamer-{self._streamers}", drivers, chance=self.chance)
         self._tasks["streamer"] = asyncio.create_task(self.host.run(), name="streamer")
