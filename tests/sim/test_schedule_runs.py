@@ -209,6 +209,18 @@ async def test_a_calibration_that_is_killed_in_the_middle(tmp_path: Path) -> Non
         assert town.engine.state.schedules[made.schedule_id].status is ScheduleStatus.FAILED
 
 
+async def test_a_calibration_that_the_firmware_does_not_know_has_failed(tmp_path: Path) -> None:
+    """It answers every line with `ok`, also one that it does not know."""
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        made = await schedule(town, {"procedure": "bed-level"}, ScheduleType.CALIBRATION)
+        done = await ended(town, await run(town, made))
+        unknown = [entry.line for entry in town.ledger("mk3").entries if entry.event == "unknown"]
+        assert (unknown, done.state) == (["G29"], RunState.FAILED)
+        assert "it does not know G29" in (done.message or "")
+        assert town.printer("mk3").plate is Plate.OCCUPIED
+
+
 async def test_maintenance_occupies_the_plate_and_tells_people_what_to_do(tmp_path: Path) -> None:
     async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
         await town.ready("mk3")

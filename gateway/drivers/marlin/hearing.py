@@ -6,7 +6,7 @@ import functools
 
 from gateway.domain.observations import LinkState, PrintPhase
 from gateway.drivers.contract import RecordedStage
-from gateway.drivers.marlin import actions, card_orders, heat, rebuild, recovery, upload_orders
+from gateway.drivers.marlin import actions, card_orders, heat, objections, rebuild, recovery, upload_orders
 from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.own_scripts import run_connect
 from gateway.drivers.marlin.print import HostPrint
@@ -93,6 +93,7 @@ def hear(driver: DriverState, event: LinkEvent, link: Link, now: float) -> None:
             driver.view.hear(event, now)
         driver.is_changed = True
         upload_orders.hear(driver, event)
+        objections.hear(driver.scripts, event)
         if isinstance(event, Temperature | Busy):
             _hear_waiting(driver, event, link, now)
         elif isinstance(event, Action) and event.name == ActionKind.DISCONNECT:

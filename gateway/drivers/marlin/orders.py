@@ -170,7 +170,7 @@ def _macro_done(driver: DriverState, order: SendGcode, objection: str | None) ->
     if objection is None:
         driver.answer(order.order_id, _ACCEPTED)
     else:
-        unclear(driver, order.order_id)(f"its firmware said: {objection}")
+        unclear(driver, order.order_id)(f"its firmware says: {objection}")
 
 
 def _gcode_refusal(driver: DriverState, lines: tuple[str, ...]) -> str | None:

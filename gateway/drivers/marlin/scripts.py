@@ -31,6 +31,7 @@ class Script:
         self.done = done
         self.lost = lost
         self.is_macro = is_macro
+        self.commands = frozenset(line.split(maxsplit=1)[0].upper() for line in lines if line.strip())
         self.objection: str | None = None  # what the firmware first said against one of its lines
         self.last_number = 0
 
@@ -57,10 +58,11 @@ class ScriptQueue:
         """Whether somebody's own G-code is under way."""
         return any(script.is_macro for script in (*self._running, *self._waiting))
 
-    def object(self, words: str) -> None:
-        """The firmware did not do a line of the macro that is under way."""
+    def object(self, words: str, command: str | None = None) -> None:
+        """The firmware did not do a line (this command) of the macro that is under way."""
         for script in self._running:
-            if script.is_macro and script.objection is None:
+            is_meant = command is None or command.upper() in script.commands
+            if script.is_macro and is_meant and script.objection is None:
                 script.objection = words
 
     def add(self, script: Script) -> bool:
