@@ -32,8 +32,9 @@ ORDER BY 1
 class DatabaseCopies:
     """Copies of the database at `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, step_pages: int = STEP_PAGES) -> None:
         self._path = sqlite_path(url)
+        self._step_pages = step_pages
 
     def copy(self, target: str, step: Callable[[int, int], None]) -> None:
         """Copy into an empty file. `step(bytes so far, bytes in all)` is called between steps and may raise.
@@ -55,7 +56,7 @@ class DatabaseCopies:
                     step((total - remaining) * page_bytes, total * page_bytes)
 
                 copy.execute("PRAGMA synchronous = OFF")  # a copy that is cut off is thrown away
-                source.backup(copy, pages=STEP_PAGES, progress=told)
+                source.backup(copy, pages=self._step_pages, progress=told)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         except sqlite3.Error as error:
             raise explained(error, str(self._path)) from error

@@ -52,10 +52,13 @@ class Restored:
     replaced: Path | None  # where the former database is now
 
 
-def restore(archive: Path, url: str, files: Path, *, replace: bool = False) -> Restored:
+def restore(
+    archive: Path, url: str, files: Path, *, replace: bool = False, patience: float = BUSY_TIMEOUT
+) -> Restored:
     """Restore a backup for a gateway that does not run; blocks.
 
-    `replace`: a database that is there gives way. Raises NotRestorable or StoreUnavailable.
+    `replace`: a database that is there gives way, if whoever has it open lets go within `patience` seconds.
+    Raises NotRestorable or StoreUnavailable.
     """
     path = sqlite_path(url)
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -69,7 +72,7 @@ def restore(archive: Path, url: str, files: Path, *, replace: bool = False) -> R
         try:
             _unpack(archive, fresh, files)
             _check_database(fresh)
-            replaced = _put_in_place(fresh, path)
+            replaced = _put_in_place(fresh, path, patience)
         finally:
             fresh.unlink(missing_ok=True)
     except OSError as error:
@@ -203,11 +206,11 @@ def _check_database(path: Path) -> None:
         raise NotRestorable("the database in the backup was written by a newer print-gateway")
 
 
-def _put_in_place(fresh: Path, path: Path) -> Path | None:
+def _put_in_place(fresh: Path, path: Path, patience: float) -> Path | None:
     """The last step: one rename. What was there keeps another name."""
     kept = None
     if path.exists():
-        _settle(path)
+        _settle(path, patience)
         kept = path.with_name(path.name + ".replaced")
         kept.unlink(missing_ok=True)
         os.link(path, kept)
@@ -218,10 +221,10 @@ def _put_in_place(fresh: Path, path: Path) -> Path | None:
     return kept
 
 
-def _settle(path: Path) -> None:
+def _settle(path: Path, patience: float) -> None:
     """Bring what its log holds into the database itself. One that is damaged is kept as it is."""
     try:
-        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as connection:
+        with closing(sqlite3.connect(path, timeout=patience)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

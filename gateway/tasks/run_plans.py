@@ -1,6 +1,7 @@
 """What a run of a schedule sends: the lines of each type, its arguments filled in, and what they would do.
 
-    GcodeMacroJob   {"gcode": [lines]}              `{1}`..`{9}` stand for the run's arguments
+    GcodeMacroJob   {"gcode": [lines]}              `{1}`..`{9}` stand for the run's arguments, `{1=text}` for
+                                                    text where a run has none
     MaintenanceJob  {"note": str, "gcode": [lines]} lines are optional; the note is for people
     CalibrationJob  {"procedure": name, "target": degrees Celsius}
     HistoryExportJob {filters}                      sends nothing
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.domain.adjustment import CELSIUS_MAX
 from gateway.domain.schedule import Macro, ScheduleType
@@ -32,7 +33,8 @@ PID_HOTEND, PID_BED = 200, 60
 PID_CYCLES: Final = 8
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
-_NUMBER: Final = re.compile(r"[1-9]")
+#: What stands in a place: the argument's number, and the text that is sent where a run has none.
+_ARGUMENT: Final = re.compile(r"([1-9])(?:=(.*))?", re.DOTALL)
 #: A command, whole, in front of the first place: what it is must be known when the schedule is made.
 _COMMAND: Final = re.compile(r"(?![Nn]\d)[A-Za-z_]++\d*+(?![.{])")
 #: What a macro must not do while nobody looks, and why.
@@ -62,8 +64,8 @@ class RunPlans:
     def macro(self, type: ScheduleType, params: Mapping[str, Any], arguments: str | None) -> Macro | None:
         """The lines of a run, ready to send, and what they would do.
 
-        None: it sends nothing, or its lines want arguments and none are given. Raises ValueError with words
-        for people: what cannot be sent, arguments that do not fit.
+        None: it sends nothing, or its lines want arguments and none are given: a place without a text of its
+        own wants one. Raises ValueError with words for people: what cannot be sent, arguments that do not fit.
         """
         given = split_arguments(arguments)
         if type is ScheduleType.HISTORY_EXPORT:
@@ -72,10 +74,10 @@ class RunPlans:
             lines = _procedure(params)
         else:
             lines = _own_lines(type, params)
-        wanted = _checked(lines)
-        if given is None and wanted:
+        places = _checked(lines)
+        if given is None and places.least:
             return None
-        _fit(wanted, given or ())
+        _fit(places, given or ())
         filled = tuple(_filled(number, line, given or ()) for number, line in enumerate(lines, 1))
         if not filled:
             return None
@@ -128,39 +130,65 @@ def _procedure(params: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(line.replace("{target}", f"{target:g}") for line in lines)
 
 
-def _checked(lines: Sequence[str]) -> frozenset[int]:
-    """The numbers of the arguments that the lines want; raises ValueError for what is no such place."""
-    wanted: set[int] = set()
+class _Places(NamedTuple):
+    """How many arguments the lines take."""
+
+    least: int  # a place without a text of its own has this number
+    most: int
+
+
+def _checked(lines: Sequence[str]) -> _Places:
+    """Raises ValueError for a line that cannot be sent, and for what is no place of an argument."""
+    least = most = 0
     for number, line in enumerate(lines, 1):
         for name in _PLACE.findall(line):
-            if not _NUMBER.fullmatch(name):
-                raise ValueError(f"line {number}: {{{name}}} is no argument; they are {{1}} to {{9}}")
-            wanted.add(int(name))
+            argument = _ARGUMENT.fullmatch(name)
+            if argument is None:
+                raise ValueError(
+                    f"line {number}: {{{name}}} is no argument; they are {{1}} to {{9}}, or {{1=text}}"
+                )
             if not _COMMAND.match(line):
                 raise ValueError(f"line {number}: the command itself cannot be an argument")
-        _refuse(number, _PLACE.sub("1", line))
-    return frozenset(wanted)
+            most = max(most, int(argument[1]))
+            least = max(least, int(argument[1]) if argument[2] is None else 0)
+        _refuse(number, _sent(line, (), without="1"))
+    return _Places(least, most)
 
 
-def _fit(wanted: frozenset[int], given: Sequence[str]) -> None:
-    most = max(wanted, default=0)
-    if len(given) == most:
+def _fit(places: _Places, given: Sequence[str]) -> None:
+    least, most = places
+    if least <= len(given) <= most:
         return
     count = f"{len(given)} argument{'' if len(given) == 1 else 's'}"
-    raise ValueError(f"{count} given, the macro takes {most}" if most else f"{count} given, it takes none")
+    if not most:
+        raise ValueError(f"{count} given, it takes none")
+    takes = f"{most}" if least == most else f"{least} to {most}"
+    raise ValueError(f"{count} given, the macro takes {takes}")
 
 
 def _filled(number: int, line: str, given: Sequence[str]) -> str:
-    text = _PLACE.sub(lambda place: given[int(place[1]) - 1], line)
+    text = _sent(line, given)
     if text != line:
         _refuse(number, text)
     return text
 
 
+def _sent(line: str, given: Sequence[str], *, without: str = "") -> str:
+    """The line with its arguments. Where one is missing: the place's own text, else `without`."""
+
+    def said(place: re.Match[str]) -> str:
+        name, _, text = place[1].partition("=")
+        if int(name) <= len(given):
+            return given[int(name) - 1]
+        return text if "=" in place[1] else without
+
+    return _PLACE.sub(said, line)
+
+
 def _refuse(number: int, line: str) -> None:
     """Raise ValueError when this line cannot be sent by a schedule."""
     if "{" in line or "}" in line:
-        raise ValueError(f"line {number}: braces are for arguments, {{1}} to {{9}}")
+        raise ValueError(f"line {number}: braces are for arguments, {{1}} to {{9}} or {{1=text}}")
     problem = check(line)
     if problem is None:
         word, _ = parsed(printable(line.encode()))

@@ -19,6 +19,8 @@ from gateway.main_files import look_at_printable
 from gateway.main_tasks import Workshop
 from gateway.store.expiry import Expiry
 from gateway.tasks.log_tail import LogTail
+from gateway.tasks.pool import Pool
+from gateway.tasks.work import Kind
 from gateway.transport.web import WebClient
 from tests.support.office import Office
 from tests.support.stand import BEN
@@ -29,8 +31,8 @@ PATIENCE = 60.0  # seconds, on a busy host
 class Shop(Office):
     """Ben's tasks."""
 
-    def open_pool(self, client: WebClient) -> None:
-        """Run tasks."""
+    def open_pool(self, client: WebClient, **other: Kind) -> None:
+        """Run tasks; `other` kinds in the place of the real ones."""
         config = Config(
             store=Store(url=f"sqlite:///{self.folder}/gateway.db", files=f"{self.folder}/files"),
             streamer=Streamer(wire_kept=f"{self.folder}/wire"),
@@ -41,7 +43,8 @@ class Shop(Office):
             config=config, engine=self.engine, queries=self.queries, files=self.files, hub=self.hub,
             expiry=Expiry(self.database, self.files), web=client, clock=self.clock, ids=self.ids,
         )  # fmt: skip
-        self.run(workshop._pool(self.log).run())
+        kinds = {**workshop._kinds(self.log), **{TaskKind[name]: kind for name, kind in other.items()}}
+        self.run(Pool(engine=self.engine, subscribe=self.hub.subscribe, kinds=kinds, clock=self.clock).run())
 
     async def add(self, kind: TaskKind, arguments: dict[str, Any], member: str = BEN.member_id) -> Task:
         task: Task = await self.give(AddTask(member, 1, kind, "a task", arguments=arguments))
@@ -68,9 +71,7 @@ class Shop(Office):
         await upload.write(content)
         metadata = look_at_printable(upload.temporary_path)
         sha256, size = await upload.finish()
-        file = StoredFile(
-            self.ids.uuid(), sha256, name, size, BEN.member_id, 1, self.clock.wall(), metadata
-        )
+        file = StoredFile(self.ids.uuid(), sha256, name, size, BEN.member_id, 1, self.clock.wall(), metadata)
         stored: StoredFile = await self.give(AddFile(file))
         return stored
 
@@ -102,10 +103,12 @@ def json_of(content: bytes) -> Any:
 
 
 @asynccontextmanager
-async def open_shop(folder: Path) -> AsyncIterator[Shop]:
+async def open_shop(
+    folder: Path, other: Callable[[Shop], dict[str, Kind]] | None = None
+) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
         client = WebClient(is_private_allowed=True)
         stack.push_async_callback(client.close)
         shop = await stack.enter_async_context(Shop(folder))
-        shop.open_pool(client)
+        shop.open_pool(client, **(other(shop) if other is not None else {}))
         yield shop

@@ -19,11 +19,12 @@ import pytest
 from gateway.domain.task import Task, TaskKind, TaskStatus
 from gateway.domain.task_commands import CancelTask
 from gateway.engine.ports import StoreUnavailable
-from gateway.store import copying, restoring
-from gateway.store.copying import problems_of
+from gateway.store.copying import DatabaseCopies, problems_of
 from gateway.store.database import Database
 from gateway.store.queries import Queries
 from gateway.store.restoring import NotRestorable, Restored, restore
+from gateway.tasks.kinds.backup import Backup
+from gateway.tasks.work import Kind
 from tests.support.stand import BEN
 from tests.tasks.shop import Shop, json_of, open_shop
 
@@ -79,11 +80,21 @@ async def test_content_that_is_missing_is_counted(shop: Shop) -> None:
     assert (task.result["files"], task.result["files_missing"]) == (0, 1)
 
 
-async def test_the_gateway_writes_on_and_the_copy_is_of_one_moment(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def slow(shop: Shop) -> dict[str, Kind]:
+    """Backups in the smallest steps there are."""
+    copies = DatabaseCopies(f"sqlite:///{shop.folder}/gateway.db", step_pages=1)
+    return {"BACKUP": Backup(copies=copies, files=shop.files, clock=shop.clock, version="0.1.0")}
+
+
+@pytest.fixture
+async def slow_shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(tmp_path, slow) as shop:
+        yield shop
+
+
+async def test_the_gateway_writes_on_and_the_copy_is_of_one_moment(slow_shop: Shop) -> None:
     """Commits beside it do not make it begin anew, however small its steps are."""
-    monkeypatch.setattr(copying, "STEP_PAGES", 1)
+    shop = slow_shop
     jobs = [await shop.submit() for _ in range(20)]
     task = await shop.add(BACKUP, {"with_files": False})
     written = 0
@@ -101,9 +112,9 @@ async def test_the_gateway_writes_on_and_the_copy_is_of_one_moment(
     assert totals == (count,)
 
 
-async def test_a_canceled_backup_leaves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_canceled_backup_leaves_nothing(slow_shop: Shop) -> None:
     """In a thread of its own it is stopped between two steps, long before its end."""
-    monkeypatch.setattr(copying, "STEP_PAGES", 1)
+    shop = slow_shop
     with closing(sqlite3.connect(shop.folder / "gateway.db")) as database, database:
         database.execute("CREATE TABLE ballast (x)")
         database.executemany("INSERT INTO ballast VALUES (?)", [(os.urandom(3000),) for _ in range(3000)])
@@ -132,7 +143,8 @@ async def a_backup(shop: Shop) -> tuple[Path, Task, str]:
 
 
 def put_back(backup: Path, folder: Path, *, force: bool = False) -> Restored:
-    return restore(backup, f"sqlite:///{folder}/gateway.db", folder / "files", replace=force)
+    url = f"sqlite:///{folder}/gateway.db"
+    return restore(backup, url, folder / "files", replace=force, patience=0.0)
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -157,9 +169,7 @@ async def test_restored_into_an_empty_house(shop: Shop, tmp_path: Path) -> None:
     assert (house / "files" / sha256[:2] / sha256[2:4] / sha256).read_bytes() == GCODE
 
 
-async def test_a_database_that_is_there_gives_way_only_if_told_to(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_database_that_is_there_gives_way_only_if_told_to(shop: Shop, tmp_path: Path) -> None:
     backup, _, _ = await a_backup(shop)
     house = tmp_path / "new"
     put_back(backup, house)
@@ -170,7 +180,6 @@ async def test_a_database_that_is_there_gives_way_only_if_told_to(
     with pytest.raises(NotRestorable, match="--force"):
         put_back(backup, house)
     assert snapshot(house) == before
-    monkeypatch.setattr(restoring, "BUSY_TIMEOUT", 0.0)
     with pytest.raises(StoreUnavailable, match="another program holds it"):
         put_back(backup, house, force=True)
     assert snapshot(house) == before

@@ -14,8 +14,9 @@ import pytest
 from gateway.domain.commands import AddMember
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.task import Task, TaskKind, TaskStatus
-from gateway.tasks.kinds import history_export
-from gateway.tasks.kinds.history_export import COLUMNS, PAGE_JOBS
+from gateway.engine.ports import JobPage
+from gateway.tasks.kinds.history_export import COLUMNS, HistoryExport
+from gateway.tasks.work import Kind
 from tests.support.stand import ANA, BEN, START
 from tests.tasks.shop import Shop, open_shop
 
@@ -136,22 +137,35 @@ async def test_filters(shop: Shop, filters: dict[str, Any], expected: list[int])
     assert [int(row["job_id"][-2:]) for row in rows_of(shop, task)] == expected
 
 
-async def test_many_jobs_are_read_page_by_page_each_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that come while the pages are read are not in it; one that ends meanwhile is in it once."""
-    monkeypatch.setattr(history_export, "PAGE_JOBS", 20)
-    await put(shop, *(a_job(number) for number in range(1, 50)))
-    read, asked = shop.queries.jobs, []
+class Paged:
+    """The real list, asked for in pages of twenty while jobs come in."""
 
-    async def jobs(**wanted: Any) -> Any:
-        asked.append(wanted["from_work_id"])
-        page = await read(**wanted)
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self.asked: list[int | None] = []
+
+    async def jobs(self, **wanted: Any) -> JobPage:
+        self.asked.append(wanted["from_work_id"])
+        page = await self._shop.queries.jobs(**wanted)
         assert len(page.jobs) <= 20
-        await put(shop, a_job(100 + len(asked)))
+        await put(self._shop, a_job(100 + len(self.asked)))
         return page
 
-    monkeypatch.setattr(shop.queries, "jobs", jobs)
-    task = await shop.done(EXPORT, ALL)
-    assert [row["job_id"][-3:] for row in rows_of(shop, task)] == [f"{n:03d}" for n in range(1, 50)]
-    assert len(asked) == 3
-    assert (task.progress_value, task.progress_total) == (49, 49)
-    assert PAGE_JOBS > 20
+
+async def test_many_jobs_are_read_page_by_page_each_once(tmp_path: Path) -> None:
+    """Jobs that come while the pages are read are not in it."""
+    pages: list[Paged] = []
+
+    def paged(shop: Shop) -> dict[str, Kind]:
+        pages.append(Paged(shop))
+        export = HistoryExport(
+            engine=shop.engine, jobs=pages[0], files=shop.files, clock=shop.clock, page_jobs=20
+        )
+        return {"HISTORY_EXPORT": export}
+
+    async with open_shop(tmp_path, paged) as shop:
+        await put(shop, *(a_job(number) for number in range(1, 50)))
+        task = await shop.done(EXPORT, ALL)
+        assert [row["job_id"][-3:] for row in rows_of(shop, task)] == [f"{n:03d}" for n in range(1, 50)]
+        assert pages[0].asked == [None, 21, 41]
+        assert (task.progress_value, task.progress_total) == (49, 49)

@@ -62,11 +62,14 @@ class Jobs(Protocol):
 class HistoryExport:
     """The kind."""
 
-    def __init__(self, *, engine: Engine, jobs: Jobs, files: Files, clock: Clock) -> None:
+    def __init__(
+        self, *, engine: Engine, jobs: Jobs, files: Files, clock: Clock, page_jobs: int = PAGE_JOBS
+    ) -> None:
         self._engine = engine
         self._jobs = jobs
         self._files = files
         self._clock = clock
+        self._page_jobs = page_jobs
 
     async def run(self, task: Task, work: Work) -> Outcome:
         """One try; raises as `Kind` says."""
@@ -83,7 +86,7 @@ class HistoryExport:
                 await file.write(_lines(self._row(job) for job in wanted))
                 looked, rows = looked + len(jobs), rows + len(wanted)
                 work.at(looked, max(total, looked))
-                if len(page.jobs) < PAGE_JOBS or len(jobs) < len(page.jobs):
+                if len(page.jobs) < self._page_jobs or len(jobs) < len(page.jobs):
                     break
                 begin = jobs[-1].work_id + 1
                 page = await self._page(task.arguments, begin)
@@ -99,7 +102,7 @@ class HistoryExport:
             printer_id=wanted.get("printer_id"),
             statuses=frozenset(wanted.get("statuses") or ()),
             from_work_id=begin or None,
-            limit=PAGE_JOBS,
+            limit=self._page_jobs,
         )
 
     def _row(self, job: Job) -> tuple[str, ...]:
