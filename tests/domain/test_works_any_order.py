@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -308,16 +309,19 @@ def check_rows(world: World, versions: dict[int, int]) -> None:
         assert row.version == versions.get(work_id, 0) + 1
         assert work_id not in world.finished, "nothing follows an end"
         assert (work_id in versions) != (work_id in world.draft.new_works)
+        assert row.is_over == (row.ended_at is not None)
+        if isinstance(row, Task):
+            assert not row.is_paused or row.status is TaskStatus.PENDING
+            assert row.result is None or row.status is TaskStatus.DONE
+            assert (row.error is not None) == (row.status is TaskStatus.FAILED), "a failure has its words"
+        elif row.state is RunState.FAILED:
+            assert row.message, "a failure has its words"
         if row.is_over:
             world.finished[work_id] = row
             assert row.ended_at == world.draft.moment.wall
-            assert row.state is not RunState.FAILED or row.message if isinstance(row, Action) else True
-            assert row.status is not TaskStatus.FAILED or row.error if isinstance(row, Task) else True
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.lists(steps, min_size=20, max_size=60))
-def test_one_thing_at_a_time_and_the_truth(given_steps: list[Step]) -> None:
+def check_steps(given_steps: list[Step]) -> None:
     world = World()
     sent: set[str] = set()
     for step in given_steps:
@@ -337,3 +341,16 @@ def test_one_thing_at_a_time_and_the_truth(given_steps: list[Step]) -> None:
             assert not new, "a restart sends nothing by itself"
             assert not any(t.status is TaskStatus.RUNNING for t in world.state.tasks.values())
             assert not any(s.state is RunState.RUNNING for a in world.state.actions.values() for s in a.steps)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(steps, min_size=20, max_size=60))
+def test_one_thing_at_a_time_and_the_truth(given_steps: list[Step]) -> None:
+    check_steps(given_steps)
+
+
+@pytest.mark.soak
+@settings(max_examples=5000, deadline=None)
+@given(st.lists(steps, min_size=20, max_size=150))
+def test_one_thing_at_a_time_and_the_truth_for_long(given_steps: list[Step]) -> None:
+    check_steps(given_steps)
