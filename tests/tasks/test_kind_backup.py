@@ -129,6 +129,16 @@ async def test_a_canceled_backup_leaves_nothing(slow_shop: Shop) -> None:
     assert (await shop.done(BACKUP, {"with_files": False})).status is TaskStatus.DONE
 
 
+async def test_another_database_has_its_own_tool(tmp_path: Path) -> None:
+    def postgresql(shop: Shop) -> dict[str, Kind]:
+        return {"BACKUP": Backup(copies=None, files=shop.files, clock=shop.clock, version="0.1.0")}
+
+    async with open_shop(tmp_path, postgresql) as shop:
+        task = await shop.done(BACKUP, {"with_files": True})
+    assert (task.status, task.tries) == (TaskStatus.FAILED, 1)
+    assert "pg_dump" in (task.error or "")
+
+
 # ---------------------------------------------------------------- putting it back
 
 
