@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from gateway.api.conversio import mapping
+from gateway.api.http.limits import STREAM_ROWS
 from gateway.domain.job import ENDS, JobStatus
 from gateway.domain.schedule import RUN_ENDS, RunState, ScheduleStatus
 from gateway.domain.task import TASK_ENDS, Standing, Task, TaskFile, TaskStatus
@@ -42,6 +43,14 @@ async def test_pages_are_linked_from_the_newest_to_the_oldest(host: Host) -> Non
             if len(seen) == 1:
                 assert response.headers["Link"] == f'<{PUBLIC_URL}{LIST}?limit=2&offset=2>; rel="next"'
     assert seen == [[ids["4"], ids["3"]], [ids["2"], ids["1"]], [ids["0"]]]
+
+
+async def test_all_jobs_of_a_shop_are_one_list(host: Host) -> None:
+    """As the reference has it: also those of a shop that is asked for piece by piece."""
+    ids = await put_tasks(host, {str(number): a_task() for number in range(2 * STREAM_ROWS + 1)})
+    async with host.client.get(LIST, headers=await by_key(host)) as response:
+        found = [job["id"] for job in (await response.json())["data"]]
+        assert (found, "Link" in response.headers) == (list(ids.values())[::-1], False)
 
 
 async def test_a_list_that_has_not_changed_is_not_sent_again(host: Host) -> None:

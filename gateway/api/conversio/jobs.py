@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from gateway.api.conversio.answers import not_found
 from gateway.api.conversio.mapping import async_job
 from gateway.api.conversio.schemas import AsyncJobs, JobsQuery, OneAsyncJob
 from gateway.api.conversio.shop import is_shown, partner_app, shown_tasks
+from gateway.api.http import limits
 from gateway.api.http.answers import reply_body_if_changed
 from gateway.api.http.fragments import FRAGMENTS, list_body
 from gateway.api.http.operations import AnyCall, Call, NoQuery, operation
@@ -42,17 +44,32 @@ async def list_async_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     With a key: those of the organization to its admin, else the member's own. With an app's token: those that
     the app created. A shop with more than fit on a page finds the next in `Link`.
     """
-    asked, now = _page(call), call.services.clock.wall()
-    limit, offset = asked.limit, asked.offset
-    page = await call.services.queries.tasks(
-        shown_tasks(call), now=now, limit=limit, offset=offset, newest_first=True
-    )
-    found = [_piece(call, task) for task in page.tasks if not task.is_gone(now)]
+    asked = _page(call)
+    found, is_last = await _newest(call, asked.limit, asked.offset)
     headers = {}
-    if offset + len(page.tasks) < page.total:
-        query = urlencode({"limit": limit, "offset": offset + limit})
+    if not is_last:
+        query = urlencode({"limit": asked.limit, "offset": asked.offset + asked.limit})
         headers["Link"] = f'<{call.services.public_url}{ASYNC_JOBS}?{query}>; rel="next"'
     return reply_body_if_changed(call.request, list_body({}, "data", found), headers=headers)
+
+
+async def _newest(call: AnyCall, limit: int, offset: int) -> tuple[list[bytes], bool]:
+    """The jobs of a page, and whether it is the last one.
+
+    A long page is read in short ones: those are kept between two commits, and the loop gets its turns. A job
+    that moves on from one to the next, because another was created meanwhile, is told once.
+    """
+    services, shown, end = call.services, shown_tasks(call), offset + limit
+    now = services.clock.wall()
+    found: dict[int, bytes] = {}
+    while True:
+        rows = min(limits.STREAM_ROWS, end - offset)
+        page = await services.queries.tasks(shown, now=now, limit=rows, offset=offset, newest_first=True)
+        found |= {task.work_id: _piece(call, task) for task in page.tasks if not task.is_gone(now)}
+        offset += rows
+        if offset >= min(end, page.total):
+            return list(found.values()), offset >= page.total
+        await asyncio.sleep(0)
 
 
 def _page(call: AnyCall) -> JobsQuery:
