@@ -19,9 +19,10 @@ from gateway.cli.demo_words import Said
 from gateway.client.models import Stack
 from gateway.client.native import GatewayClient
 
-#: The stack of the demo's serial printers, and its schedule: a greeting on their displays, every morning.
+#: The stack of the demo's serial printers, and its schedule: a greeting on their displays, every morning;
+#: whoever runs it by hand may give another one, of one word.
 STACK, SCHEDULE = "marlins", "good morning"
-GREETING, MORNING = "M117 Good morning", "0 7 * * *"
+GREETING, MORNING = "Good morning", "0 7 * * *"
 #: Seconds until an export of three prints, or a run of one line, is done.
 DONE_WITHIN = 20.0
 _EXPORT = {"kind": "history-export", "name": "everything printed"}
@@ -57,7 +58,7 @@ class Work:
     async def _schedule(self, owner: GatewayClient) -> Stack:
         stack = await owner.stacks.add(STACK, [machine.name for machine in self._place.machines], None)
         wanted = {"name": SCHEDULE, "type": "GcodeMacroJob", "stack": stack.id, "cron": MORNING}
-        await owner.schedules.add({**wanted, "params": {"gcode": [GREETING]}})
+        await owner.schedules.add({**wanted, "params": {"gcode": [f"M117 {{1={GREETING}}}"]}})
         return stack
 
     async def _run(self, stack: Stack) -> dict[str, Any]:
@@ -105,7 +106,7 @@ class Work:
 
 def _greetings(ledger: Path) -> int:
     with ledger.open(encoding="utf-8") as entries:
-        return sum(line == GREETING for line in executed(entries, "host"))
+        return sum(line == f"M117 {GREETING}" for line in executed(entries, "host"))
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -42,7 +42,10 @@ Which = Annotated[
 ]
 OfStack = Annotated[str | None, typer.Option("--stack", help="Name, number or id of a stack.")]
 Gcode = Annotated[
-    list[str] | None, typer.Option(help="A line to send; repeat it. {1} to {9} are arguments of a run.")
+    list[str] | None,
+    typer.Option(
+        help="A line to send; repeat it. {1} to {9} are arguments of a run, {1=text} is text without one."
+    ),
 ]
 File = Annotated[Path | None, typer.Option("--file", help="The lines are in this file instead.")]
 Note = Annotated[str | None, typer.Option(help="Maintenance: what a person is to do at the machine.")]

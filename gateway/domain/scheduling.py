@@ -130,8 +130,8 @@ def _must_run_by_itself(schedule: Schedule) -> None:
     if schedule.cron is not None and _wants_arguments(schedule.type, schedule.params, schedule.macro):
         raise CommandRefused(
             Refusal.INVALID,
-            "its lines have places for arguments, which the clock cannot fill: leave out the places, "
-            "or the cron expression",
+            "its lines have places for arguments, which the clock cannot fill: say in each what to send "
+            "without one, as in {1=60}, or leave out the cron expression",
         )
 
 

@@ -64,8 +64,8 @@ class RunPlans:
     def macro(self, type: ScheduleType, params: Mapping[str, Any], arguments: str | None) -> Macro | None:
         """The lines of a run, ready to send, and what they would do.
 
-        None: it sends nothing, or its lines want arguments and none are given: a place without a text of its
-        own wants one. Raises ValueError with words for people: what cannot be sent, arguments that do not fit.
+        None: it sends nothing, or no arguments are given and a place has no text of its own.
+        Raises ValueError with words for people: what cannot be sent, arguments that do not fit.
         """
         given = split_arguments(arguments)
         if type is ScheduleType.HISTORY_EXPORT:
@@ -182,7 +182,7 @@ def _sent(line: str, given: Sequence[str], *, without: str = "") -> str:
             return given[int(name) - 1]
         return text if "=" in place[1] else without
 
-    return _PLACE.sub(said, line)
+    return _PLACE.sub(said, line).rstrip()
 
 
 def _refuse(number: int, line: str) -> None:

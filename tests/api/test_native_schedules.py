@@ -271,6 +271,20 @@ async def test_a_run_waits_for_the_plate_and_is_told_printer_by_printer(host: Ho
     assert (await ask(host, "GET", path))[1]["status"] == "success"
 
 
+async def test_what_has_a_text_of_its_own_runs_by_the_clock_and_by_hand(host: Host) -> None:
+    await clear_plate(host)
+    schedule = await made(host, params={"gcode": ["M140 S{1=60}"]})
+    assert schedule["cron"] == NOON["cron"]
+    for given in ({}, {"arguments": "70"}, {"arguments": " "}):
+        assert (await ask(host, "POST", f"/schedules/{schedule['id']}/run", given))[0] == 202
+        await answered(host)
+    sent = [order.lines for order in host.drivers.of(SendGcode) if isinstance(order, SendGcode)]
+    assert sent == [("M140 S60",), ("M140 S70",), ("M140 S60",)]
+    by_clock = host.engine.state.schedules[schedule["id"]].macro
+    assert by_clock is not None
+    assert by_clock.lines == ("M140 S60",)
+
+
 async def test_a_run_that_waits_is_canceled_and_one_that_is_over_is_not(host: Host) -> None:
     schedule = await made(host, params={"gcode": ["G28"]})
     _, action = await ask(host, "POST", f"/schedules/{schedule['id']}/run")

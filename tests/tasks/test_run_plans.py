@@ -38,7 +38,7 @@ def macro(type: ScheduleType, params: dict[str, Any], arguments: str | None = No
         (GCODE, {"gcode": ["M117 {1=all well}"]}, "", Macro(("M117 all well",))),
         (GCODE, {"gcode": ["M117 {1=all well}"]}, "Arg1", Macro(("M117 Arg1",))),
         (GCODE, {"gcode": ["M140 S{1=60}"]}, None, Macro(("M140 S60",), bed=60)),
-        (GCODE, {"gcode": ["G28{1=}"]}, None, Macro(("G28",), moves=True)),
+        (GCODE, {"gcode": ["G28 {1=}"]}, None, Macro(("G28",), moves=True)),
         (GCODE, {"gcode": ["G4 S{1}", "M140 S{2=60}"]}, None, None),  # the first one has no text of its own
         (GCODE, {"gcode": ["G4 S{1}", "M140 S{2=60}"]}, "5", Macro(("G4 S5", "M140 S60"), bed=60)),
         (GCODE, {"gcode": ["G4 S{1}", "M140 S{2=60}"]}, "5 70", Macro(("G4 S5", "M140 S70"), bed=70)),

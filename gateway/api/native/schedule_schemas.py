@@ -77,7 +77,9 @@ class NewStack(StackChange):
 class GcodeMacro(_Body):
     """Lines of G-code for every printer of the stack."""
 
-    gcode: list[GcodeLine] = Field(description="`{1}` to `{9}` stand for the arguments of a run.")
+    gcode: list[GcodeLine] = Field(
+        description="`{1}` to `{9}` stand for the arguments of a run; `{1=text}`: text when it has none."
+    )
 
 
 class Maintenance(_Body):
