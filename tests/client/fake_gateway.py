@@ -41,12 +41,24 @@ def job(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def task(**changes: Any) -> dict[str, Any]:
+    """A task as the native API shows it."""
+    return {
+        "id": "7c1e0a52-8c3b-4d0e-9a55-0d2f6c0b9a11", "number": 9, "async_job_id": "57b5aa3b046abfb053d80b52",
+        "kind": "history-export", "name": "history export", "status": "pending", "standing": "pending",
+        "arguments": {}, "progress": {"value": 0, "total": None}, "created_at": NOW, **changes,
+    }  # fmt: skip
+
+
 class FakeGateway:
     """What it knows is public; what it was asked is in `asked`."""
 
     def __init__(self) -> None:
         self.printers = [printer()]
         self.jobs = [job()]
+        self.tasks = [task()]
+        #: What a task made, and how much of it is sent before the connection breaks; None: all.
+        self.result, self.result_breaks_at = b"number,name\r\n", None  # type: bytes, int | None
         self.members = [{"id": "FPEJMQHAG3NXE", "name": "ana", "email": None}]
         self.keys: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
@@ -84,6 +96,11 @@ class FakeGateway:
                 web.get(f"{base}/jobs/{{id}}/recovery", self._recovery),
                 web.post(f"{base}/jobs/{{id}}/recover", self._accepted_with),
                 web.post(f"{base}/jobs/{{id}}/{{verb}}", self._accepted),
+                web.get(f"{base}/tasks", self._tasks),
+                web.post(f"{base}/tasks", self._task),
+                web.get(f"{base}/tasks/{{id}}", self._task),
+                web.post(f"{base}/tasks/{{id}}/{{verb}}", self._task),
+                web.get(f"{base}/tasks/{{id}}/result", self._result),
                 web.get(f"{base}/members", self._members),
                 web.post(f"{base}/members", self._add_member),
                 web.get(f"{base}/keys", self._keys),
@@ -147,6 +164,25 @@ class FakeGateway:
         if self.fate:
             found.update(self.fate.popleft())
         return web.json_response(found)
+
+    async def _tasks(self, request: web.Request) -> web.Response:
+        limit, offset = int(request.query["limit"]), int(request.query["offset"])
+        return web.json_response({"tasks": self.tasks[offset : offset + limit], "total": len(self.tasks)})
+
+    async def _task(self, request: web.Request) -> web.Response:
+        if request.can_read_body:
+            self.bodies.append(await request.json())
+        if self.fate:
+            self.tasks[-1].update(self.fate.popleft())
+        return web.json_response(self.tasks[-1], status=202 if request.method == "POST" else 200)
+
+    async def _result(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(self.result))})
+        await response.prepare(request)
+        await response.write(self.result[: self.result_breaks_at])
+        if self.result_breaks_at is not None and request.transport is not None:
+            request.transport.close()
+        return response
 
     async def _members(self, request: web.Request) -> web.Response:
         return web.json_response({"members": self.members})
