@@ -27,6 +27,9 @@ from typing import Any, Final
 KEPT_ROWS: Final = 6_000
 #: Added to the rows of each answer: what the key and an empty page take.
 _OF_ITSELF: Final = 1
+#: Answers of before that are given back each time one is asked for, a tenth of a millisecond. All of them at
+#: once, as soon as something is committed, would hold the event loop for 10 ms.
+_GIVEN_BACK: Final = 4
 
 
 class Kept:
@@ -37,9 +40,11 @@ class Kept:
         self._commits = 0  # when all of them were read
         self._rows = 0
         self._answers: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._gone: list[tuple[Any, int]] = []  # of commits before
 
     def find(self, key: Hashable, commits: int) -> tuple[Any] | None:
         """The answer, in a tuple of its own; None: it is to be read. `commits`: so many were made by now."""
+        del self._gone[-_GIVEN_BACK:]
         if commits != self._commits:
             self._empty(commits)
             return None
@@ -65,4 +70,5 @@ class Kept:
 
     def _empty(self, commits: int) -> None:
         self._commits, self._rows = commits, 0
+        self._gone += self._answers.values()
         self._answers.clear()

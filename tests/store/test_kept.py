@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import strategies as st
@@ -169,6 +170,21 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_what_a_commit_made_old_is_given_back_little_by_little() -> None:
+    """Never more than was kept at one time, however many commits there are."""
+    kept = Kept(1000)
+    for key in range(100):
+        kept.keep(key, object(), 1, 0)
+    left = []
+    for commits in range(1, 40):
+        assert kept.find(0, commits) is None
+        kept.keep(0, object(), 1, commits)
+        left.append(len(kept._gone))
+    assert max(left) == 100
+    assert left[-1] <= 1
+    assert all(before - after <= 4 for before, after in pairwise(left))
 
 
 def test_what_was_asked_for_last_stays() -> None:
