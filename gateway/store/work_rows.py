@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, make_dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select, type_coerce
@@ -51,7 +51,8 @@ _FROM_WORK = ("created_at", "version")
 
 _TASK_FIELDS = tuple(given.name for given in fields(Task) if given.name != "file")
 _FILE_COLUMNS = (task.c.file_sha256, task.c.file_name, task.c.file_size, task.c.file_media_type)
-_PUT = tuple(getattr(Task, name).__set__ for name in (*_TASK_FIELDS, "file"))
+#: A task while it is made: the same slots, not frozen (as `rows` does with jobs).
+_OpenTask: Any = make_dataclass("_OpenTask", (*_TASK_FIELDS, "file"), slots=True)
 _CONVERTED = tuple((_TASK_FIELDS.index(name), read) for name, read in _READING.items())
 #: Where a row of `SELECT_TASKS` has the work row's id.
 TASK_WORK_ID_AT = _TASK_FIELDS.index("work_id")
@@ -91,11 +92,9 @@ def task_from(row: Sequence[Any]) -> Task:
     for at, read in _CONVERTED:
         if values[at] is not None:
             values[at] = read(values[at])
-    values.append(None if sha256 is None else TaskFile(sha256, name, size, media_type))
-    made = object.__new__(Task)  # without its __init__, as jobs: a list has many of them
-    for put, value in zip(_PUT, values, strict=True):
-        put(made, value)
-    return made
+    made = _OpenTask(*values, None if sha256 is None else TaskFile(sha256, name, size, media_type))
+    made.__class__ = Task
+    return made  # type: ignore[no-any-return]
 
 
 def stack_values(given: Stack) -> Values:
