@@ -23,7 +23,7 @@ from gateway.domain.commands import Command, CommandRefused
 from gateway.domain.state import State
 from gateway.domain.task import Task, TaskKind, TaskStatus
 from gateway.domain.task_commands import BeginTask, FailTask, FinishTask, NoteProgress
-from gateway.engine.ports import Clock, StoredEvent, StoreUnavailable, Subscription
+from gateway.engine.ports import Clock, DraftRefused, StoredEvent, StoreUnavailable, Subscription
 from gateway.rounds import Rounds, Slots
 from gateway.tasks.work import Kind, Outcome, Reached, TaskFailed, Work
 
@@ -176,7 +176,7 @@ class Pool:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
         await self._note(task, work.reached)
-        await self._say(said)
+        await self._say(task, said)
 
     async def _tell(self, task: Task, work: Work) -> None:
         told = Reached()
@@ -194,7 +194,7 @@ class Pool:
         except Exception as failure:  # the next one says it all again
             log.debug("progress of task %d is not told: %s", task.work_id, failure)
 
-    async def _say(self, said: FinishTask | FailTask) -> None:
+    async def _say(self, task: Task, said: FinishTask | FailTask) -> None:
         """Tell how it went, until it is committed: the work is done, only the store may be full."""
         while True:
             try:
@@ -202,9 +202,14 @@ class Pool:
                 return
             except CommandRefused:
                 return
+            except (DraftRefused, RuntimeError):  # trying again does not help
+                log.exception("the end of task %d (%s) was not taken", task.work_id, task.kind)
+                if isinstance(said, FailTask):
+                    return
+                said = _failed(task, _BUG, is_passing=False)
             except Exception as failure:
-                log.warning("the end of task %d waits: %s", said.work_id, failure)
-            await asyncio.sleep(STORE_AGAIN)
+                log.warning("the end of task %d waits: %s", task.work_id, failure)
+                await asyncio.sleep(STORE_AGAIN)
 
 
 def _order(task: Task) -> tuple[datetime, int]:

@@ -246,6 +246,19 @@ async def test_an_end_that_the_store_does_not_take_is_told_until_it_does(house: 
     assert (task.status, task.tries, len(house.kind.begun)) == (TaskStatus.DONE, 1, 1)
 
 
+async def test_an_end_that_no_store_can_take_is_a_failure(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.kind.ends["a"] = [Outcome(file=TaskFile("ab" * 32, "x.csv", 2**70, "text/csv"))]
+    await house.add()
+    task = await house.until_over()
+    assert (task.status, task.error) == (
+        TaskStatus.FAILED,
+        "the gateway failed; its journal has the details",
+    )
+    assert "the end of task 1 (history-export) was not taken" in caplog.text
+
+
 async def test_nothing_begins_while_the_store_takes_nothing(house: House) -> None:
     await house.add(begins_at=house.clock.wall() + timedelta(seconds=5))
     with house.full_disk():
