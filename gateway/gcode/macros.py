@@ -29,6 +29,8 @@ VARIABLES: Mapping[str, str] = {
 LINE_CHARS_MAX = 80
 #: Characters that a name may bring into a line.
 NAME_CHARS_MAX = 40
+#: Commands whose text people only read: what does not fit of it is left out.
+_SHOWN = ("M117 ", "M118 ")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 ._-]+")
 #: Numbers belong to the connection, the emergency commands act at once and not in their turn.
 #: An M command as firmware reads it: a line number in front, blanks and zeros before its own.
@@ -47,11 +49,15 @@ def render(line: str, values: Mapping[str, object]) -> str:
         text = line.format_map(known).strip()
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         raise MacroInvalid(check(line) or f"it cannot be read: {error}") from error
-    if len(text) > LINE_CHARS_MAX:
-        text = text[:LINE_CHARS_MAX].rstrip() if text.startswith(("M117 ", "M118 ")) else text
+    text = cut(text)
     if len(text) > LINE_CHARS_MAX:
         raise MacroInvalid(f"it has {len(text)} characters, {LINE_CHARS_MAX} fit")
     return text
+
+
+def cut(line: str) -> str:
+    """The line, cut to what fits if it only shows a text."""
+    return line[:LINE_CHARS_MAX].rstrip() if line.startswith(_SHOWN) else line
 
 
 def _said(value: object) -> str:

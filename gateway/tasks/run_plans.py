@@ -20,7 +20,7 @@ from gateway.domain.adjustment import CELSIUS_MAX
 from gateway.domain.schedule import Macro, ScheduleType
 from gateway.gcode.footprint import footprint, parsed
 from gateway.gcode.lines import printable
-from gateway.gcode.macros import check
+from gateway.gcode.macros import check, cut
 
 #: Lines of one run: what a driver takes as a macro.
 MACRO_LINES_MAX: Final = 256
@@ -167,7 +167,7 @@ def _fit(places: _Places, given: Sequence[str]) -> None:
 
 
 def _filled(number: int, line: str, given: Sequence[str]) -> str:
-    text = _sent(line, given)
+    text = cut(_sent(line, given))
     if text != line:
         _refuse(number, text)
     return text

@@ -38,6 +38,7 @@ def macro(type: ScheduleType, params: dict[str, Any], arguments: str | None = No
         (GCODE, {"gcode": ["M117 {1=all well}"]}, "", Macro(("M117 all well",))),
         (GCODE, {"gcode": ["M117 {1=all well}"]}, "Arg1", Macro(("M117 Arg1",))),
         (GCODE, {"gcode": ["M140 S{1=60}"]}, None, Macro(("M140 S60",), bed=60)),
+        (GCODE, {"gcode": ["M117 {1}"]}, "x" * 255, Macro(("M117 " + "x" * (LINE_CHARS_MAX - 5),))),
         (GCODE, {"gcode": ["G28 {1=}"]}, None, Macro(("G28",), moves=True)),
         (GCODE, {"gcode": ["G4 S{1}", "M140 S{2=60}"]}, None, None),  # the first one has no text of its own
         (GCODE, {"gcode": ["G4 S{1}", "M140 S{2=60}"]}, "5", Macro(("G4 S5", "M140 S60"), bed=60)),
@@ -102,7 +103,7 @@ def test_what_a_run_sends(
         (GCODE, {"gcode": ["{1}"]}, "M24", "the command itself cannot be an argument"),
         (GCODE, {"gcode": ["N5 {1}"]}, "M24", "the command itself cannot be an argument"),
         (GCODE, {"gcode": ["N5{1}"]}, "M24", "the command itself cannot be an argument"),
-        (GCODE, {"gcode": ["M117 {1}{1}{1}"]}, "x" * 40, f"{LINE_CHARS_MAX} fit"),
+        (GCODE, {"gcode": ["M98 P{1}{1}{1}"]}, "x" * 40, f"{LINE_CHARS_MAX} fit"),
         (GCODE, {"gcode": ["M104 S{1}"]}, "2000", "hotend target 2000 °C is a mistake"),
         (GCODE, {"gcode": ["M104 S{1}"]}, "200;M112", "`;`"),
         (GCODE, {"gcode": ["M104 S{1}"]}, "200*9", "`*`"),
