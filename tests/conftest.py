@@ -40,7 +40,8 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """`-n auto`: the whole suite on every core. What was chosen runs here, without waiting for workers."""
-    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    asked = {(config.invocation_params.dir / path).resolve() for path in config.args}
+    is_whole = asked <= {config.rootpath, config.rootpath / "tests"} and not config.option.keyword
     is_usual = "not soak" in config.option.markexpr
     return min(len(os.sched_getaffinity(0)), _MOST_WORKERS) if is_whole and is_usual else 0
 
