@@ -50,10 +50,12 @@ def redacted_text(text: str) -> str:
 
 def redacted(value: Any, name: str = "") -> Any:
     """A value of JSON without credentials; `name`: the key under which it stands."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
     if _SECRET.search(name):
-        return MASK
+        return MASK  # a number, too: access codes are
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {str(key): redacted(one, str(key)) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

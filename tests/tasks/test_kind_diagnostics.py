@@ -133,8 +133,9 @@ def test_what_is_left_of_text(text: str, expected: str) -> None:
     ["token", "api_key", "apiKey", "X-Api-Key", "password", "access_code", "email", "client_secret", "code"],
 )
 def test_values_are_masked_by_their_names(name: str) -> None:
-    value: Any = {"deep": [{name: "abc", "port": 8080}], "is_on": True}
-    assert redacted(value) == {"deep": [{name: "***", "port": 8080}], "is_on": True}
+    value: Any = {"deep": [{name: "abc", "port": 8080}, {name: 4711}, {name: None}], "is_on": True}
+    clean: Any = {"deep": [{name: "***", "port": 8080}, {name: "***"}, {name: None}], "is_on": True}
+    assert redacted(value) == clean
 
 
 def test_ben_is_not_in_it() -> None:

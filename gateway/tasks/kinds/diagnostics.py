@@ -195,7 +195,7 @@ def _job(state: State, number: int) -> Mapping[str, Any]:
         "position": job.position,
         "line": job.line,
         "message": job.message,
-        "error_code": job.error_code,
+        "error": job.error_code,
         "attempt_begun_at": attempt and attempt.intended_at,
     }
 
