@@ -17,9 +17,9 @@ from aiohttp import web
 
 from gateway.api.conversio.answers import not_found
 from gateway.api.conversio.schemas import Permit
-from gateway.api.http.operations import BYTES, Call, Door, PathParameter, operation
+from gateway.api.http.operations import Call, Door, PathParameter, operation
 from gateway.api.http.services import Services
-from gateway.api.http.task_results import send_result
+from gateway.api.http.task_results import ANY_MEDIA, send_result
 from gateway.auth.signing import UrlSigner
 from gateway.domain.task import Task, TaskFile
 
@@ -70,7 +70,7 @@ def _admit_by_permit(request: web.Request, services: Services) -> None:
     "/{file}",
     scopes=None,
     door=Door(None, {}, _admit_by_permit, frozenset({404})),
-    responses={200: BYTES},
+    responses={200: ANY_MEDIA},
     path_parameters={"file": _FILE},
     reads_query=False,
     response_headers={"Content-Disposition": "The file's name."},

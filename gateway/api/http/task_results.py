@@ -12,6 +12,8 @@ from aiohttp import web
 from gateway.api.http.services import Services
 from gateway.domain.task import Task, TaskFile
 
+#: The media type of a result's file is the task's to say.
+ANY_MEDIA: Final = "*/*"
 #: Where tasks are polled by clients of Conversio's API, and named by whoever created one.
 ASYNC_JOBS: Final = "/api/v1/async-jobs"
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from gateway.api.http.answers import encode, etag_of, reply, reply_if_changed
 from gateway.api.http.idempotency import idempotency_of
-from gateway.api.http.operations import BYTES, READ, READ_WRITE, AnyCall, Call, NoQuery, operation
+from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
-from gateway.api.http.task_results import async_job_url, send_result
+from gateway.api.http.task_results import ANY_MEDIA, async_job_url, send_result
 from gateway.api.native import task_schemas as schemas
 from gateway.api.native import task_shapes
 from gateway.api.native.jobs import owner_of
@@ -150,7 +150,7 @@ async def cancel_task(call: Call[NoQuery, None]) -> web.StreamResponse:
     "GET",
     "/tasks/{task}/result",
     scopes=READ,
-    responses={200: BYTES},
+    responses={200: ANY_MEDIA},
     more_errors=frozenset({409}),
     response_headers={"Content-Disposition": "The file's name."},
 )
