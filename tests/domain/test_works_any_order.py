@@ -350,7 +350,8 @@ def test_one_thing_at_a_time_and_the_truth(given_steps: list[Step]) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=5000, deadline=None)
+@pytest.mark.timeout(1200)
+@settings(max_examples=2000, deadline=None)
 @given(st.lists(steps, min_size=20, max_size=150))
 def test_one_thing_at_a_time_and_the_truth_for_long(given_steps: list[Step]) -> None:
     check_steps(given_steps)
