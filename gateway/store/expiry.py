@@ -30,9 +30,9 @@ from gateway.store.files import Files
 from gateway.store.load import last_work_id
 from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import file, job, printer_command, work
-from gateway.store.schema_work import action, loose_content, schedule, task, work_block
+from gateway.store.schema_work import action, loose_content, schedule, task, task_total, work_block
 from gateway.store.trouble import explained_os
-from gateway.store.work_commit import Blocks, count_in_block
+from gateway.store.work_commit import TOTAL_OF, Blocks, TaskTotals, count_in_block
 
 #: Rows of one bite: some milliseconds in which the engine's commits wait.
 BITE: Final = 50
@@ -101,7 +101,7 @@ def is_named(sha256: str) -> Select[Any]:
 
 def expired_tasks(until: datetime, newest: int) -> Select[Any]:
     """Tasks that ended by then, the next bite. The newest work row stays: the next id is counted from it."""
-    wanted = select(task.c.work_id, task.c.organization_id, task.c.kind, task.c.file_sha256)
+    wanted = select(task.c.work_id, task.c.file_sha256, *TOTAL_OF)
     gone = wanted.where(task.c.ended_at <= until, task.c.work_id != newest)
     return gone.order_by(task.c.ended_at).limit(BITE)
 
@@ -153,9 +153,13 @@ def _delete_work(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _count_out(connection: Connection, gone: Sequence[Row[Any]]) -> None:
+    totals: TaskTotals = Counter()
     changes: Blocks = Counter()
     for row in gone:
-        count_in_block(changes, row.work_id, row.organization_id, row.kind in ADMIN_KINDS, -1)
+        work_id, _, member_id, organization_id, app_id, kind, status = tuple(row)
+        totals[member_id, organization_id, app_id, kind, status] -= 1
+        count_in_block(changes, work_id, organization_id, kind in ADMIN_KINDS, -1)
+    add_to_counts(connection, task_total, totals)
     add_to_counts(connection, work_block, changes)
     connection.execute(
         delete(work_block).where(

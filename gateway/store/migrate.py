@@ -20,9 +20,9 @@ from gateway.domain.task import ADMIN_KINDS
 from gateway.store.database import FILE_MODE, SoleUse, sqlite_engine, sqlite_path
 from gateway.store.revision import MIGRATIONS
 from gateway.store.schema import job, job_total
-from gateway.store.schema_work import task, work_block
+from gateway.store.schema_work import task, task_total, work_block
 from gateway.store.trouble import SchemaMismatch, explained, explained_os
-from gateway.store.work_commit import Blocks, count_in_block
+from gateway.store.work_commit import TOTAL_OF, Blocks, count_in_block
 
 
 def random_hex(digits: int) -> str:
@@ -76,7 +76,12 @@ def check(url: str) -> tuple[str, ...]:
             head = ScriptDirectory.from_config(config).get_current_head()
             if found != head:
                 return (f"the schema is {found or 'missing'}, not {head}: run `print-gateway db upgrade`",)
-            return (*_damage(connection), *_drift(connection), *_blocks_drift(connection))
+            return (
+                *_damage(connection),
+                *_drift(connection),
+                *_blocks_drift(connection),
+                *_tasks_drift(connection),
+            )
     except DBAPIError as error:
         raise explained(error, str(path)) from error
 
@@ -138,6 +143,14 @@ def _blocks_drift(connection: Connection) -> list[str]:
         count_in_block(counted, work_id, organization_id, kind in ADMIN_KINDS, 1)
     kept = {tuple(row[:3]): row[3] for row in connection.execute(select(work_block)) if row[3]}
     return [f"block {what}" for what in _differences(kept, counted)]
+
+
+def _tasks_drift(connection: Connection) -> list[str]:
+    """Where the kept totals of tasks differ from a count."""
+    found = connection.execute(select(*TOTAL_OF, func.count()).group_by(*TOTAL_OF))
+    counted = {tuple(row[:5]): row[5] for row in found}
+    kept = {tuple(row[:5]): row[5] for row in connection.execute(select(task_total)) if row[5]}
+    return [f"total of tasks {what}" for what in _differences(kept, counted)]
 
 
 def _differences(kept: Mapping[tuple[Any, ...], int], counted: Mapping[tuple[Any, ...], int]) -> list[str]:

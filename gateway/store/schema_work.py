@@ -3,6 +3,7 @@
     work 1--1 task                      long work inside the gateway
     work 1--1 action *--1 schedule      runs of recurring jobs
     schedule *--1 stack                 groups of printers; a removed schedule outlives its stack
+    task_total                          how many tasks a member has through an app, of each kind and status
     work_block                          how many jobs and tasks there are in each stretch of ids
     loose_content                       content whose row is gone; it goes too if nothing names it
 
@@ -186,6 +187,19 @@ Index(
     postgresql_where=text(_UNFINISHED),
 )
 Index("ix_action_ended", action.c.ended_at, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
+
+task_total = Table(
+    "task_total",
+    metadata,
+    Column("member_id", String(13), ForeignKey("member.member_id"), nullable=False),
+    Column("organization_id", Integer, nullable=False),  # of the tasks; a member may have moved since
+    Column("app_id", Text, nullable=False),  # "": no app
+    Column("kind", String(16), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("n", Integer, nullable=False),
+    PrimaryKeyConstraint("member_id", "organization_id", "app_id", "kind", "status"),
+    CheckConstraint("n >= 0", name="n"),
+)
 
 work_block = Table(
     "work_block",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from gateway.domain.schedule import Action
 from gateway.domain.state import Draft
@@ -14,18 +14,39 @@ from gateway.store import work_rows
 from gateway.store.row_sets import add_to_counts, put_all, take_all
 from gateway.store.rows import Values
 from gateway.store.schema import work
-from gateway.store.schema_work import ALL_ORGANIZATIONS, BLOCK_IDS, action, schedule, stack, task, work_block
+from gateway.store.schema_work import (
+    ALL_ORGANIZATIONS,
+    BLOCK_IDS,
+    action,
+    schedule,
+    stack,
+    task,
+    task_total,
+    work_block,
+)
 from gateway.store.trouble import RowRefused
 
 #: organization or ALL_ORGANIZATIONS, block, whether of ADMIN_KINDS -> change of the number of jobs and tasks
 Blocks = Counter[tuple[int, int, bool]]
+#: member, organization, app or "", kind, status -> change of the number of tasks
+TaskTotals = Counter[tuple[str, int, str, str, str]]
+#: Where in `task_total` a task is counted.
+TOTAL_OF = (
+    task.c.member_id,
+    task.c.organization_id,
+    func.coalesce(task.c.app_id, ""),
+    task.c.kind,
+    task.c.status,
+)
 
 RAISE_VERSION = update(work).where(work.c.id == bindparam("at_id")).values(version=bindparam("to_version"))
 
 
 def write_works(connection: Connection, draft: Draft, hex_id: Callable[[int], str]) -> None:
     """Tasks, stacks, schedules, actions. Raises RowRefused for a row that was decided on an old version."""
-    _write(connection, draft, task, list(draft.task_rows.values()), hex_id)
+    if draft.task_rows:
+        add_to_counts(connection, task_total, _task_changes(connection, draft))
+        _write(connection, draft, task, list(draft.task_rows.values()), hex_id)
     gone = [{"number": number} for number, row in draft.stack_rows.items() if row is None]
     take_all(connection, stack, gone)
     put_all(connection, stack, [work_rows.stack_values(row) for row in draft.stack_rows.values() if row])
@@ -50,6 +71,22 @@ def count_in_block(
     """Note one row that came or went."""
     for of in (ALL_ORGANIZATIONS, organization_id):
         changes[of, work_id // BLOCK_IDS, is_admin_kind] += change
+
+
+def _task_changes(connection: Connection, draft: Draft) -> TaskTotals:
+    """How the numbers of tasks change, by the statuses that are stored now."""
+    changes: TaskTotals = Counter()
+    changed = [work_id for work_id in draft.task_rows if work_id not in draft.new_works]
+    if changed:
+        wanted = select(task.c.work_id, *TOTAL_OF).where(task.c.work_id.in_(changed))
+        for work_id, member_id, organization_id, app_id, kind, status in connection.execute(wanted):
+            changes[member_id, organization_id, app_id, kind, status] -= 1
+            changes[member_id, organization_id, app_id, kind, draft.task_rows[work_id].status.value] += 1
+    for work_id in draft.task_rows.keys() & draft.new_works:
+        new = draft.task_rows[work_id]
+        at = new.member_id, new.organization_id, new.app_id or "", new.kind.value, new.status.value
+        changes[at] += 1
+    return changes
 
 
 def _write(

@@ -40,7 +40,7 @@ from gateway.domain.task import ADMIN_KINDS, TASK_ENDS, Standing, TaskKind, Task
 from gateway.store.columns import to_milliseconds
 from gateway.store.prepared import placeholder
 from gateway.store.schema import job, job_total
-from gateway.store.schema_work import BLOCK_IDS, task
+from gateway.store.schema_work import BLOCK_IDS, task, task_total
 
 ALL_STATUSES: Final = frozenset(JobStatus)
 ALL_STANDINGS: Final = frozenset(Standing)
@@ -141,6 +141,27 @@ def task_arms(shape: TaskShape, *, is_count: bool = False) -> list[Select[Any]]:
         for kind in sorted(shape.kinds)
         for status in sorted(_statuses(shape.standings))
     ]
+
+
+def task_count(shape: TaskShape) -> Select[Any]:
+    """How many tasks there are of that shape: by the kept totals, where these know, less what is gone."""
+    if shape.windows or shape.standings & _WAITING not in (frozenset(), _WAITING):
+        return count_statement(task_arms(shape, is_count=True))
+    statuses = _statuses(shape.standings)
+    kept = select(func.coalesce(func.sum(task_total.c.n), 0)).where(
+        *_owned(task_total, shape.owners, len(shape.owners)),
+        task_total.c.kind.in_(sorted(kind.value for kind in shape.kinds)),
+        task_total.c.status.in_(sorted(status.value for status in statuses)),
+    )
+    if not statuses & TASK_ENDS:
+        return kept
+    gone = select(func.count()).where(
+        _raw(task.c.ended_at) <= placeholder("since"),
+        *_owned(task, shape.owners, 0),
+        *_of_kinds(shape),
+        _of_standings(shape.standings),
+    )
+    return select(kept.scalar_subquery() - gone.scalar_subquery())
 
 
 def task_window(shape: TaskShape) -> Select[Any]:

@@ -35,12 +35,12 @@ from gateway.store.work_lists import (
     JobShape,
     TaskShape,
     bounds,
-    count_statement,
     job_arms,
     job_count,
     job_window,
     page_statement,
     task_arms,
+    task_count,
     task_window,
 )
 from gateway.store.work_places import Places
@@ -88,7 +88,7 @@ def _listing(tasks: TaskShape, jobs: JobShape | None, newest_first: bool = False
         return None
     return _Listing(
         page=prepare(page_statement([*of_jobs, *of_tasks], newest_first=newest_first)),
-        tasks=prepare(count_statement(task_arms(tasks, is_count=True))) if of_tasks else None,
+        tasks=prepare(task_count(tasks)) if of_tasks else None,
         jobs=prepare(job_count(jobs)) if jobs is not None and of_jobs else None,
     )
 

@@ -273,6 +273,30 @@ async def test_blocks_count_jobs_and_tasks_and_no_actions(
     assert check(url) == ("block (0, 0, False): 9 kept, 3 there",)
 
 
+async def test_totals_follow_every_move(
+    journal: Journal, database: Database, url: str, state: State, ids: Ids
+) -> None:
+    made = draft(state, ids)
+    first, _ = new_task(made), new_task(made, app_id="app")
+    await journal.commit(made)
+    made.apply()
+    made = draft(state, ids)
+    made.put_task(replace(first, **over(TaskStatus.FAILED)))
+    new_task(made, app_id="app")
+    await journal.commit(made)
+    found = await database.read_plain(
+        lambda driver: driver.execute("SELECT app_id, status, n FROM task_total ORDER BY 1, 2").fetchall()
+    )
+    assert found == [("", "failed", 1), ("", "pending", 0), ("app", "pending", 2)]
+    assert check(url) == ()
+    await database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE task_total SET n = 9 WHERE n = 2")
+    )
+    assert check(url) == (
+        "total of tasks ('FPEJMQHAG3NXE', 1, 'app', 'history-export', 'pending'): 9 kept, 2 there",
+    )
+
+
 async def test_times_come_back_in_whole_milliseconds(
     journal: Journal, queries: Queries, state: State, ids: Ids
 ) -> None:

@@ -268,6 +268,22 @@ def _tables_of_schedules() -> None:
 
 def _lists_of_both() -> None:
     op.create_table(
+        "task_total",
+        sa.Column("member_id", sa.String(length=13), nullable=False),
+        sa.Column("organization_id", sa.Integer(), nullable=False),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.CheckConstraint("n >= 0", name=op.f("ck_task_total_n")),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["member.member_id"], name=op.f("fk_task_total_member_id_member")
+        ),
+        sa.PrimaryKeyConstraint(
+            "member_id", "organization_id", "app_id", "kind", "status", name=op.f("pk_task_total")
+        ),
+    )
+    op.create_table(
         "work_block",
         sa.Column("organization_id", sa.Integer(), nullable=False),
         sa.Column("block", sa.Integer(), nullable=False),
