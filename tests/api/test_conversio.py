@@ -16,9 +16,11 @@ from yarl import URL
 from gateway.api.conversio import mapping
 from gateway.api.http.limits import STREAM_ROWS
 from gateway.domain.job import ENDS, JobStatus
+from gateway.domain.member import Scope
 from gateway.domain.schedule import RUN_ENDS, RunState, ScheduleStatus
 from gateway.domain.task import TASK_ENDS, Standing, Task, TaskFile, TaskStatus
 from tests.api.host import PUBLIC_URL, Host
+from tests.api.oauth_stand import register, tokens_for
 from tests.conformance.conversio_house import CSV, ENDED, a_task, key, put_content, put_tasks
 from tests.support.stand import ANA, BEN, START
 
@@ -165,6 +167,35 @@ async def test_a_key_makes_no_other_token_known(limited: Host) -> None:
         async with limited.client.get("/gateway/v1/jobs", headers=invented) as response:
             statuses.append(response.status)
     assert statuses == [401, 401, 429], "of the address, of which one was spent with the key"
+
+
+# ---------------------------------------------------------------- apps
+
+
+async def test_an_app_sees_what_it_started_once_a_member_agreed(host: Host) -> None:
+    """By OAuth: created over the native API, polled here; the scope opens nothing else."""
+    app = await register(host, scopes=frozenset({Scope.DATA_READ, Scope.DATA_WRITE, Scope.READ_ASYNC_JOBS}))
+    tokens = await tokens_for(host, app, scope="data:read data:write read_async_jobs")
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    await put_tasks(host, {"bens own": a_task()})
+    async with host.client.post(
+        "/gateway/v1/tasks", json={"kind": "history-export"}, headers=headers
+    ) as made:
+        place = made.headers["Location"].removeprefix(PUBLIC_URL)
+    async with host.client.get(place, headers=headers) as response:
+        polled = (await response.json())["data"]
+    assert (polled["status"], "partnerApp" in polled) == ("pending", False)
+    async with host.client.get(LIST, headers=headers) as response:
+        assert (await response.json())["data"] == [polled]
+    async with host.client.get(place, headers=await by_key(host)) as response:
+        assert (await response.json())["data"] == {**polled, "partnerApp": app.id}
+    narrow = await tokens_for(host, app, scope="read_async_jobs")
+    only = {"Authorization": f"Bearer {narrow['access_token']}"}
+    statuses = []
+    for path in (LIST, "/gateway/v1/tasks", "/ps/v1/print/jobs"):
+        async with host.client.get(path, headers=only) as response:
+            statuses.append(response.status)
+    assert statuses == [200, 403, 401]
 
 
 # ---------------------------------------------------------------- the mapping
