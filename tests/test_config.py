@@ -306,6 +306,7 @@ def problems_of_scripts(tmp_path: Path, text: str) -> str:
         ('pause = ["M117 {x:.2f}"]', "{x} takes no format"),
         ('pause = ["M117 {x"]', "its braces do not fit together"),
         ('end = ["G1 X1 ; aside"]', "a comment is not sent"),
+        ('end = ["M117 2*3"]', "firmware ends a line at `*`"),
         ('cancel = [" "]', "there is nothing to send"),
         ('resume = ["M117 caf\u00e9"]', "only printable ASCII"),
         ('connect = ["M112"]', "M112 is for the gateway alone"),

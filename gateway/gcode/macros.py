@@ -86,6 +86,8 @@ def check(line: str) -> str | None:
     fixed = "".join(text for text, *_ in parts).strip()
     if ";" in fixed:
         return "a comment is not sent; leave it out"
+    if "*" in fixed:
+        return "firmware ends a line at `*`, for its checksum; leave it out"
     if not fixed:
         return "there is nothing to send"
     if not (fixed.isascii() and fixed.isprintable()) or "\\" in fixed:

@@ -67,6 +67,8 @@ def test_what_a_run_sends(
         (GCODE, {"gcode": ["G4"] * (MACRO_LINES_MAX + 1)}, None, "256 are taken"),
         (GCODE, {"gcode": ["G28", ""]}, None, "line 2: there is nothing to send"),
         (GCODE, {"gcode": ["G28 ; home"]}, None, "line 1: a comment is not sent"),
+        (GCODE, {"gcode": ["M117 2*3"]}, None, "line 1: firmware ends a line at `*`"),
+        (GCODE, {"gcode": ["M117 {1=2*3}"]}, None, "line 1: firmware ends a line at `*`"),
         (GCODE, {"gcode": ["M112"]}, None, "M112 is for the gateway alone"),
         (GCODE, {"gcode": ["m0112"]}, None, "line 1: M112 is for the gateway alone"),
         (GCODE, {"gcode": ["M24"]}, None, "line 1: M24 starts or writes a print on the printer's card"),
