@@ -20,7 +20,7 @@ from gateway.domain.member import Scope
 from gateway.domain.schedule import RUN_ENDS, RunState, ScheduleStatus
 from gateway.domain.task import TASK_ENDS, Standing, Task, TaskFile, TaskStatus
 from tests.api.host import PUBLIC_URL, Host
-from tests.api.oauth_stand import register, tokens_for
+from tests.api.oauth_stand import register, set_password, tokens_for
 from tests.conformance.conversio_house import CSV, ENDED, a_task, key, put_content, put_tasks
 from tests.support.stand import ANA, BEN, START
 
@@ -174,6 +174,7 @@ async def test_a_key_makes_no_other_token_known(limited: Host) -> None:
 
 async def test_an_app_sees_what_it_started_once_a_member_agreed(host: Host) -> None:
     """By OAuth: created over the native API, polled here; the scope opens nothing else."""
+    await set_password(host, BEN)
     app = await register(host, scopes=frozenset({Scope.DATA_READ, Scope.DATA_WRITE, Scope.READ_ASYNC_JOBS}))
     tokens = await tokens_for(host, app, scope="data:read data:write read_async_jobs")
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
