@@ -72,6 +72,7 @@ class ChangeSchedule:
     params: Mapping[str, Any]
     macro: Macro | None
     next_at: datetime | None
+    version: int | None = None  # refused if it is another one by now; None: whatever it is
 
 
 @dataclass(frozen=True, slots=True)

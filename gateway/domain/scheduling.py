@@ -85,6 +85,8 @@ def add(draft: Draft, asked: AddSchedule) -> Schedule:
 def change(draft: Draft, asked: ChangeSchedule) -> Schedule:
     """From the next run on."""
     known = _schedule(draft, asked.schedule_id)
+    if asked.version is not None and asked.version != known.version:
+        raise CommandRefused(Refusal.CONFLICT, f"{known.name!r} was changed meanwhile; look, and try again")
     if asked.name != known.name:
         _must_be_named_alone(draft, asked.name, known.stack_number)
     schedule = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -209,6 +210,17 @@ async def test_a_schedule_that_is_not_made(house: Host, changes: dict[str, Any],
     status, problem = await ask(house, "POST", "/schedules", {**NOON, **changes})
     assert (status, told in problem["detail"]) == (422, True), problem
     assert not house.engine.state.schedules
+
+
+async def test_a_pause_puts_nothing_back_that_was_changed_in_the_same_moment(host: Host) -> None:
+    schedule = await made(host)
+    path = f"/schedules/{schedule['id']}"
+    change, pause = await asyncio.gather(
+        ask(host, "PUT", path, {**NOON, "cron": "0 13 * * *"}), ask(host, "POST", f"{path}/pause")
+    )
+    assert {change[0], pause[0]} <= {200, 409}
+    _, found = await ask(host, "GET", path)
+    assert found["cron"] == "0 13 * * *"
 
 
 async def test_names_are_used_once_in_a_stack(host: Host) -> None:

@@ -183,6 +183,7 @@ async def _set_paused(call: AnyCall, *, is_paused: bool) -> web.StreamResponse:
         params=schedule.params,
         macro=schedule.macro,
         next_at=_next_at(call, schedule.cron, schedule.timezone, is_paused=is_paused),
+        version=schedule.version,  # so that it puts nothing back that somebody changes just now
     )
     return reply(_shape(call, await call.services.engine.execute(command)))
 
