@@ -23,7 +23,7 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -59,6 +59,10 @@ def sqlite_path(url: str) -> Path:
             f"store.url {parsed.render_as_string()}: only a SQLite file, sqlite:////absolute/path.db"
         )
     return Path(str(parsed.database))
+
+
+def _as_it_is(read: Any) -> Any:
+    return read
 
 
 class SoleUse:
@@ -177,21 +181,27 @@ class Database:
         return await self._plain_reads.run(unit)
 
     async def read_kept(
-        self, key: Hashable, unit: Callable[[sqlite3.Connection], T], rows: Callable[[T], int]
+        self,
+        key: Hashable,
+        unit: Callable[[sqlite3.Connection], Any],
+        rows: Callable[[T], int],
+        made: Callable[[Any], T] = _as_it_is,
     ) -> T:
         """As `read_plain`; kept until the next commit, and then given again without reading (`store.kept`).
 
-        `key` says what is read and for whom, `rows` how many there are in an answer.
+        `key` says what is read and for whom, `rows` how many there are in an answer. `made` makes the answer
+        of what `unit` read, on the event loop, for which the reading thread would only have to wait.
         """
         known = self._kept.find(key, self._commits)
         if known is not None:
             found: T = known[0]
             return found
 
-        def noted(driver: sqlite3.Connection) -> tuple[int, T]:
+        def noted(driver: sqlite3.Connection) -> tuple[int, Any]:
             return self._commits, unit(driver)  # the snapshot begins with the unit's first SELECT
 
-        seen, found = await self._plain_reads.run(noted)
+        seen, read = await self._plain_reads.run(noted)
+        found = made(read)
         self._kept.keep(key, found, rows(found), seen)
         return found
 

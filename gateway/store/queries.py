@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
@@ -22,7 +23,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job
 from gateway.engine.ports import JobPage, StoredEvent
 from gateway.store import rows
-from gateway.store.pages import made_in_order
+from gateway.store.pages import Row, made_in_order
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import attempt, event, file, job, job_total, printer_command, work
 from gateway.store.work_queries import WorkQueries
@@ -120,6 +121,11 @@ def _list_statements(
     return prepare(page_statement(wanted, limit, placeholder("offset"))), prepare(total_statement(wanted))
 
 
+def _page(found: list[Row], total: int) -> JobPage:
+    in_order = sorted(found, key=itemgetter(rows.WORK_ID_AT))  # as they came; SQL does not promise it
+    return JobPage(tuple(map(rows.job_from, in_order)), total)
+
+
 class Queries(WorkQueries):
     """`gateway.engine.ports.Queries` on a database. Every call raises StoreUnavailable."""
 
@@ -142,13 +148,18 @@ class Queries(WorkQueries):
         values = wanted.owner_values() | {"limit": limit, "offset": offset}
         listed, counted = _list_statements(tuple(wanted.owner_values()), statuses, limit is not None)
 
-        def unit(driver: sqlite3.Connection) -> JobPage:
+        def long(driver: sqlite3.Connection) -> JobPage:
             jobs = made_in_order(listed.stretches(driver, values), rows.job_from, rows.WORK_ID_AT)
             return JobPage(jobs, counted.rows(driver, values)[0][0])
 
+        def short(driver: sqlite3.Connection) -> tuple[list[Row], int]:
+            return listed.rows(driver, values), counted.rows(driver, values)[0][0]
+
         if limit is None or limit > _KEPT_PAGE:
-            return await self._database.read_plain(unit)
-        return await self._database.read_kept(listed.key(values), unit, lambda page: len(page.jobs))
+            return await self._database.read_plain(long)
+        return await self._database.read_kept(
+            listed.key(values), short, lambda page: len(page.jobs), lambda read: _page(*read)
+        )
 
     async def job(self, job_id: str) -> Job | None:
         """One job by its public id."""
