@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,13 @@ def look_at_gcode(path: str) -> Mapping[str, Any]:
         raise FileRejected(str(refused)) from refused
 
 
-def look_at_printable(path: str) -> Mapping[str, Any]:
-    """The same, and what archives there are for printers that read them. Raises FileRejected."""
+def look_at_printable(path: str, breathe: Callable[[], None] = lambda: None) -> Mapping[str, Any]:
+    """The same, and what archives there are for printers that read them. Raises FileRejected.
+
+    `breathe` is called between pieces, and may raise.
+    """
     try:
-        return inspect_printable(Path(path))
+        return inspect_printable(Path(path), breathe)
     except NotPrintable as refused:
         raise FileRejected(str(refused)) from refused
 

@@ -18,6 +18,8 @@ COMMENT_LINES = 400
 TAIL_BYTES = 64 * 1024
 #: Bytes at the start that decide what kind of file it is.
 HEAD_BYTES = 1024
+#: Lines between two breaths: some milliseconds.
+BREATH_LINES = 4096
 #: Printable lines that may have no G-code look before the file is refused.
 ODD_LINES_MAX = 20
 
@@ -83,14 +85,14 @@ class _Findings:
     comments: int = field(default=0)
 
 
-def inspect(path: Path) -> Inspection:
-    """Inspect a file on disk. Raises NotPrintable (or OSError)."""
+def inspect(path: Path, breathe: Callable[[], None] = lambda: None) -> Inspection:
+    """Inspect a file on disk. `breathe` is called between pieces. Raises NotPrintable (or OSError)."""
     with path.open("rb") as file:
-        return inspect_file(file)
+        return inspect_file(file, breathe)
 
 
-def inspect_file(file: BinaryIO) -> Inspection:
-    """Inspect an open, seekable file. Raises NotPrintable."""
+def inspect_file(file: BinaryIO, breathe: Callable[[], None] = lambda: None) -> Inspection:
+    """Inspect an open, seekable file. Raises NotPrintable, or what `breathe` does."""
     file.seek(0)
     _refuse_foreign(file.read(HEAD_BYTES))
     findings = _Findings()
@@ -98,6 +100,8 @@ def inspect_file(file: BinaryIO) -> Inspection:
     try:
         for raw, size in raw_lines(file):  # noqa: B007 - the last size is the file's
             lines += 1
+            if lines % BREATH_LINES == 0:
+                breathe()
             if raw[:1] == b";" or raw[:2] == b" ;":
                 if findings.comments < COMMENT_LINES:
                     _learn(raw, findings)

@@ -9,7 +9,7 @@ Archives are for the printers that Forge drove: Ember takes a `tar.gz` of slices
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +25,17 @@ _CHECKSUM: Final = slice(148, 156)  # of a tar header: octal, the sum of its byt
 _ANY_HEADER: Final = zlib.MAX_WBITS | 16  # of zlib: with a gzip header
 
 
-def inspect_printable(path: Path) -> Mapping[str, Any]:
-    """What a file holds, for its metadata; `format` names an archive. Raises NotPrintable or OSError."""
+def inspect_printable(path: Path, breathe: Callable[[], None] = lambda: None) -> Mapping[str, Any]:
+    """What a file holds, for its metadata; `format` names an archive. Raises NotPrintable or OSError.
+
+    `breathe` is called between pieces, and may raise.
+    """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     found = archive_format(head)
     if found is not None:
         return {"format": found, "size": path.stat().st_size}
-    return asdict(inspect(path))
+    return asdict(inspect(path, breathe))
 
 
 def archive_format(head: bytes) -> str | None:

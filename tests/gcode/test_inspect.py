@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.gcode.inspect import (
+    BREATH_LINES,
     FileEmpty,
     LineTooLongForFirmware,
     NotGcode,
@@ -125,3 +126,12 @@ def test_any_file_is_inspected_or_refused_by_name(content: bytes) -> None:
         return
     assert found.size == len(content)
     assert found.printable_lines > 0
+
+
+def test_it_can_be_given_up_between_pieces() -> None:
+    def breathe() -> None:
+        raise InterruptedError
+
+    content = io.BytesIO(b"G1 X1\n" * BREATH_LINES)
+    with pytest.raises(InterruptedError):
+        inspect_file(content, breathe)

@@ -46,7 +46,7 @@ class Uploads(Protocol):
 
 
 class FileImport:
-    """The kind. `inspect`: path -> what the slicer says; blocking; raises FileRejected."""
+    """The kind. `inspect`: (path, called between pieces) -> what the slicer says; raises FileRejected."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class FileImport:
         uploads: Uploads,
         files: Files,
         fetching: Fetching,
-        inspect: Callable[[str], Mapping[str, Any]],
+        inspect: Callable[[str, Callable[[], None]], Mapping[str, Any]],
         breathe: Callable[[], None],  # lets the event loop have its turn
         clock: Clock,
     ) -> None:
@@ -101,7 +101,7 @@ class FileImport:
             work.at(come, None, "fetching the file")
 
         async with self._fetching.file(task.arguments["url"], written) as came:
-            metadata = await work.blocking(self._inspect, came.path)
+            metadata = await work.blocking(self._inspect, came.path, work.go_on)
             sha256, size = await came.keep()
         name = (task.arguments.get("name") or came.name)[-NAME_CHARS:]
         now = self._clock.wall()
