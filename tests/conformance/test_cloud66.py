@@ -48,6 +48,9 @@ def data(name: str) -> dict[str, Any]:
 CASES: Final = data("cases")["case"]
 EXAMPLES: Final = data("examples")["example"]
 OBJECTS: Final = data("attributes")
+REFERENCE: Final = data("reference")
+#: Lines of the documentation.
+LINES: Final = 117
 
 
 def name_of(case: Mapping[str, Any]) -> str:
@@ -217,3 +220,19 @@ def test_cases_say_nothing_that_is_not_read() -> None:
     assert {key for case in CASES for key in case} <= KEYS
     assert all(case.get("lines") for case in CASES)
     assert len({case["name"] for case in CASES}) == len(CASES)
+
+
+def test_every_line_of_the_documentation_is_shown_by_something() -> None:
+    rows = REFERENCE["rows"]
+    said = {line for row in rows for line in range(row["lines"][0], row["lines"][1] + 1)}
+    assert said | set(REFERENCE["other"]) == set(range(1, LINES + 1))
+    assert not said & set(REFERENCE["other"])
+    tests = Path(__file__).read_text(encoding="utf-8") + (
+        Path(__file__).parents[1] / "api" / "test_cloud66.py"
+    ).read_text(encoding="utf-8")
+    known = (
+        {case["name"] for case in CASES}
+        | {"examples", "attributes"}
+        | set(re.findall(r"def (test_\w+)", tests))
+    )
+    assert [row["by"] for row in rows if row["by"] not in known] == []
