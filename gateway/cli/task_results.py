@@ -78,6 +78,8 @@ async def saved(client: GatewayClient, task: Task, output: str | None) -> str | 
         await _copy(client, task, sys.stdout.buffer)
         return None
     path = Path(output) if output is not None else Path(own_name(task))
+    if output is None and path.exists():
+        fail(f"{path} is there already; `tasks result {task.number} -o FILE` takes the result elsewhere")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     mode = 0o600 if task.kind in OF_EVERYBODY else 0o666
     try:

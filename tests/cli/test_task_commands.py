@@ -98,6 +98,9 @@ def test_a_backup_is_for_its_owner_alone(gateway: RealGateway, tmp_path: Path) -
     assert (code, out) == (0, f"{name}: {len(CSV)} bytes\n")
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     assert only_task(gateway)["arguments"] == {"with_files": True}
+    code, _, err = run(gateway, None, "tasks", "result", "1")
+    assert (code, f"{name} is there already" in err) == (1, True), "what was not named replaces nothing"
+    assert run(gateway, None, "tasks", "result", "1", "-o", name)[0] == 0
 
 
 def test_diagnostics_as_json(gateway: RealGateway, tmp_path: Path) -> None:
