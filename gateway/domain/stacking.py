@@ -147,7 +147,7 @@ def _checked(
 
 def _new(draft: Draft, organization_id: int, name: str, printer_ids: tuple[int, ...] | None) -> Stack:
     return Stack(
-        number=max(draft.stacks, default=0) + 1,
+        number=draft.next_stack_number(),
         stack_id=draft.moment.new_hex(32),
         organization_id=organization_id,
         name=name,

@@ -63,6 +63,7 @@ class State:
     #: work_id of a running upload -> what the printer calls the file, as far as it has said
     names_on_printer: dict[int, str] = field(default_factory=dict)
     last_work_id: int = 0
+    last_stack_number: int = 0  # ever given, as far as any row still names it
 
     def printer_named(self, name: str) -> Printer | None:
         """The printer with that name in the configuration."""
@@ -118,6 +119,7 @@ class Draft:
     heat_limits: Overlay[int, HeatLimits] = field(init=False)
     names_on_printer: Overlay[int, str] = field(init=False)
     last_work_id: int = field(init=False)
+    last_stack_number: int = field(init=False)
     # what the transaction writes
     job_rows: dict[int, Job] = field(default_factory=dict)
     new_jobs: set[int] = field(default_factory=set)
@@ -160,6 +162,7 @@ class Draft:
             setattr(self, name, Overlay(getattr(self.state, name)))
         self.grants = GrantsDraft(self.state.grants)
         self.last_work_id = self.state.last_work_id
+        self.last_stack_number = max(self.state.last_stack_number, *self.state.stacks, 0)
 
     @property
     def is_durable(self) -> bool:
@@ -215,6 +218,11 @@ class Draft:
         """The number of the next work row; the store set the start of this host's range."""
         self.last_work_id += 1
         return self.last_work_id
+
+    def next_stack_number(self) -> int:
+        """The number of the next stack: never one that runs of a former stack still have."""
+        self.last_stack_number += 1
+        return self.last_stack_number
 
     def add_task(self, task: Task) -> Task:
         """A new task, already numbered by `next_work_id`."""
@@ -345,5 +353,6 @@ class Draft:
             getattr(self, name).apply()
         self.grants.apply()
         self.state.last_work_id = self.last_work_id
+        self.state.last_stack_number = self.last_stack_number
         while len(self.state.ended_keys) > ENDED_KEYS_KEPT:
             self.state.ended_keys.popitem(last=False)

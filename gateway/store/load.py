@@ -68,12 +68,19 @@ def load_state(connection: Connection) -> State:
         member_jobs=_member_jobs(connection),
         ended_keys=_ended_keys(connection),
         last_work_id=last_work_id(connection),
+        last_stack_number=_last_stack_number(connection),
     )
 
 
 def _tasks(connection: Connection) -> list[Task]:
     unfinished = work_rows.SELECT_TASKS.where(task.c.ended_at.is_(None)).order_by(task.c.work_id)
     return [work_rows.task_from(row) for row in connection.execute(unfinished)]
+
+
+def _last_stack_number(connection: Connection) -> int:
+    """Of stacks that are, and of removed ones that runs still name: as long as they, their schedules stay."""
+    used = (select(func.max(stack.c.number)), select(func.max(schedule.c.stack_number)))
+    return max(connection.execute(numbers).scalar() or 0 for numbers in used)
 
 
 def _stacks(connection: Connection) -> list[Stack]:

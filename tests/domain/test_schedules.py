@@ -83,6 +83,12 @@ def test_a_stack_is_made_changed_and_removed(table: WorkTable) -> None:
     assert table.kinds() == ["stack-changed"]
 
 
+def test_a_removed_stacks_number_is_not_given_again(table: WorkTable) -> None:
+    stack = table.give(MINE)
+    table.give(RemoveStack(stack.number, ANA.member_id))
+    assert table.give(MINE).number == stack.number + 1  # runs of the removed one still have its number
+
+
 def test_a_stack_has_printers_of_its_organization_only(table: WorkTable) -> None:
     for printer_ids in ((1, 3), (9,)):
         refused = refusal(table, replace(MINE, printer_ids=printer_ids))
