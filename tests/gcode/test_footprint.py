@@ -28,6 +28,24 @@ from gateway.gcode.footprint import Footprint, footprint
         (("M303 E-1 S70",), Footprint(bed=70)),
         (("SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=65",), Footprint(bed=65)),
         (("SET_HEATER_TEMPERATURE HEATER=extruder TARGET=205.5",), Footprint(hotend=205.5)),
+        # the same said otherwise
+        (("SET_HEATER_TEMPERATURE TARGET=205 HEATER=extruder",), Footprint(hotend=205)),
+        (("SET_HEATER_TEMPERATURE HEATER='heater_bed' TARGET=\"65\"",), Footprint(bed=65)),
+        (("PID_CALIBRATE HEATER=extruder TARGET=205",), Footprint(moves=True, hotend=205)),
+        (("M104.1 S400",), Footprint(hotend=400)),
+        (("M104 S400 S0",), Footprint(hotend=400)),  # Prusa takes the first
+        (("M104 S40E1",), Footprint(hotend=400)),
+        (("M109 F S180 B240",), Footprint(hotend=240)),
+        (("M145 S0 H240 B70",), Footprint(hotend=240, bed=70)),
+        (("G10 S205",), Footprint(hotend=205)),
+        (("M141 S60",), Footprint(bed=60)),
+        (("M303 E-1 E0 S110",), Footprint(hotend=110, bed=110)),
+        *(((word,), Footprint(moves=True)) for word in ("M45", "M125", "M290 Z1", "M360", "M605 S2", "M915")),
+        (("G31",), Footprint(moves=True)),
+        (("M48.0",), Footprint(moves=True)),
+        (("G1.0 X5 E2",), Footprint(moves=True, prints=True)),
+        (("G1 X5 E2 E-1",), Footprint(moves=True, prints=True)),
+        (("G92 E-10", "G1 X5 E-1"), Footprint(moves=True, prints=True)),
     ],
 )
 def test_footprints(lines: tuple[str, ...], expected: Footprint) -> None:
