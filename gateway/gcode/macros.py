@@ -32,8 +32,9 @@ NAME_CHARS_MAX = 40
 #: Commands whose text people only read: what does not fit of it is left out.
 _SHOWN = ("M117 ", "M118 ")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 ._-]+")
-#: An M command as firmware reads it: a line number in front, blanks and zeros before its own.
-_COMMAND = re.compile(r"(?:N\d+\s*)?M\s*0*(\d+)", re.IGNORECASE)
+#: An M command as firmware's emergency parser reads it: numbers, minus signs and blanks in front, blanks and
+#: zeros before its own.
+_COMMAND = re.compile(r"[N\d\s-]*M\s*0*(\d+)", re.IGNORECASE)
 #: Numbers belong to the connection, the emergency commands act at once and not in their turn.
 _NOT_FOR_SCRIPTS = frozenset({"M110", "M112", "M108", "M410"})
 

@@ -43,10 +43,23 @@ _NOT_ALONE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("M23", "M24", "M32", "M928"), "starts or writes a print on the printer's card"),
     **dict.fromkeys(("M28", "M29", "M30"), "writes to the printer's card"),
     **dict.fromkeys(("M81", "M80"), "switches the printer's power"),
+    **dict.fromkeys(("M3", "M4"), "switches a spindle or a laser on"),
+    **dict.fromkeys(("M1000", "SDCARD_PRINT_FILE", "RESUME"), "lets an earlier print go on, or starts one"),
+    **dict.fromkeys(("RESTART", "FIRMWARE_RESTART", "SAVE_CONFIG"), "restarts the firmware"),
     "M25": "pauses a print on the printer's card",
+    "M43": "switches bare pins of the board, heaters' too",
+    "M575": "changes the speed of the connection",
     "M997": "writes the printer's firmware",
     "M999": "restarts a printer that stopped itself: a person must look first",
 }
+#: A second command in a line. Marlin ignores it; Prusa's firmware and Repetier's look for a G, then for an M
+#: anywhere in the line, and carry out that one. Behind Klipper's words `NAME=M5` is none.
+_SECOND: Final = re.compile(r"[GM]\s*\d", re.IGNORECASE)
+_SECOND_WORD: Final = re.compile(r"(?<![A-Z0-9_=\"'.-])[GM]\s*\d", re.IGNORECASE)
+#: Behind the number that the connection gives each line, firmware skips digits, blanks and minus signs.
+_BEGINS: Final = re.compile(r"(?![Nn](?:[^A-Za-z_]|$))[A-Za-z_]")
+#: The text of this one alone is a text to all of them.
+_DISPLAY: Final = "M117"
 #: Name -> lines. Sources: Marlin's G28 (home), G29 (bed levelling, behind a G28) and M303 (PID autotune, `U1`
 #: uses the values until the next reset; `E-1` is the bed).
 _PROCEDURES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -189,13 +202,24 @@ def _refuse(number: int, line: str) -> None:
     """Raise ValueError when this line cannot be sent by a schedule."""
     if "{" in line or "}" in line:
         raise ValueError(f"line {number}: braces are for arguments, {{1}} to {{9}} or {{1=text}}")
-    problem = check(line)
-    if problem is None:
-        word, _ = parsed(printable(line.encode()))
-        reason = _NOT_ALONE.get(word)
-        problem = f"{word} {reason}" if reason is not None else None
+    problem = check(line) or _not_alone(printable(line.encode()))
     if problem is not None:
         raise ValueError(f"line {number}: {problem}")
+
+
+def _not_alone(line: str) -> str | None:
+    """Why nobody may send this line while nobody looks; None: it may be sent."""
+    word, _ = parsed(line)
+    if word in _NOT_ALONE:
+        return f"{word} {_NOT_ALONE[word]}"
+    if line and not _BEGINS.match(line):
+        return "a line begins with its command; the gateway numbers lines itself"
+    if word == _DISPLAY:
+        return None
+    begin = re.match(r"[A-Z_]\s*\d*", line)
+    is_plain = word[:1] in "GMT" and word[1:2].isdigit()
+    second = (_SECOND if is_plain else _SECOND_WORD).search(line, begin.end() if begin else 0)
+    return None if second is None else f"`{line[second.start() :][:20]}` is a second command: one in a line"
 
 
 def _check_heat(hotend: float, bed: float) -> None:

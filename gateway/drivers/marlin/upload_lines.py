@@ -24,7 +24,8 @@ from gateway.protocol.marlin.link import Link
 LINE_END_BYTES = 2
 
 _ENDS_SAVING = re.compile(rb"M29(?!\d)")
-_STOPS = re.compile(rb"M112(?!\d)")
+#: Emergency parsers skip digits, blanks and minus signs between a line's number and its M.
+_STOPS = re.compile(rb"[-0-9 ]*M *112(?!\d)")
 
 
 class UploadLines:

@@ -265,9 +265,10 @@ async def test_a_file_that_would_end_its_own_upload_is_not_sent_and_nothing_stay
         assert ran(stand) == []
 
 
+@pytest.mark.parametrize("line", ["M112 ; emergency", "5 M112", "-M 112"])
 @on_virtual_time
-async def test_a_file_that_would_stop_a_printer_while_it_is_sent(part: Path) -> None:
-    part.write_text("G28\nM112 ; emergency\n")
+async def test_a_file_that_would_stop_a_printer_while_it_is_sent(line: str, part: Path) -> None:
+    part.write_text(f"G28\n{line}\n")
     async with MarlinStand("prusa") as stand:
         await stand.ready()
         answer = await stand.upload(part)
