@@ -201,6 +201,7 @@ async def test_a_pause_forgets_what_was_due_in_it(host: Host) -> None:
         ({"type": "HistoryExportJob", "params": {"member_id": BEN.member_id}}, "your own"),
         ({"type": "HistoryExportJob", "params": {"printer_id": 2}}, "no printer 2"),
         ({"type": "HistoryExportJob", "params": {"statuses": ["lost"]}}, "no status 'lost'"),
+        ({"type": "HistoryExportJob", "params": {"created_after": "0001-01-01T00:00:00+10:00"}}, "calendar"),
         ({"stack": "nowhere"}, "no one stack 'nowhere'"),
         ({"missed": "all"}, "run-once"),
         ({"name": " "}, "name"),

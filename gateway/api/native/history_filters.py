@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -26,6 +27,17 @@ def _known(word: str) -> str:
     return word
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this is at an end of the calendar, where no job was ever created") from None
+
+
+#: An instant with its offset, as people write it; in UTC from here on.
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class HistoryFilters(BaseModel):
     """Filters of a history export; what is left out does not narrow."""
 
@@ -39,8 +51,8 @@ class HistoryFilters(BaseModel):
     statuses: Annotated[
         list[Annotated[JobWord, AfterValidator(_known)]], Field(max_length=_MOST_STATUSES)
     ] = Field(default_factory=list, description="Empty: all.")
-    created_after: AwareDatetime | None = Field(None, description="ISO 8601 with an offset or `Z`.")
-    created_before: AwareDatetime | None = None
+    created_after: Instant | None = Field(None, description="ISO 8601 with an offset or `Z`.")
+    created_before: Instant | None = None
 
 
 def filter_params(call: AnyCall, asked: HistoryFilters, organization_id: int) -> dict[str, Any]:
