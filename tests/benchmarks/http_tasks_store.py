@@ -25,7 +25,7 @@ from gateway.store.database import Database
 from gateway.store.load import last_work_id
 from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import api_key, member, work
-from gateway.store.schema_work import schedule, stack, task, work_block
+from gateway.store.schema_work import schedule, stack, task, task_total, work_block
 from gateway.store.work_commit import Blocks, count_in_block
 from tests.benchmarks.http_store import BEGAN, fill
 
@@ -52,13 +52,17 @@ def fill_tasks(path: Path, tasks: int = TASKS, ago: timedelta = KEPT) -> str:
         connection.execute(insert(member), [rows.member_values(_ADMIN)])
         connection.execute(insert(api_key), [rows.key_values(made.key)])
         blocks: Blocks = Counter()
+        totals: Counter[tuple[str, int, str, str, str]] = Counter()
         coming = _tasks(tasks, last_work_id(connection) + 1, datetime.now(UTC) - ago)
         while some := list(islice(coming, _BATCH)):
             connection.execute(insert(work), [_work_values(given) for given in some])
             connection.execute(insert(task), [work_rows.task_values(given) for given in some])
             for given in some:
                 count_in_block(blocks, given.work_id, given.organization_id, False, 1)
+                app_id, kind, status = given.app_id or "", given.kind.value, given.status.value
+                totals[given.member_id, given.organization_id, app_id, kind, status] += 1
         add_to_counts(connection, work_block, blocks)
+        add_to_counts(connection, task_total, totals)
         connection.execute(insert(stack), [work_rows.stack_values(Stack(1, STACK_ID, 1, "room", BEGAN))])
         connection.execute(insert(schedule), [work_rows.schedule_values(given) for given in _schedules()])
 
