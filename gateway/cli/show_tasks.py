@@ -37,7 +37,7 @@ def one_task(task: Task) -> None:
             ("created", instant(task.created_at)), ("began", instant(task.started_at)),
             ("ended", instant(task.ended_at)), ("kept until", instant(task.expires_at)),
             *_facts(task.result or {}),
-            ("file", task.result_url),
+            ("file", task.result_url or (task.file and task.file.name)),
         ]
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def created(task: Task) -> None:
 
 def ended(task: Task) -> str:
     """The last line of a task that is done."""
-    more = f"; `tasks result {task.number}` takes its file" if task.result_url else ""
+    more = f"; `tasks result {task.number}` takes its file" if task.file else ""
     return f'task {task.number} "{plain(task.name)}" {task.status}{more}'
 
 

@@ -148,13 +148,13 @@ def result(
 
     async def work(client: GatewayClient) -> tuple[Task, str | None]:
         found = await client.tasks.find(task)
-        is_file = found.status == "done" and found.result_url is not None
+        is_file = found.status == "done" and found.file is not None
         return found, await saved(client, found, output) if is_file else None
 
     found, says = call(context, work)
     if not found.is_over:
         fail(f"task {found.number} is {found.standing}; wait for it with `tasks watch {found.number}`")
-    if found.status == "done" and found.result_url is None:
+    if found.status == "done" and found.file is None:
         print(json_text.dumps(dict(found.result or {}), indent=2, ensure_ascii=False))
     end(found, json=False, says=says)
 

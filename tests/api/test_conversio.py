@@ -18,7 +18,7 @@ from gateway.api.http.limits import STREAM_ROWS
 from gateway.domain.job import ENDS, JobStatus
 from gateway.domain.member import Scope
 from gateway.domain.schedule import RUN_ENDS, RunState, ScheduleStatus
-from gateway.domain.task import TASK_ENDS, Standing, Task, TaskFile, TaskStatus
+from gateway.domain.task import ADMIN_KINDS, TASK_ENDS, Standing, Task, TaskFile, TaskKind, TaskStatus
 from tests.api.host import PUBLIC_URL, Host
 from tests.api.oauth_stand import register, set_password, tokens_for
 from tests.conformance.conversio_house import CSV, ENDED, a_task, key, put_content, put_tasks
@@ -103,6 +103,20 @@ async def test_a_result_without_its_very_permit_is_not_there(host: Host) -> None
         async with host.client.get(URL(address, encoded=True)) as response:
             assert response.status == 404, address
             assert await response.json() == {"error": "not_found", "message": "Async Job not found."}
+
+
+@pytest.mark.parametrize("kind", sorted(ADMIN_KINDS))
+async def test_what_is_everybodys_has_no_address_without_a_key(host: Host, kind: TaskKind) -> None:
+    done = {"status": TaskStatus.DONE, "started_at": ENDED, "ended_at": ENDED, "result": {"files": 3}}
+    task = a_task(kind=kind, file=await put_content(host), **done)
+    number = (await put_tasks(host, {"done": task}))["done"]
+    headers = {"X-ApiKey": await key(host, BEN, Scope.ADMIN)}
+    async with host.client.get(f"{LIST}/{number}", headers=headers) as response:
+        assert (await response.json())["data"]["result"] == '{"files":3}'
+    path = f"/async-jobs/{number}.csv"
+    permit = host.services.signer.sign(path, int(host.clock.wall().timestamp()) + 60)
+    async with host.client.get(f"{path}?permit={permit}") as response:
+        assert response.status == 404
 
 
 async def test_a_result_goes_with_its_content(host: Host) -> None:

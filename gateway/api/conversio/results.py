@@ -5,6 +5,9 @@
 Where the seed's example has its files, but for the permit: theirs could be read by whoever guessed an id. A
 permit is good until the task expires, so an address is one and the same all its time. A bad or expired
 permit, a task that is gone and one that has no file are one answer.
+
+What holds everybody's (`ADMIN_KINDS`) has no such address: whoever came upon a backup's would have the hashes
+of all keys. Its file is read with an administrator's key, `GET /gateway/v1/tasks/{id}/result`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from gateway.api.http.operations import Call, Door, PathParameter, operation
 from gateway.api.http.services import Services
 from gateway.api.http.task_results import ANY_MEDIA, send_result
 from gateway.auth.signing import UrlSigner
-from gateway.domain.task import Task, TaskFile
+from gateway.domain.task import ADMIN_KINDS, Task, TaskFile
 
 RESULTS: Final = "/async-jobs"
 #: What stands behind the id: the ending of the file's name, two for a compressed archive.
@@ -43,8 +46,8 @@ class ResultLinks:
         self._signer = signer
 
     def __call__(self, task: Task) -> str | None:
-        """Where the task's result file is read; None when it has none (or is not over)."""
-        if task.file is None or task.expires_at is None:
+        """Where the task's result file is read; None when it has none, or none that is read without a key."""
+        if task.file is None or task.expires_at is None or task.kind in ADMIN_KINDS:
             return None
         path = path_of(task.hex24, task.file)
         permit = self._signer.sign(path, math.ceil(task.expires_at.timestamp()))
@@ -84,7 +87,7 @@ async def get_result_file(call: Call[Permit, None]) -> web.StreamResponse:
     task = await call.services.queries.task(hex24=name[:_ID_DIGITS])
     if task is None or task.file is None or task.is_gone(call.services.clock.wall()):
         raise not_found()
-    if path_of(task.hex24, task.file) != f"{RESULTS}/{name}":
+    if task.kind in ADMIN_KINDS or path_of(task.hex24, task.file) != f"{RESULTS}/{name}":
         raise not_found()
     answer = await send_result(call.services, task.file)
     if answer is None:

@@ -151,7 +151,9 @@ class BackgroundTask(BaseModel):
     progress: Progress
     message: str | None = Field(description="What it waits for, or is at.")
     result: Mapping[str, Any] | None
-    result_url: str | None = Field(description="Where its file is read without a key, until it is gone.")
+    result_url: str | None = Field(
+        description="Where its file is read without a key, until it is gone; not of backups and diagnostics."
+    )
     file: ResultFile | None
     error: str | None
     version: int
