@@ -70,12 +70,12 @@ async def _serve(config: Config) -> int:
         runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS, **runner_options())
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await _listen(runner, config)
         # What is here now stays: every full collection would look through all of it.
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_AFTER)
         gc.enable()
+        await _listen(runner, config)
         await service.until_ended(lambda: not gateway.writer.done())
         gateway.call_ins.hub.close()
         await runner.cleanup()
