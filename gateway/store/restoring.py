@@ -17,7 +17,7 @@ import sqlite3
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -102,7 +102,7 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[str, IO[bytes], int]]]:
     try:
         with tarfile.open(archive, "r|gz") as tar:
             yield walk(tar)
-    except (tarfile.TarError, EOFError, ValueError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise NotRestorable(f"{archive} is no backup, or damaged: {error}") from error
 
 
@@ -120,7 +120,7 @@ def _verified(archive: Path) -> Mapping[str, Any]:
                 found[name] = {"sha256": _copied(content, None), "size": size}
     if manifest is None:
         raise NotRestorable(f"{archive} is not whole: its end is missing")
-    said = {DATABASE: manifest["database"]} | {FILES + one["sha256"]: one for one in manifest["files"]}
+    said = _said(archive, manifest)
     for name in sorted(said.keys() | found.keys()):
         if said.get(name) != found.get(name):
             raise NotRestorable(f"{archive} is damaged: {name} is not what its manifest says")
@@ -143,6 +143,14 @@ def _read_manifest(archive: Path, content: IO[bytes], size: int) -> Any:
     return manifest
 
 
+def _said(archive: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says is in the archive, by name."""
+    try:
+        return {DATABASE: manifest["database"]} | {FILES + one["sha256"]: one for one in manifest["files"]}
+    except (TypeError, KeyError) as error:
+        raise NotRestorable(f"{archive} is no backup of a print-gateway: its manifest is odd") from error
+
+
 def _unpack(archive: Path, database: Path, files: Path) -> None:
     """Contents to their places, the database to its temporary one."""
     files.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -163,8 +171,10 @@ def _unpack(archive: Path, database: Path, files: Path) -> None:
 
 def _place(content: IO[bytes], place: Path) -> None:
     for folder in (place.parent.parent, place.parent):
-        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        _give_like(folder, folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=FOLDER_MODE)
+            with _opened(folder, os.O_NOFOLLOW) as fd:
+                _give_like(fd, folder.parent)
     temporary = place.with_name(place.name + ".restoring")
     _write(temporary, content, CONTENT_MODE)
     temporary.rename(place)
@@ -177,7 +187,7 @@ def _write(path: Path, content: IO[bytes], mode: int) -> None:
         _copied(content, file.write)
         file.flush()
         os.fsync(fd)
-    _give_like(path, path.parent)
+        _give_like(fd, path.parent)
 
 
 def _copied(content: IO[bytes], write: Callable[[bytes], Any] | None) -> str:
@@ -231,16 +241,26 @@ def _settle(path: Path, patience: float) -> None:
             raise explained(error, str(path)) from error
 
 
-def _give_like(path: Path, model: Path) -> None:
-    """Root restores for the gateway's user, whose folder it is."""
+def _give_like(fd: int, model: Path) -> None:
+    """Root restores for the gateway's user, whose folder it is.
+
+    Only what was made here, and by its descriptor: that user may put a link to anything in the place of a
+    name.
+    """
     if os.geteuid() == 0:
         owner = model.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(folder) as fd:
         os.fsync(fd)
+
+
+@contextmanager
+def _opened(folder: Path, flags: int = 0) -> Iterator[int]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
+    try:
+        yield fd
     finally:
         os.close(fd)

@@ -252,6 +252,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "a manifest of something": (lambda path: rewritten(path, only("manifest.json", b"{}")), "no backup of"),
     "a manifest that is none": (lambda path: rewritten(path, only("manifest.json", b"[")), "no backup"),
     "newer": (lambda path: rewritten(path, manifest(schema="9999")), "newer print-gateway"),
+    "a manifest of numbers": (lambda path: rewritten(path, manifest(files=[1])), "its manifest is odd"),
+    "a manifest of nothing": (lambda path: rewritten(path, manifest(files=None)), "its manifest is odd"),
+    "a manifest without end": (
+        lambda path: rewritten(path, only("manifest.json", b"[" * 100_000)), "no backup, or damaged"
+    ),
     "another format": (lambda path: rewritten(path, manifest(format=2)), "newer print-gateway"),
 }  # fmt: skip
 
@@ -280,6 +285,24 @@ async def test_an_archive_with_anything_else_in_it_is_refused(tmp_path: Path, na
     with pytest.raises(NotRestorable, match="it holds"):
         put_back(tmp_path / "bad.tar.gz", tmp_path / "new")
     assert snapshot(tmp_path / "new") == {}
+
+
+async def test_what_was_there_keeps_its_owner(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root restores: the gateway's user may have put a link to a folder of root's where contents go."""
+    backup, _, _ = await a_backup(shop)
+    house, mine = tmp_path / "new", tmp_path / "of-root"
+    mine.mkdir()
+    for name in (f"{number:02x}" for number in range(256)):
+        (house / "files").mkdir(parents=True, exist_ok=True)
+        (house / "files" / name).symlink_to(mine)
+    given: list[str] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: given.append(os.readlink(f"/proc/self/fd/{fd}")))
+    put_back(backup, house)
+    assert given
+    assert str(mine) not in given
 
 
 async def test_a_database_that_is_not_sound_is_not_put_in_place(shop: Shop, tmp_path: Path) -> None:

@@ -101,12 +101,25 @@ async def test_no_jobs_are_a_header(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "=cmd|' /C calc'!A0"]
-)
+    "name",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "=cmd|' /C calc'!A0", "\u00a0=1", "\ufeff=1",
+     "\v+1", "\uff1d1+1", "\u3000\uff201"],
+)  # fmt: skip
 async def test_text_that_would_be_a_formula_is_none(shop: Shop, name: str) -> None:
     await put(shop, a_job(1, name=name))
     (row,) = rows_of(shop, await shop.done(EXPORT, ALL))
     assert row["name"] == f"'{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("a;=1", "a;'=1"), ("a; b;\t@c", "a; b;'\t@c"), ("a;b-c", "a;b-c")]
+)
+async def test_where_lines_are_split_at_semicolons_nothing_is_a_formula_either(
+    shop: Shop, name: str, told: str
+) -> None:
+    await put(shop, a_job(1, name=name))
+    (row,) = rows_of(shop, await shop.done(EXPORT, ALL))
+    assert row["name"] == told
 
 
 @pytest.mark.parametrize(

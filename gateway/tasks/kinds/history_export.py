@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -33,8 +34,11 @@ COLUMNS: Final = (
     "attempts", "created_at", "started_at", "ended_at", "elapsed_seconds", "file_name", "file_size",
     "file_sha256", "comment", "message",
 )  # fmt: skip
-#: What makes a spreadsheet take a cell for a formula, also behind a blank.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What makes a spreadsheet take a cell for a formula, in full width too (OWASP, "CSV Injection"), also behind
+#: blanks and what is not seen. And behind a semicolon: where the comma is the decimal point, spreadsheets
+#: split lines there.
+_FORMULA: Final = re.compile(r"[\s\ufeff\u200b-\u200f\u2060]*[=+@\-\uff1d\uff0b\uff20\uff0d]|[\t\r\n]")
+_FORMULA_INSIDE: Final = re.compile(rf"(;)(?={_FORMULA.pattern})")
 
 
 class Engine(Protocol):
@@ -137,9 +141,9 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     text = str(value).replace("\0", "")
-    if isinstance(value, str) and text.lstrip(" ").startswith(_FORMULA):
-        return f"'{text}"
-    return text
+    if not isinstance(value, str):
+        return text
+    return ("'" if _FORMULA.match(text) else "") + _FORMULA_INSIDE.sub(r"\1'", text)
 
 
 def _lines(rows: Iterable[tuple[str, ...]]) -> bytes:
