@@ -2,6 +2,7 @@
 
 ana     owns the printers; everything is printed for her, and the app acts for her
 ben     a colleague without printers
+dora    administers their organization, which is the shop of its key: that sees everybody's exports
 carla   administers another organization, the school, which sees nothing of the workshop
 """
 
@@ -15,6 +16,7 @@ from gateway.cli.demo_place import OWNER, STRANGER
 from gateway.client.models import App, Key
 from gateway.client.native import GatewayClient
 
+BOSS = "dora"
 SCHOOL, TEACHER = "school", "carla"
 #: What the app may do: read, create tasks, and follow those it created.
 APP_NAME, APP_SCOPES = "History app", ("data:read", "data:write", "read_async_jobs")
@@ -29,7 +31,7 @@ class Credentials:
     forge_other: str  # bearer of a member without printers
     greenarrow_admin: str  # id:key of a system administrator
     greenarrow_org: str  # id:key of another organization's administrator
-    conversio: str  # X-ApiKey of the owner
+    conversio: str  # X-ApiKey of their organization
     conversio_app: str  # bearer of the app
     cloud66: str  # bearer that may see and run schedules
 
@@ -37,6 +39,7 @@ class Credentials:
 async def introduce(host: GatewayClient, url: str) -> Credentials:
     """Add them all, as this host's administrator."""
     await host.add_member(STRANGER)
+    await host.add_member(BOSS, is_admin=True)
     await host.add_organization(SCHOOL)
     await host.add_member(TEACHER, organization=SCHOOL, is_admin=True)
     app = await host.create_app(APP_NAME, OWNER, (), APP_SCOPES, public=False, implicit=False)
@@ -49,7 +52,7 @@ async def introduce(host: GatewayClient, url: str) -> Credentials:
         forge_other=_token(await key(STRANGER, *_READ_WRITE)),
         greenarrow_admin=_pair(await key(OWNER, "admin")),
         greenarrow_org=_pair(await key(TEACHER, *_READ_WRITE)),
-        conversio=_token(await key(OWNER, "data:read", "read_async_jobs")),
+        conversio=_token(await key(BOSS, *_READ_WRITE, "read_async_jobs")),
         conversio_app=await _app_token(app, url),
         cloud66=_token(await key(OWNER, "public")),
     )

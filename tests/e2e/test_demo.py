@@ -147,7 +147,7 @@ def greenarrow(url: str, pair: str) -> list[dict[str, Any]]:
 
 
 def check_the_export(url: str, shown: dict[str, str]) -> None:
-    """The app's own, by its bearer; by the owner's key with the app's name; its file by its address alone."""
+    """The app's own, by its bearer; by the shop's key with the app's name; its file by its address alone."""
     status, by_app = get(f"{url}/api/v1/async-jobs", shown["conversio_app"])
     (mine,) = by_app["data"]
     assert (status, mine["kind"], mine["status"]) == (200, "history-export", "done")
@@ -161,15 +161,16 @@ def check_the_export(url: str, shown: dict[str, str]) -> None:
 
 
 def check_the_schedule(stack: str, headers: dict[str, str]) -> None:
-    """The stack's one job, with its cron; and it runs again."""
+    """The stack's one job, with its cron; and it runs again, with an argument and without."""
     status, body = ask(f"{stack}/jobs.json", headers)
     (job,) = body["response"]
     assert (status, body["count"], job["type"], job["status"]) == (200, 1, "GcodeMacroJob", 2)
-    status, body = ask(f"{stack}/jobs/{job['uid']}/run_now", headers, "POST")
-    assert (status, body["response"]["resource_type"]) == (200, "stack")
-    action = f"{stack}/actions/{body['response']['id']}"
-    until = time.monotonic() + 20.0
-    while (run := ask(action, headers)[1]["response"])["finished_at"] is None:
-        assert time.monotonic() < until, run
-        time.sleep(0.1)
-    assert run["finished_success"] is True, run
+    for asked in ("run_now", "run_now?job_args=Arg1"):
+        status, body = ask(f"{stack}/jobs/{job['uid']}/{asked}", headers, "POST")
+        assert (status, body["response"]["resource_type"]) == (200, "stack")
+        action = f"{stack}/actions/{body['response']['id']}"
+        until = time.monotonic() + 20.0
+        while (run := ask(action, headers)[1]["response"])["finished_at"] is None:
+            assert time.monotonic() < until, run
+            time.sleep(0.1)
+        assert run["finished_success"] is True, run
