@@ -44,6 +44,7 @@ from gateway.store.database import Database
 from gateway.store.expiry import Expiry
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.own_keys import URL_SIGNING, own_key
 from gateway.store.queries import Queries
@@ -73,7 +74,7 @@ class Gateway:
             upgrade(config.store.url)
         self._database = Database(config.store.url)
         stack.callback(self._database.close)
-        self._files = Files(config.store.files)
+        self._files = Files(config.store.files, note=LooseContents(self._database).note)
         self._queries, self._outbox = Queries(self._database), Outbox(self._database)
         self._going_out = self._web_client(is_private_allowed=config.outbound.private_addresses)
 

@@ -3,12 +3,14 @@
     tasks       TASK_KEPT behind their end, with their work rows
     actions     ACTION_KEPT behind theirs
     schedules   removed as long ago, when no action is left that speaks of them
-    contents    results of tasks that went, when no row names them
+    contents    results of tasks that went, and what came in for a row that never was, when no row names them
 
 Rows go before contents, so no row ever names content that is not there. What a row named is noted in
-`loose_content` by the transaction that takes the row: a crash in between leaves nothing behind. Whether any
-row names it is asked on the writer's thread, where nothing can be committed meanwhile, and an upload that
-just came in with the same content holds it (`Files.take_away`).
+`loose_content` by the transaction that takes the row, what comes in before it is there (`store.loose`): a
+crash in between leaves nothing behind. The folder itself is never searched: what this database never knew is
+not its to remove (it may be the files of a newer one, beside which an old backup was restored). Whether any
+row names a content is asked on the writer's thread, where nothing can be committed meanwhile, and an upload
+that just came in with the same content holds it (`Files.take_away`).
 
 Nothing here waits for the disk: what a power cut brings back is swept once more.
 """
@@ -21,13 +23,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, select, update
 
 from gateway.domain.schedule import ACTION_KEPT
 from gateway.domain.task import ADMIN_KINDS, TASK_KEPT
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.load import last_work_id
+from gateway.store.loose import note_contents
 from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import file, job, printer_command, work
 from gateway.store.schema_work import action, loose_content, schedule, task, task_total, work_block
@@ -126,7 +129,7 @@ def _sweep_tasks(connection: Connection, now: datetime) -> int:
         connection.execute(delete(task).where(task.c.work_id.in_(ids)))
         _delete_work(connection, ids)
         _count_out(connection, gone)
-        _note_contents(connection, {row.file_sha256 for row in gone if row.file_sha256 is not None})
+        note_contents(connection, {row.file_sha256 for row in gone if row.file_sha256 is not None})
     return len(gone)
 
 
@@ -168,10 +171,3 @@ def _count_out(connection: Connection, gone: Sequence[Row[Any]]) -> None:
             work_block.c.n == 0,
         )
     )
-
-
-def _note_contents(connection: Connection, hashes: set[str]) -> None:
-    known = set(connection.scalars(select(loose_content.c.sha256).where(loose_content.c.sha256.in_(hashes))))
-    new = [{"sha256": sha256} for sha256 in sorted(hashes - known)]
-    if new:
-        connection.execute(insert(loose_content), new)

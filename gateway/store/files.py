@@ -8,8 +8,10 @@ then gives them their name (rename), then makes the name durable (fsync of the f
 happen in threads: a slow SD card must not stop the loop.
 
 Content goes when no row names it (`store.expiry`). An upload that was finished is not named yet, and may have
-found its content there already: it holds it, for longer than any row needs to follow. Content goes by being
-renamed to what a crash left: between the rows that name content and its removal nothing can come.
+found its content there already: it holds it, for longer than any row needs to follow. Before it gets its name
+it is noted (`store.loose`): if no row ever follows, because the process died or the task was canceled, it is
+found by that. Content goes by being renamed to what a crash left: between the rows that name content and its
+removal nothing can come.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -41,21 +43,29 @@ HELD_SECONDS = 3600.0
 
 #: `os.write`: how many of the bytes were taken.
 Write = Callable[[int, bytes], int]
+#: `LooseContents.note`: durable once it is awaited.
+Note = Callable[[str], Awaitable[None]]
 
 
 class Files:
     """`gateway.engine.ports.Files` in a folder that belongs to one gateway.
 
     `Files(root)` creates the folder, removes leftovers of uploads that a crash cut off, and blocks for that;
-    raises StoreUnavailable. `write` stands in for `os.write`, `monotonic` gives seconds that never jump.
+    raises StoreUnavailable. `write` stands in for `os.write`, `monotonic` gives seconds that never jump,
+    `note` takes the hash of what is about to be finished; without one, what no row names is never found.
     """
 
     def __init__(
-        self, root: Path | str, write: Write = os.write, monotonic: Callable[[], float] = time.monotonic
+        self,
+        root: Path | str,
+        write: Write = os.write,
+        monotonic: Callable[[], float] = time.monotonic,
+        note: Note | None = None,
     ) -> None:
         self._root = Path(root).absolute()
         self._write = write
         self._monotonic = monotonic
+        self._note = note
         self._naming = threading.Lock()  # held while content gets its name, or loses it
         self._held: OrderedDict[str, float] = OrderedDict()  # hash -> when it was finished last, oldest first
         self._numbers = count(1)
@@ -115,6 +125,13 @@ class Files:
     def _take(self, fd: int, chunk: bytes) -> None:
         while chunk:
             chunk = chunk[self._write(fd, chunk) :]
+
+    async def _announce(self, sha256: str) -> None:
+        """Note it and hold it, before it is there: a sweep finds it, and leaves it for the row to come."""
+        with self._naming:
+            self._hold(sha256)
+        if self._note is not None:
+            await self._note(sha256)
 
     def _keep(self, temporary: Path, fd: int, sha256: str, size: int) -> None:
         """Give finished content its name, or drop it when the name has the same content already."""
@@ -177,24 +194,30 @@ class Upload:
     async def finish(self) -> tuple[str, int]:
         """Make it durable under its hash and give (sha256, size in bytes); raises StoreUnavailable."""
 
+        sha256 = self._digest.hexdigest()
+
         def step(fd: int) -> None:
-            self._files._keep(self._path, fd, self._digest.hexdigest(), self._size)
+            self._files._keep(self._path, fd, sha256, self._size)
             self._fd = None
             os.close(fd)
 
-        await self._or_discard(step)
-        return self._digest.hexdigest(), self._size
+        await self._or_discard(step, lambda: self._files._announce(sha256))
+        return sha256, self._size
 
     async def discard(self) -> None:
         """Throw it away. Idempotent; does nothing after `finish`."""
         if self._fd is not None:
             await self._files._run(self._path, self._drop)
 
-    async def _or_discard(self, step: Callable[[int], None]) -> None:
+    async def _or_discard(
+        self, step: Callable[[int], None], before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Run a step on the descriptor; whatever goes wrong, also a cancelled task, ends the upload."""
         if self._fd is None:
             raise ValueError("this upload is over")
         try:
+            if before is not None:
+                await before()
             await self._files._run(self._path, lambda: self._locked(step))
         except BaseException:
             await self.discard()

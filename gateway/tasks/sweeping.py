@@ -40,4 +40,4 @@ class Sweeper:
         except Exception:
             log.exception("what has expired could not be removed")
         if removed:
-            log.info("%d expired rows are gone", removed)
+            log.info("%d rows that nobody needs any more are gone", removed)

@@ -51,6 +51,7 @@ from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
 from gateway.tasks.cron import CronTimes
@@ -123,7 +124,7 @@ class Host:
             path.write_bytes(empty_database())
         self.database = Database(f"sqlite:///{path}")
         self._stack.callback(self.database.close)
-        self.files = Files(self.folder / "files")
+        self.files = Files(self.folder / "files", note=LooseContents(self.database).note)
         self._stack.callback(self.files.close)
         self.queries = Queries(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)

@@ -16,6 +16,7 @@ from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
 from tests.support.databases import empty_database
@@ -53,7 +54,7 @@ class Office:
     async def start(self) -> None:
         """A process on the same database."""
         self.database = Database(f"sqlite:///{self.folder / 'gateway.db'}")
-        self.files = Files(self.folder / "files")
+        self.files = Files(self.folder / "files", note=LooseContents(self.database).note)
         self.queries, self.outbox = Queries(self.database), Outbox(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)
         self.hub = Hub()

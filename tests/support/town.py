@@ -31,6 +31,7 @@ from gateway.publish.hub import Hub
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.loose import LooseContents
 from gateway.store.queries import Queries
 from gateway.streamer.client import StreamerClient, memory_channel
 from gateway.streamer.host import StreamerHost
@@ -143,7 +144,7 @@ class Town:
         self.database = Database(self.url)
         self.journal = Journal(self.database, self.ids.hex, self.clock)
         self.queries = Queries(self.database)
-        self.files = Files(self.folder / "files")
+        self.files = Files(self.folder / "files", note=LooseContents(self.database).note)
         self.hub = Hub()
         engine: Engine
 
