@@ -47,6 +47,12 @@ _DEGREES: Final = r"\s*(\+?(?:\d+\.?\d*|\.\d+)(?:E\+?\d+)?)"
 #: Klipper's, in whatever order and quotes: SET_HEATER_TEMPERATURE, PID_CALIBRATE.
 _KLIPPER_TARGET: Final = re.compile(r"\bTARGET=[\"']?(\d+\.?\d*(?:E\+?\d+)?)")
 _KLIPPER_BED: Final = re.compile(r"\bHEATER=[\"']?HEATER_BED\b")
+#: A temperature that is there and is no plain decimal number: `S0X200`, `SINF`, `TARGET=NAN`. A letter alone
+#: (`M104 S`) is none.
+_UNREAD: Final = re.compile(
+    r"[SRBH](?!\s*[-+]?(?:\d+\.?\d*|\.\d+)(?![\dX])|\s*$|\s+[A-Z]\s*[-+.\d])\s*[^\s]*"
+)
+_UNREAD_KLIPPER: Final = re.compile(r"\bTARGET=(?![\"']?[-+]?(?:\d+\.?\d*|\.\d+)(?![\dX]))\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,20 @@ def footprint(lines: Iterable[str]) -> Footprint:
         hotend = max(hotend, _hotend(word, text))
         bed = max(bed, _bed(word, text))
     return Footprint(is_moving, is_moving and is_extruding, hotend, bed)
+
+
+def unread_heat(text: str) -> str | None:
+    """The first temperature of a printable line that is no plain decimal number; None: all of them are.
+
+    Firmware hands it to C's strtod, which takes hexadecimal numbers and infinity, too, and all else for 0.
+    """
+    word, _ = parsed(text)
+    if word[1:2].isdigit():
+        is_heat = word.partition(".")[0] in _HOTEND | _BED | {"G10", "M145", "M303"}
+        found = _UNREAD.search(text, 1) if is_heat else None
+    else:
+        found = _UNREAD_KLIPPER.search(text)
+    return found[0] if found else None
 
 
 def _moves(word: str, parameters: Mapping[str, str]) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.domain.adjustment import CELSIUS_MAX
 from gateway.domain.schedule import Macro, ScheduleType
-from gateway.gcode.footprint import footprint, parsed
+from gateway.gcode.footprint import footprint, parsed, unread_heat
 from gateway.gcode.lines import printable
 from gateway.gcode.macros import check, cut
 
@@ -214,6 +214,9 @@ def _not_alone(line: str) -> str | None:
         return f"{word} {_NOT_ALONE[word]}"
     if line and not _BEGINS.match(line):
         return "a line begins with its command; the gateway numbers lines itself"
+    unread = unread_heat(line)
+    if unread is not None:
+        return f"`{unread[:20]}` is no temperature in plain digits"
     if word == _DISPLAY:
         return None
     begin = re.match(r"[A-Z_]\s*\d*", line)

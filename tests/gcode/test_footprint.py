@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.gcode.footprint import Footprint, footprint
+from gateway.gcode.footprint import Footprint, footprint, unread_heat
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,28 @@ from gateway.gcode.footprint import Footprint, footprint
 )
 def test_footprints(lines: tuple[str, ...], expected: Footprint) -> None:
     assert footprint(lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "unread"),
+    [
+        ("M140 S60", None),
+        ("M104 S200T1", None),
+        ("M109 F S200.5 B+230", None),
+        ("M104 S", None),
+        ("M104 S T1", None),
+        ("M140 S1E2", None),  # footprint reads it, too
+        ("M140 S0X200", "S0X200"),  # 512 degrees to C's strtod
+        ("M140.1 S0X200", "S0X200"),
+        ("M190 R INF", "R INF"),
+        ("M109 S200 BNAN", "BNAN"),
+        ("M145 S0 H0X1F", "H0X1F"),
+        ("M140 SABC", "SABC"),
+        ("G1 X0 S0X20", None),  # heats nothing
+        ("M117 S0X20", None),
+        ("SET_HEATER_TEMPERATURE HEATER=EXTRUDER TARGET='200'", None),
+        ("SET_HEATER_TEMPERATURE HEATER=EXTRUDER TARGET=NAN", "TARGET=NAN"),
+    ],
+)
+def test_a_temperature_that_is_no_plain_number(line: str, unread: str | None) -> None:
+    assert unread_heat(line) == unread

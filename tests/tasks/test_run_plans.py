@@ -76,6 +76,8 @@ def test_what_a_run_sends(
         (GCODE, {"gcode": ["m0112"]}, None, "line 1: M112 is for the gateway alone"),
         (GCODE, {"gcode": ["M24"]}, None, "line 1: M24 starts or writes a print on the printer's card"),
         (GCODE, {"gcode": ["M0 look"]}, None, "line 1: M0 waits for a person"),
+        (GCODE, {"gcode": ["M140 S{1}"]}, "0x200", "line 1: `S0X200` is no temperature in plain digits"),
+        (GCODE, {"gcode": ["M140 S{1=warm}"]}, None, "line 1: `SWARM` is no temperature"),
         (GCODE, {"gcode": ["M997"]}, None, "firmware"),
         (GCODE, {"gcode": ["M117 {file}"]}, None, "{file} is no argument"),
         (GCODE, {"gcode": ["M117 {0}"]}, None, "{0} is no argument"),
