@@ -37,6 +37,10 @@ def restore(
         done = put_back(file, store.url, Path(store.files), replace=force)
     except (NotRestorable, StoreUnavailable) as error:
         fail(str(error))
-    print(f"restored the backup of {done.made_at} (version {done.version}), {done.files} files")
+    made = f"{done.made_at[:19].replace('T', ' ')} UTC"
+    files = "1 file" if done.files == 1 else f"{done.files} files"
+    print(f"restored the backup of {made} (version {done.version}), {files}")
+    if done.missing:
+        print(f"{done.missing} files are not in it: gone or damaged when it was made")
     if done.replaced is not None:
         print(f"the former database is {done.replaced}")

@@ -16,7 +16,7 @@ import re
 import sqlite3
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ class Restored:
     made_at: str
     version: str
     files: int
+    missing: int  # contents that the backup could not have, or had damaged
     replaced: Path | None  # where the former database is now
 
 
@@ -70,7 +71,7 @@ def restore(
         manifest = _verified(archive)
         fresh = path.with_name(path.name + ".restoring")
         try:
-            _unpack(archive, fresh, files)
+            _unpack(archive, fresh, files, _damaged(manifest).keys())
             _check_database(fresh)
             replaced = _put_in_place(fresh, path, patience)
         finally:
@@ -79,7 +80,13 @@ def restore(
         raise explained_os(error, str(error.filename or path)) from error
     finally:
         lock.release()
-    return Restored(str(manifest["made_at"]), str(manifest["version"]), len(manifest["files"]), replaced)
+    return Restored(
+        made_at=str(manifest["made_at"]),
+        version=str(manifest["version"]),
+        files=len(manifest["files"]),
+        missing=len(manifest.get("missing", ())) + len(_damaged(manifest)),
+        replaced=replaced,
+    )
 
 
 # ---------------------------------------------------------------- the archive
@@ -124,8 +131,6 @@ def _verified(archive: Path) -> Mapping[str, Any]:
     for name in sorted(said.keys() | found.keys()):
         if said.get(name) != found.get(name):
             raise NotRestorable(f"{archive} is damaged: {name} is not what its manifest says")
-        if name != DATABASE and name != FILES + said[name]["sha256"]:
-            raise NotRestorable(f"{archive} is damaged: {name} has another hash")
     return dict(manifest)
 
 
@@ -144,22 +149,32 @@ def _read_manifest(archive: Path, content: IO[bytes], size: int) -> Any:
 
 
 def _said(archive: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest says is in the archive, by name."""
+    """What the manifest says is in the archive, by name; a content by its own hash."""
     try:
-        return {DATABASE: manifest["database"]} | {FILES + one["sha256"]: one for one in manifest["files"]}
+        len(manifest.get("missing", ()))
+        contents = {FILES + one["sha256"]: one for one in manifest["files"]}
+        return {DATABASE: manifest["database"]} | contents | _damaged(manifest)
     except (TypeError, KeyError) as error:
         raise NotRestorable(f"{archive} is no backup of a print-gateway: its manifest is odd") from error
 
 
-def _unpack(archive: Path, database: Path, files: Path) -> None:
-    """Contents to their places, the database to its temporary one."""
+def _damaged(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Contents that were damaged before they were packed, by name, with the hash they have; never placed."""
+    return {
+        FILES + one["sha256"]: {"sha256": one["found"], "size": one["size"]}
+        for one in manifest.get("damaged", ())
+    }
+
+
+def _unpack(archive: Path, database: Path, files: Path, damaged: Set[str]) -> None:
+    """Contents to their places, but damaged ones; the database to its temporary one."""
     files.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     folders = set()
     with _members(archive) as members:
         for name, content, size in members:
             if name == DATABASE:
                 _write(database, content, FILE_MODE)
-            elif name != MANIFEST:
+            elif name != MANIFEST and name not in damaged:
                 sha256 = name.removeprefix(FILES)
                 place = files / sha256[:2] / sha256[2:4] / sha256
                 folders |= {files, place.parent.parent, place.parent}

@@ -23,6 +23,7 @@ from gateway.store.copying import DatabaseCopies, problems_of
 from gateway.store.database import Database
 from gateway.store.queries import Queries
 from gateway.store.restoring import NotRestorable, Restored, restore
+from gateway.tasks.archive import Archive
 from gateway.tasks.kinds.backup import Backup
 from gateway.tasks.work import Kind
 from tests.support.stand import BEN
@@ -78,6 +79,72 @@ async def test_content_that_is_missing_is_counted(shop: Shop) -> None:
     task = await shop.done(BACKUP, {"with_files": True})
     assert task.result is not None
     assert (task.result["files"], task.result["files_missing"]) == (0, 1)
+
+
+class Meanwhile(DatabaseCopies):
+    """What happens to the contents when the copy of the database is made and they are about to be packed."""
+
+    def __init__(self, shop: Shop, happens: Callable[[], None]) -> None:
+        super().__init__(f"sqlite:///{shop.folder}/gateway.db")
+        self._happens = happens
+
+    def contents(self, path: str) -> tuple[str, ...]:
+        named = super().contents(path)
+        self._happens()
+        return named
+
+
+async def test_content_that_goes_behind_the_copy_is_said_to_be_missing(tmp_path: Path) -> None:
+    """A result expires, as the sweep takes it: its row is in the copy, itself it is not."""
+    gone: list[Path] = []
+
+    def meanwhile(shop: Shop) -> dict[str, Kind]:
+        copies = Meanwhile(shop, lambda: gone[0].unlink())
+        return {"BACKUP": Backup(copies=copies, files=shop.files, clock=shop.clock, version="0.1.0")}
+
+    async with open_shop(tmp_path, meanwhile) as shop:
+        kept = await shop.put(GCODE)
+        export = await shop.done(TaskKind.HISTORY_EXPORT, {})
+        gone.append(shop.result(export))
+        task = await shop.done(BACKUP, {"with_files": True})
+        said = json_of(shop.members_of(task)["manifest.json"])
+        (tmp_path / "backup.tar.gz").write_bytes(shop.result(task).read_bytes())
+    assert task.status is TaskStatus.DONE
+    assert task.result is not None
+    assert (task.result["files"], task.result["files_missing"]) == (1, 1)
+    assert [one["sha256"] for one in said["files"]] == [kept.sha256]
+    assert (said["missing"], said["damaged"]) == ([gone[0].name], [])
+    done = put_back(tmp_path / "backup.tar.gz", tmp_path / "new")
+    assert (done.files, done.missing) == (1, 1)
+
+
+async def test_content_that_goes_while_it_is_packed_is_whole(shop: Shop, tmp_path: Path) -> None:
+    content, place, out = os.urandom(300_000), tmp_path / "content", io.BytesIO()
+    place.write_bytes(content)
+    with Archive(out.write, 0.0) as archive:
+        archive.add_file("files/x", str(place), lambda piece: place.unlink(missing_ok=True))
+    assert not place.exists()
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue()), mode="r:gz") as tar:
+        member = tar.extractfile("files/x")
+        assert member is not None
+        assert member.read() == content
+
+
+async def test_content_that_the_disk_has_damaged_spoils_nothing_else(shop: Shop, tmp_path: Path) -> None:
+    sound, bad = await shop.put(GCODE), await shop.put(GCODE + b"G1 X1\n")
+    Path(shop.files.path_of(bad.sha256)).write_bytes(GCODE + b"G1 X9\n")
+    task = await shop.done(BACKUP, {"with_files": True})
+    said = json_of(shop.members_of(task)["manifest.json"])
+    found = hashlib.sha256(GCODE + b"G1 X9\n").hexdigest()
+    assert said["files"] == [{"sha256": sound.sha256, "size": sound.size}]
+    assert said["damaged"] == [{"sha256": bad.sha256, "size": bad.size, "found": found}]
+    backup, house = shop.result(task), tmp_path / "new"
+    done = put_back(backup, house)
+    assert (done.files, done.missing) == (1, 1)
+    assert [path.name for path in (house / "files").glob("??/??/*")] == [sound.sha256]
+    (tmp_path / "bad.tar.gz").write_bytes(rewritten(backup, only("files/" + bad.sha256, b"another")))
+    with pytest.raises(NotRestorable, match="not what its manifest says"):
+        put_back(tmp_path / "bad.tar.gz", tmp_path / "newer")
 
 
 def slow(shop: Shop) -> dict[str, Kind]:
@@ -254,6 +321,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "newer": (lambda path: rewritten(path, manifest(schema="9999")), "newer print-gateway"),
     "a manifest of numbers": (lambda path: rewritten(path, manifest(files=[1])), "its manifest is odd"),
     "a manifest of nothing": (lambda path: rewritten(path, manifest(files=None)), "its manifest is odd"),
+    "damage that is none": (lambda path: rewritten(path, manifest(damaged=[1])), "its manifest is odd"),
+    "missing nobody knows what": (lambda path: rewritten(path, manifest(missing=1)), "its manifest is odd"),
     "a manifest without end": (
         lambda path: rewritten(path, only("manifest.json", b"[" * 100_000)), "no backup, or damaged"
     ),

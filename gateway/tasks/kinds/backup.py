@@ -2,8 +2,10 @@
 
     gateway.db       of the moment at which the copy began
     files/<sha256>   every content that this database names, if asked for; not earlier backups and bundles
-    manifest.json    last: version, schema, and SHA-256 and size of everything before it
+    manifest.json    last: version, schema, SHA-256 and size of everything before it; what could not be had
 
+Contents go while they are packed: what expires behind the copy of the database is `missing`. A content that
+the disk has damaged does not spoil the rest: it is `damaged`, said with the hash that was found.
 `print-gateway restore` reads it. It holds all that the gateway has, hashes of keys and passwords too.
 Progress is in bytes: of the copy, then of what is packed.
 """
@@ -66,7 +68,8 @@ class Backup:
                 )
                 made = await file.finish(f"print-gateway-{now:%Y-%m-%d-%H%M}.tar.gz", MEDIA_TYPE)
         except OSError as error:
-            raise TaskFailed(f"the backup cannot be made: {error.strerror}", is_passing=True) from error
+            words = error.strerror or error
+            raise TaskFailed(f"the backup cannot be made: {words}", is_passing=True) from error
         finally:
             await copy.discard()
         return Outcome(found, made)
@@ -85,7 +88,7 @@ class Backup:
         size = os.stat(copy).st_size
         wanted = copies.contents(copy) if with_files else ()
         paths = {sha256: self._files.path_of(sha256) for sha256 in wanted}
-        total = 2 * size + sum(os.stat(path).st_size for path in paths.values() if os.path.exists(path))
+        total = 2 * size + sum(_size(path) for path in paths.values())
         packed = size
 
         def read(piece: bytes) -> None:
@@ -101,31 +104,51 @@ class Backup:
 
         with Archive(sink, now.timestamp()) as archive:
             archive.add_file(DATABASE, copy, read_database)
-            files, missing = _add_files(archive, paths, read)
+            files = _add_files(archive, paths, read)
             manifest = {
                 "format": FORMAT,
                 "made_at": now.isoformat(),
                 "version": self._version,
                 "schema": copies.schema,
                 "database": {"sha256": digest.hexdigest(), "size": size},
-                "files": files,
+                **files,
             }
             archive.add_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
         work.at(packed, packed)
-        return {"database_bytes": size, "files": len(files), "files_missing": missing}
+        return {
+            "database_bytes": size,
+            "files": len(files["files"]),
+            "files_missing": len(files["missing"]) + len(files["damaged"]),
+        }
+
+
+def _size(path: str) -> int:
+    """In bytes, for the progress; 0 for what went meanwhile."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _add_files(
     archive: Archive, paths: Mapping[str, str], read: Callable[[bytes], None]
-) -> tuple[list[Mapping[str, Any]], int]:
-    """Every content that is there; what is not is counted: it was swept since, or lost before."""
-    files: list[Mapping[str, Any]] = []
-    missing = 0
+) -> dict[str, list[Any]]:
+    """Every content that is there. `missing`: hashes of what was swept since, or lost before."""
+    found: dict[str, list[Any]] = {"files": [], "missing": [], "damaged": []}
     for sha256, path in paths.items():
+        digest = hashlib.sha256()
+
+        def hashed(piece: bytes, digest: Any = digest) -> None:
+            digest.update(piece)
+            read(piece)
+
         try:
-            size = archive.add_file(FILES + sha256, path, read)
+            size = archive.add_file(FILES + sha256, path, hashed)
         except FileNotFoundError:
-            missing += 1
+            found["missing"].append(sha256)
+            continue
+        if digest.hexdigest() == sha256:
+            found["files"].append({"sha256": sha256, "size": size})
         else:
-            files.append({"sha256": sha256, "size": size})
-    return files, missing
+            found["damaged"].append({"sha256": sha256, "size": size, "found": digest.hexdigest()})
+    return found
