@@ -12,6 +12,7 @@ from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.scripts import TOO_MANY, Script
 
 NOT_CONNECTED = "The printer is not connected."
+BUSY = "The printer is busy with G-code somebody sent."
 WAITS = "The printer waits for somebody to press its button."
 
 

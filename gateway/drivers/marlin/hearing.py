@@ -47,6 +47,10 @@ _TWO_PRINTS = (
     "Somebody started {other} from the printer's card in the middle of this print. Nothing more of it is"
     " sent; look at the printer."
 )
+_PANEL_PRINT = (
+    "Somebody started {other} from the printer's card in the middle of this. Nothing more of it is sent; look"
+    " at the printer."
+)
 _COOLED = (
     " Nothing more of the print is sent, and the heaters are switched off. Look at the print: it may be"
     " recovered from its last finished layer, or canceled."
@@ -148,6 +152,8 @@ def _hear_card(driver: DriverState, reply: Reply) -> None:
     before = driver.card.report
     driver.card.hear(reply)
     card_orders.answered(driver, reply)
+    if driver.card.is_printing and (before is None or before.phase.is_end):
+        driver.scripts.yield_to_print(_PANEL_PRINT.format(other=driver.card.title))
     driver.take_ended_from_card()
     if driver.card.may_be_finishing and not driver.scripts.is_macro_running:
         driver.scripts.add(

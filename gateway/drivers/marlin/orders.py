@@ -25,7 +25,7 @@ from gateway.domain.orders import (
 from gateway.drivers.contract import LineKind
 from gateway.drivers.marlin import heat, print_orders, rebuild, recovery, tending, upload_orders
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, errand, file_refusal, unclear
+from gateway.drivers.marlin.errands import BUSY, NOT_CONNECTED, errand, file_refusal, unclear
 from gateway.drivers.marlin.own_scripts import start_and_end
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.scripts import Script
@@ -126,7 +126,9 @@ def _start_refusal(driver: DriverState, order: StartPrint) -> str | None:
     if driver.link is None:
         return driver.why_unavailable()
     if driver.scripts.is_macro_running:
-        return "The printer is busy with G-code somebody sent."
+        return BUSY
+    if driver.scripts.is_awaited:  # it would be sent behind the print: a nozzle heated for nobody
+        return "The printer has not done yet what it was told last."
     return file_refusal(order.path, order.size, order.name)
 
 
@@ -159,7 +161,8 @@ def send_gcode(driver: DriverState, order: SendGcode) -> None:
     elif not lines:
         driver.answer(order.order_id, _ACCEPTED)
     else:
-        script = Script(lines, lost=unclear(driver, order.order_id), is_proven=True, is_macro=True)
+        lost = unclear(driver, order.order_id)
+        script = Script(lines, lost=lost, is_proven=True, is_macro=True, yields=True)
         script.done = lambda: _macro_done(driver, order, script.objection)
         errand(driver, order.order_id, script)
         driver.report(now=True)

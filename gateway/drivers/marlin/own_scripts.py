@@ -64,4 +64,4 @@ def run_connect(driver: DriverState) -> None:
     """Once a connection to a printer that nothing is printed on; a print goes first, and goes on without."""
     lines = rendered(driver, driver.settings.scripts.connect)
     if lines and driver.print is None and driver.held is None and not driver.card.is_printing:
-        driver.scripts.add(Script(lines, is_macro=True))
+        driver.scripts.add(Script(lines, is_macro=True, yields=True))

@@ -13,7 +13,7 @@ from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import RecoverPrint, StartPrint
 from gateway.drivers.contract import LineKind, RecordedStage
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import NOT_CONNECTED, refusal_by_expect
+from gateway.drivers.marlin.errands import BUSY, NOT_CONNECTED, refusal_by_expect
 from gateway.drivers.marlin.own_scripts import start_and_end
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.stages import NOWHERE, Place, Stage
@@ -96,7 +96,7 @@ def _refusal(driver: DriverState, order: RecoverPrint) -> str | None:
     if left is not None and left.parked is not None:
         return _PARKED
     if driver.scripts.is_macro_running:
-        return "The printer is busy with G-code somebody sent."
+        return BUSY
     if (busy := driver.why_receiving()) is not None:
         return busy
     try:

@@ -20,17 +20,22 @@ class Script:
         self,
         lines: tuple[str, ...],
         done: Callable[[], None] = lambda: None,
-        lost: Callable[[str], None] = lambda _: None,
+        lost: Callable[[str], None] | None = None,
         *,
         is_proven: bool = False,
         is_macro: bool = False,
+        yields: bool = False,
     ) -> None:
-        """`is_proven`: done when that is proven. `is_macro`: the printer counts as busy."""
+        """`is_proven`: done when that is proven. `is_macro`: the printer counts as busy. `yields`: to a print
+        that somebody starts at the printer.
+        """
         self.lines = deque(lines)
         self.is_proven = is_proven
         self.done = done
-        self.lost = lost
+        self.is_awaited = lost is not None  # somebody wants to know what becomes of it
+        self.lost = lost or (lambda _: None)
         self.is_macro = is_macro
+        self.yields = yields
         self.commands = frozenset(line.split(maxsplit=1)[0].upper() for line in lines if line.strip())
         self.objection: str | None = None  # what the firmware first said against one of its lines
         self.last_number = 0
@@ -57,6 +62,21 @@ class ScriptQueue:
     def is_macro_running(self) -> bool:
         """Whether somebody's own G-code is under way."""
         return any(script.is_macro for script in (*self._running, *self._waiting))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody's order is not answered yet."""
+        return any(script.is_awaited for script in (*self._running, *self._waiting))
+
+    def yield_to_print(self, reason: str) -> None:
+        """Somebody prints from the card: the lines of a macro would come between those of the print."""
+        dropped = [script for script in (*self._running, *self._waiting) if script.yields]
+        for scripts in (self._running, self._waiting):
+            kept = [script for script in scripts if not script.yields]
+            scripts.clear()
+            scripts.extend(kept)
+        for script in dropped:
+            script.lost(reason)
 
     def object(self, words: str, command: str | None = None) -> None:
         """The firmware did not do a line (this command) of the macro that is under way."""

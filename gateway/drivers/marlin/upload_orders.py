@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.domain.observations import OrderProgressed, OrderResult
 from gateway.domain.orders import AbortUpload, UploadFile
 from gateway.drivers.marlin.driver_state import DriverState
-from gateway.drivers.marlin.errands import WAITS, file_refusal
+from gateway.drivers.marlin.errands import BUSY, WAITS, file_refusal
 from gateway.drivers.marlin.scripts import Script
 from gateway.drivers.marlin.session import Session
 from gateway.drivers.marlin.upload import Upload
@@ -62,7 +62,7 @@ def _refusal(driver: DriverState, order: UploadFile) -> str | None:
     if link is None or driver.recovery is not None or driver.rebuild is not None:
         return driver.why_unavailable()
     if driver.scripts.is_macro_running:
-        return "The printer is busy with G-code somebody sent."
+        return BUSY
     if driver.view.waits_for_person(driver.clock()):
         return WAITS
     if not link.profile.sd_upload:
@@ -144,11 +144,24 @@ def clean_up(driver: DriverState) -> None:
     """A connection is ready, and a file was open when the last one ended: it is closed by now. Delete it.
 
     Once only, whatever comes of it: the next file of that name may be somebody's. Half a print file would end
-    with its heaters on, so one that is left is told of.
+    with its heaters on, so one that is left is told of. Not while something is printed from the card, which
+    M30 would end without a word.
     """
     name = driver.mark.left()
     if name is None or driver.upload is not None:
         return
+
+    def told() -> None:
+        if driver.card.is_printing or driver.card.may_be_finishing:
+            driver.mark.clear()
+            driver.view.message = _MAY_BE_LEFT.format(name=name)
+        else:
+            _delete(driver, name)
+
+    driver.scripts.add(Script(("M27",), told, is_proven=True, is_macro=True))
+
+
+def _delete(driver: DriverState, name: str) -> None:
     driver.listed = FileList()
 
     def looked() -> None:
