@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.domain import following
 from gateway.domain.assign import holder_of, is_at_run
+from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
@@ -116,12 +117,14 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
 
 
 def set_plate(draft: Draft, asked: SetPlate) -> Printer:
-    """Confirm a plate clear (refused while something is on the machine), or say that it is occupied.
+    """Confirm a plate clear (refused while something is on the machine, or may move it), or say that it is
+    occupied.
 
     A print that the former owner left held is over then: whoever confirms has looked.
     """
     printer = the_printer(draft, asked.printer_id)
     if asked.plate is Plate.CLEAR:
+        presence = draft.presence.get(printer.printer_id, Presence())
         job = holder_of(draft, printer)
         is_former = job is not None and job.is_held and not printer.is_of_owners_time(job.work_id)
         if job is not None and not is_former:
@@ -129,7 +132,7 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
                 Refusal.CONFLICT,
                 f"{printer.shown_name} has a job ({where(job)}); its plate cannot be clear now",
             )
-        if draft.presence.get(printer.printer_id, Presence()).print_key is not None:
+        if presence.print_key is not None:
             raise CommandRefused(
                 Refusal.CONFLICT, f"{printer.shown_name} is printing; its plate cannot be clear now"
             )
@@ -137,6 +140,12 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
             raise CommandRefused(
                 Refusal.CONFLICT,
                 f"{printer.shown_name} is at a run of a schedule; its plate cannot be clear now",
+            )
+        if presence.is_at_something and printer.driver != CALL_IN_DRIVER:
+            # A run whose end the gateway missed may still be at it.
+            raise CommandRefused(
+                Refusal.CONFLICT,
+                f"{printer.shown_name} is busy; look at its plate when the machine stands still",
             )
         if job is not None:
             _give_up(draft, printer, job)
@@ -152,8 +161,13 @@ def _give_up(draft: Draft, printer: Printer, job: Job) -> None:
 
 
 def stop_printer(draft: Draft, asked: StopPrinter) -> PrinterCommand:
-    """Journal an emergency stop; the engine sent it before it asked."""
+    """Journal an emergency stop; the engine sent it before it asked.
+
+    Some firmwares reset themselves by it and are ready a moment later: what waits does not begin before
+    somebody has looked.
+    """
     printer = the_printer(draft, asked.printer_id)
+    following.occupy(draft, printer, "an emergency stop")
     return give(draft, printer, None, "emergency-stop", asked.member_id, task_id=asked.task_id)
 
 

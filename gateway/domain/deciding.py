@@ -162,6 +162,14 @@ def _told(presence: Presence) -> tuple[object, ...]:
 def _attached(draft: Draft, attached: DriverAttached) -> None:
     for seen in attached.printers:
         _observed(draft, seen, is_fresh=True)
+        _doubt_plate(draft, seen)
+
+
+def _doubt_plate(draft: Draft, seen: PrinterObserved) -> None:
+    """A machine that was at something while nobody here saw it: a plate said to be clear may not be."""
+    printer = printer_named(draft.printers, seen.printer)
+    if printer is not None and draft.presence.get(printer.printer_id, Presence()).is_at_something:
+        following.occupy(draft, printer, "something that nobody here saw begin")
 
 
 def _detached(draft: Draft, gone: DriverDetached) -> None:

@@ -102,7 +102,13 @@ class Presence:
     obstacle: str | None = None  # why it can take no job although it says that it is ready
     reported: Mapping[str, Any] | None = None  # its last status post, for printers that call in
     print_key: str | None = None  # the print on the machine, if any
+    is_receiving: bool = False  # busy with a file for its own storage: nothing moves
     heard_at: float | None = None  # monotonic seconds of the printer's last word
+
+    @property
+    def is_at_something(self) -> bool:
+        """Whether the machine does something that is no print and may move it."""
+        return self.link is LinkState.UP and self.activity is Activity.BUSY and not self.is_receiving
 
     def status(self, now: float) -> PrinterStatus:
         """The word for the world at monotonic `now`."""
@@ -129,5 +135,6 @@ def presence_from(seen: PrinterObserved, before: Presence, now: float) -> Presen
         obstacle=seen.obstacle,
         reported=seen.reported if seen.reported is not None else before.reported,
         print_key=seen.current.key if seen.current else None,
+        is_receiving=seen.is_receiving,
         heard_at=heard,
     )
