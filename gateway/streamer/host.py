@@ -26,6 +26,7 @@ from gateway.domain.orders import (
     PausePrint,
     RecoverPrint,
     ResumePrint,
+    SendGcode,
     StartPrint,
     UploadFile,
 )
@@ -61,7 +62,7 @@ HANDSHAKE_SECONDS = 5.0
 CLOSE_SECONDS = 0.3
 
 #: What a draining host refuses.
-_BEGINNINGS = (StartPrint, ResumePrint, RecoverPrint, UploadFile)
+_BEGINNINGS = (StartPrint, ResumePrint, RecoverPrint, UploadFile, SendGcode)
 #: Order ids of the host's own: answers to them go to no gateway.
 _OWN = "host:"
 

@@ -544,12 +544,14 @@ def test_draining_pauses_what_prints_and_starts_nothing_more() -> None:
             channel.send(order_message(ResumePrint("x1", "o2", "a2")))
             channel.send(order_message(CancelPrint("x1", "o3", "a2")))
             channel.send(order_message(UploadFile("ultra", "o4", "/files/x.gcode", "ab" * 32, 10, "x.gcode")))
-            answers = [await answer_of(channel) for _ in range(4)]
+            channel.send(order_message(SendGcode("ultra", "o5", ("G28",))))
+            answers = [await answer_of(channel) for _ in range(5)]
             assert [(a.order_id, a.result) for a in answers] == [
                 ("o1", "refused"),
                 ("o2", "refused"),
                 ("o3", "accepted"),
                 ("o4", "refused"),
+                ("o5", "refused"),
             ], "and the host's own pause is answered to nobody"
             assert "drained" in (answers[0].message or "")
 
