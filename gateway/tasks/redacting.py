@@ -21,12 +21,17 @@ _SECRET: Final = re.compile(
 _ADDRESS: Final = re.compile(
     r"\b([a-z][a-z0-9+.-]{1,20})://(?:[^/?#\s\"'<>]*@)?([^/?#\s\"'<>@]*)([/?#][^\s\"'<>]*)?", re.IGNORECASE
 )
-_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:=]+@[^\s@<>\"'(),;:=]+\.[^\s@<>\"'(),;:=]+")
+#: Here and below: a name is looked at from its beginning only, and never again. Else a long one takes minutes,
+#: with the interpreter's lock held.
+_EMAIL: Final = re.compile(
+    r"(?<![^\s@<>\"'(),;:=])[^\s@<>\"'(),;:=]++@[^\s@<>\"'(),;:=]+\.[^\s@<>\"'(),;:=]+"
+)
 _HEADER: Final = re.compile(r"\b(Bearer|Basic|Digest)\s+[^\s\"',]+", re.IGNORECASE)
 #: `token=x`, `"password": "x"`, `X-ApiKey: x`, `--token x`: up to the next blank or quote.
 _NAMED: Final = re.compile(
-    r"((?:[\w-]*(?:secret|token|passw(?:or)?d|passphrase|api.?key|permit|signature|cookie|access.?code|psk)"
-    r"[\w-]*)[\"']?\s*(?:[=:]|\s)\s*[\"']?)([^\s\"',;&]+)",
+    r"(?<![\w-])((?:[\w-]*?(?:api[^\w-]key|access[^\w-]code)[\w-]*+"
+    r"|(?=[\w-]*?(?:secret|token|passw(?:or)?d|passphrase|api[\w-]?key|permit|signature|cookie|access[\w-]?code"
+    r"|psk))[\w-]++)[\"']?(?:\s*+[=:]\s*+|\s++)[\"']?)([^\s\"',;&]+)",
     re.IGNORECASE,
 )
 _OWN_TOKEN: Final = re.compile(r"\bgw[a-z]_[A-Za-z0-9_-]+")
