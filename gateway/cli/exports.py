@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.session import Exit, fail
 from gateway.cli.task_results import STDOUT, run_for_file
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON of the task.")]
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+_DATE = 'such as 2026-01-31 or "2026-01-31 14:30", local time'
 
 
 def export(
@@ -21,10 +23,11 @@ def export(
     status: Annotated[list[str] | None, typer.Option(help="Only jobs with this status; repeat it.")] = None,
     printer: Annotated[str | None, typer.Option(help="Only jobs of this printer.")] = None,
     since: Annotated[
-        datetime | None, typer.Option("--from", formats=_FORMATS, help="Created then or later, local time.")
+        datetime | None,
+        typer.Option("--from", formats=_FORMATS, metavar="DATE", help=f"Created then or later: {_DATE}."),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--to", formats=_FORMATS, help="Created before then, local time.")
+        datetime | None, typer.Option("--to", formats=_FORMATS, metavar="DATE", help="Created before then.")
     ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", help="The CSV file; - is the standard output.")
@@ -32,6 +35,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write the history of jobs as CSV: your own; as an administrator, those of your organization."""
+    if since is not None and until is not None and since >= until:
+        fail("--to must be later than --from: no job can be in between", Exit.USAGE)
 
     async def arguments(client: GatewayClient) -> dict[str, Any]:
         wanted: dict[str, Any] = {"statuses": status or []}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.session import Exit, fail
+from gateway.cli.show import plain
 
 ConfigPath = Annotated[
     Path | None, typer.Option("--config", help="Default: /etc/print-gateway/config.toml if it is there.")
@@ -37,10 +38,13 @@ def restore(
         done = put_back(file, store.url, Path(store.files), replace=force)
     except (NotRestorable, StoreUnavailable) as error:
         fail(str(error))
-    made = f"{done.made_at[:19].replace('T', ' ')} UTC"
-    files = "1 file" if done.files == 1 else f"{done.files} files"
-    print(f"restored the backup of {made} (version {done.version}), {files}")
+    made = f"{plain(done.made_at[:19].replace('T', ' '))} UTC"
+    print(f"restored the backup of {made} (version {plain(done.version)}), {_files(done.files)}")
     if done.missing:
-        print(f"{done.missing} files are not in it: gone or damaged when it was made")
+        print(f"not in it: {_files(done.missing)}, gone or damaged when it was made")
     if done.replaced is not None:
         print(f"the former database is {done.replaced}")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"

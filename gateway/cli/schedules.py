@@ -51,9 +51,8 @@ File = Annotated[Path | None, typer.Option("--file", help="The lines are in this
 Note = Annotated[str | None, typer.Option(help="Maintenance: what a person is to do at the machine.")]
 Calibrate = Annotated[Procedure | None, typer.Option(help="Calibration: a procedure of the firmware.")]
 Target = Annotated[float | None, typer.Option(help="°C of a PID calibration.")]
-Cron = Annotated[
-    str | None, typer.Option(help='Minute, hour, day, month, weekday: "30 6 * * 1-5". Left out: by hand.')
-]
+_FIELDS = 'Minute, hour, day, month, weekday: "30 6 * * 1-5".'
+Cron = Annotated[str | None, typer.Option(help=_FIELDS)]
 Zone = Annotated[str | None, typer.Option("--timezone", help="In which cron is read, such as Europe/Berlin.")]
 MissedRuns = Annotated[
     Missed | None, typer.Option("--missed", help="Of runs while the gateway was not there.")
@@ -85,7 +84,7 @@ def create(
     export: Annotated[
         bool, typer.Option("--export", help="Export: a CSV file of the jobs there were.")
     ] = False,
-    cron: Cron = None,
+    cron: Annotated[str | None, typer.Option(help=f"{_FIELDS} Left out: by hand.")] = None,
     timezone: Zone = None,
     missed: MissedRuns = None,
     paused: Annotated[bool, typer.Option("--paused", help="The clock does not run it yet.")] = False,
@@ -131,6 +130,7 @@ def change(
 
     async def work(client: GatewayClient) -> Schedule:
         known = await client.schedules.find(schedule, stack)
+        _refuse_others(known, said)
         wanted = {
             "name": name or known.name,
             "type": known.type,
@@ -170,7 +170,10 @@ def run(
     context: typer.Context,
     schedule: Which,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="For {1} to {9}, in their order.")
+        list[str] | None,
+        typer.Argument(
+            metavar="ARGS", help="For {1} to {9}, in their order; -- in front of one such as -0.05."
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until it has ended.")] = False,
     stack: OfStack = None,
@@ -182,7 +185,7 @@ def run(
     async def work(client: GatewayClient) -> Action:
         known = await client.schedules.find(schedule, stack)
         action = await client.schedules.run(known.id, given)
-        if not json:
+        if not (json or (watch and action.is_over)):
             show_schedules.run_begun(action)
         return await _watched(client, action, quiet=json) if watch else action
 
@@ -210,12 +213,14 @@ def remove(context: typer.Context, schedule: Which, stack: OfStack = None) -> No
 @app.command()
 def runs(
     context: typer.Context,
-    schedule: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="Only of this one.")] = None,
+    schedule: Annotated[str | None, typer.Argument(metavar="SCHEDULE", help="Only of this one.")] = None,
     stack: OfStack = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most that many, the newest.")] = 20,
     json: Json = False,
 ) -> None:
     """What ran, newest first, and how it went."""
+    if schedule is None and stack is not None:
+        fail("--stack says whose schedule is meant: name the schedule, too", Exit.USAGE)
 
     async def work(client: GatewayClient) -> ActionPage:
         known = None if schedule is None else (await client.schedules.find(schedule, stack)).id
@@ -255,10 +260,11 @@ async def _watched(client: GatewayClient, action: Action, *, quiet: bool) -> Act
 
     from gateway.client.follow import follow_run
 
+    said: list[str] = []
     async with aclosing(follow_run(client, action.id)) as pictures:
         async for action in pictures:
             if not quiet and not action.is_over:
-                show_schedules.run_waits(action)
+                said = show_schedules.run_waits(action, said)
     return action
 
 
@@ -293,6 +299,24 @@ def _job(
         return "HistoryExportJob", {}
     gcode = {} if lines is None else {"gcode": lines}
     return ("GcodeMacroJob", gcode) if note is None else ("MaintenanceJob", {"note": note, **gcode})
+
+
+#: Params that `change` can say, by the type they belong to.
+_OF_TYPE = {
+    "GcodeMacroJob": {"gcode"},
+    "MaintenanceJob": {"gcode", "note"},
+    "CalibrationJob": {"procedure", "target"},
+}
+#: What a param is called on the command line, where it is called otherwise.
+_OPTIONS = {"gcode": "--gcode or --file", "procedure": "--calibrate"}
+
+
+def _refuse_others(known: Schedule, said: dict[str, Any]) -> None:
+    """End the command when something was said that a schedule of this type does not have."""
+    for name, value in said.items():
+        if value is not None and name not in _OF_TYPE.get(known.type, ()):
+            option = _OPTIONS.get(name, f"--{name}")
+            fail(f"{show.plain(known.name)} is a {known.type}: it has no {option}", Exit.USAGE)
 
 
 def _print(schedule: Schedule, *, json: bool) -> None:

@@ -36,7 +36,7 @@ def schedules(found: Sequence[Schedule]) -> None:
         ("NAME", "TYPE", "STACK", "CRON", "NEXT", "LAST RUN", "MEMBER", "ID"),
         (
             (s.name, s.type.removesuffix("Job"), s.stack, s.cron or "by hand",
-             "paused" if s.is_paused else next_time(s), s.status, s.member or s.member_id, s.id[:8])
+             "paused" if s.is_paused else next_time(s), _last_run(s, ""), s.member or s.member_id, s.id[:8])
             for s in found
         ),
         spare=("MEMBER", "STACK", "TYPE", "ID"),
@@ -51,11 +51,16 @@ def one_schedule(schedule: Schedule) -> None:
             *_params(schedule.params),
             ("cron", f"{schedule.cron} ({schedule.timezone})" if schedule.cron else "none: by hand"),
             ("next", "paused" if schedule.is_paused else next_time(schedule)),
-            ("missed runs", schedule.missed), ("last run", schedule.status),
+            ("missed runs", schedule.missed), ("last run", _last_run(schedule, "none since it was changed")),
             ("member", schedule.member or schedule.member_id),
             ("changed", in_zone(schedule.updated_at, schedule.timezone)),
         ]
     )  # fmt: skip
+
+
+def _last_run(schedule: Schedule, none: str) -> str:
+    """How its last run went or goes; `none` when there was none since it was made or changed."""
+    return none if schedule.status == "updated" else schedule.status
 
 
 def _params(params: Any) -> list[tuple[str, object]]:
@@ -84,12 +89,17 @@ def run_begun(action: Action) -> None:
     print(f'run {action.number} of "{plain(action.name)}" is {action.state}')
 
 
-def run_waits(action: Action) -> None:
-    """What a run is at, one line a printer that is not done."""
+def run_waits(action: Action, said: Sequence[str]) -> list[str]:
+    """Print what a run is at, a line for each printer that is not done, unless it was `said`; the lines."""
+    texts = []
     for step in action.steps:
         if step.state in ("waiting", "running"):
             text = f"  {plain(step.printer or step.printer_id)}: {step.state}"
-            print(text + (f" ({plain(step.message)})" if step.message else ""))
+            texts.append(text + (f" ({plain(step.message)})" if step.message else ""))
+    for text in texts:
+        if text not in said:
+            print(text)
+    return texts
 
 
 def run_ended(action: Action) -> None:

@@ -79,7 +79,8 @@ def create(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%z"],
-            help="Not before: local time, such as 2030-01-31T06:00.",
+            metavar="DATE",
+            help="Not before: local time, such as 2026-01-31T06:00; at most a year ahead.",
         ),
     ] = None,
     paused: Annotated[bool, typer.Option("--paused", help="It waits until it is resumed.")] = False,

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.show_schedules import run_waits
+from gateway.client.models import Action
 from gateway.domain.observations import OrderAnswered, OrderResult
 from gateway.domain.orders import SendGcode
 from gateway.domain.printer import Plate
@@ -142,6 +144,30 @@ def test_mistakes_are_one_line_that_says_what_to_do(gateway: RealGateway) -> Non
         assert (code, told_them in line) == (2, True), line
 
 
+def test_what_a_type_does_not_have_is_named_as_it_was_typed(gateway: RealGateway) -> None:
+    said(gateway, "schedules", "create", "warm up", "--gcode", "M104 S60")
+    said(gateway, "schedules", "create", "history", "--export")
+    for words, told_them in (
+        (("change", "warm up", "--calibrate", "home"), "warm up is a GcodeMacroJob: it has no --calibrate\n"),
+        (
+            ("change", "history", "--gcode", "G28"),
+            "history is a HistoryExportJob: it has no --gcode or --file\n",
+        ),
+        (("runs", "--stack", "1"), "name the schedule, too"),
+    ):
+        code, line = refused(gateway, "schedules", *words)
+        assert (code, told_them in line) == (2, True), line
+
+
+def test_how_the_last_run_went(gateway: RealGateway) -> None:
+    assert "none since it was changed" in said(gateway, "schedules", "create", "hot", "--gcode", "M104 S400")
+    assert "updated" not in said(gateway, "schedules", "list")
+    result = gateway.run("schedules", "run", "hot", "--watch")
+    assert (result.exit_code, result.stdout.count("run ")) == (4, 1), "it failed before anybody could watch"
+    assert "400 °C, and mk3 may be set to 300 °C at most" in result.stdout
+    assert "last run     failed" in said(gateway, "schedules", "show", "hot")
+
+
 def test_a_run_with_arguments_is_watched_to_its_end(gateway: RealGateway) -> None:
     said(gateway, "schedules", "create", "jog", "--gcode", "G1 X{1} Y{2} F3000")
     wait = gateway.meanwhile(
@@ -173,15 +199,18 @@ def test_a_run_that_failed_says_so_by_its_exit_code(gateway: RealGateway) -> Non
     assert told(gateway, "schedules", "show", "jog")["status"] == "failed"
 
 
-def test_a_run_that_waits_says_for_what_and_is_canceled(gateway: RealGateway) -> None:
+def test_a_run_that_waits_says_for_what_and_is_canceled(
+    gateway: RealGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
     said(gateway, "stacks", "create", "one", "--printer", "mk3")
     said(gateway, "schedules", "create", "jog", "--gcode", "G1 X10 F3000", "--stack", "one")
     gateway.do(occupy)
     assert said(gateway, "schedules", "run", "jog").endswith('of "jog" is waiting\n')
     [run] = told(gateway, "schedules", "runs")
     assert "plate" in said(gateway, "schedules", "runs", "jog")
-    code, line = refused(gateway, "schedules", "run", "jog")
-    assert (code, "not over yet" in line) == (1, True)
+    lines = run_waits(Action.model_validate(run), ())
+    assert run_waits(Action.model_validate(run), lines) == lines
+    assert capsys.readouterr().out.count("mk3: waiting (") == 1, "what was said is not said again"
     assert "canceled" in said(gateway, "schedules", "cancel", str(run["number"]))
     assert refused(gateway, "schedules", "cancel", "999")[0] == 2
     assert gateway.do(sent) == {}

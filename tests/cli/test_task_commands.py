@@ -85,6 +85,13 @@ def test_an_export_goes_to_the_standard_output(gateway: RealGateway) -> None:
     assert arguments["created_after"].startswith(("2016-04-30T", "2016-05-01T"))
 
 
+def test_an_export_of_no_time_at_all(gateway: RealGateway) -> None:
+    words = ("export", "--from", "2016-05-02", "--to", "2016-05-01")
+    assert run(gateway, None, *words) == (
+        2, "", "print-gateway: --to must be later than --from: no job can be in between\n"
+    )  # fmt: skip
+
+
 def test_an_export_into_a_file(gateway: RealGateway, tmp_path: Path) -> None:
     code, out, _ = run(gateway, finishing("history.csv"), "export", "-o", "jobs.csv")
     assert (code, out) == (0, f"jobs.csv: {len(CSV)} bytes\n")

@@ -77,7 +77,7 @@ def _begin(call: AnyCall, asked: datetime | None) -> datetime | None:
         return None
     now = call.services.clock.wall()
     if asked - now > BEGINS_WITHIN:
-        raise Failure(422, "begins_at: a task may be scheduled a year ahead; make a schedule of it.")
+        raise Failure(422, "begins_at: a task may be scheduled a year ahead at most; make a schedule of it.")
     return None if asked <= now else asked.astimezone(UTC)
 
 
