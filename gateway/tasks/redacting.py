@@ -21,8 +21,8 @@ _SECRET: Final = re.compile(
 _ADDRESS: Final = re.compile(
     r"\b([a-z][a-z0-9+.-]{1,20})://(?:[^/?#\s\"'<>]*@)?([^/?#\s\"'<>@]*)([/?#][^\s\"'<>]*)?", re.IGNORECASE
 )
-#: Here and below: a name is looked at from its beginning only, and never again. Else a long one takes minutes,
-#: with the interpreter's lock held.
+#: Here and below: a name is looked at from its beginning only. Else a long one takes minutes, with the
+#: interpreter's lock held.
 _EMAIL: Final = re.compile(
     r"(?<![^\s@<>\"'(),;:=])[^\s@<>\"'(),;:=]++@[^\s@<>\"'(),;:=]+\.[^\s@<>\"'(),;:=]+"
 )
