@@ -274,7 +274,7 @@ class Schedule(_Model):
     params: Mapping[str, Any] = Field(default_factory=dict)
     next_at: datetime | None = None
     status: str
-    running: str | None = None  # id of the run that is not over
+    running: str | None = None  # id of the oldest run that is not over
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 1

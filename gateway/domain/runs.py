@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.following import Subject
-from gateway.domain.schedule import RUN_ENDS, Action, RunState, ScheduleStatus, Step
+from gateway.domain.schedule import RUN_ENDS, Action, RunState, Schedule, ScheduleStatus, Step
 from gateway.domain.state import Draft
 from gateway.domain.task import Task, TaskStatus
 from gateway.domain.work_events import ActionMoved
@@ -24,9 +24,16 @@ _OF_TASK = {
 
 def add_action(draft: Draft, action: Action) -> Action:
     """A new run, already numbered; its schedule shows it. One without anything to do is born at its end."""
+    action = draft.add_action(action)
     _tell(draft, action)
     _show(draft, action)
-    return draft.add_action(action)
+    return action
+
+
+def open_runs(draft: Draft, schedule: Schedule) -> list[Action]:
+    """Those that are not over, the oldest first."""
+    mine = [action for action in draft.actions.values() if action.schedule_id == schedule.schedule_id]
+    return sorted(mine, key=lambda action: action.work_id)
 
 
 def put_steps(draft: Draft, action: Action, steps: tuple[Step, ...]) -> Action:
@@ -113,12 +120,12 @@ def _put(draft: Draft, before: Action, after: Action) -> Action:
 
 
 def _show(draft: Draft, action: Action) -> None:
-    """The status of the schedule: how its last run goes."""
+    """The status of the schedule: how its last run went, once none is under way."""
     schedule = draft.schedules.get(action.schedule_id)
     if schedule is None:
         return
     status = ScheduleStatus.STARTED
-    if action.is_over:
+    if not open_runs(draft, schedule):
         status = ScheduleStatus.SUCCESS if action.state is _R.SUCCEEDED else ScheduleStatus.FAILED
     draft.put_schedule(replace(schedule, status=status, updated_at=draft.moment.wall))
 

@@ -30,6 +30,8 @@ RUN_MACRO: Final = "run-macro"
 #: Schedules of one organization, stacks of one: what people keep apart by name.
 SCHEDULES_KEPT: Final = 500
 STACKS_KEPT: Final = 100
+#: Runs of one schedule that are not over: what is asked for by hand, one behind the other, and no more.
+RUNS_KEPT: Final = 8
 #: A run that is this late was missed: the gateway did not run, or its clock was wrong.
 MISSED_AFTER: Final = timedelta(seconds=60)
 #: How long actions that are over are kept.

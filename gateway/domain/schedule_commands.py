@@ -85,7 +85,7 @@ class RemoveSchedule:
 
 @dataclass(frozen=True, slots=True)
 class RunSchedule:
-    """Run it now. Refused while a run of it is not over. Result: Action."""
+    """Run it now. Refused while RUNS_KEPT of it are not over. Result: Action."""
 
     schedule_id: str
     member_id: str

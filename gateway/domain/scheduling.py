@@ -1,7 +1,8 @@
 """Schedules: made, changed, run by hand and by the clock. Commands, as in `asking`.
 
-A schedule has one run at a time. By hand a second one is refused; by the clock it is left out, and so is a
-run that was missed, unless the schedule wants one for all that were. What a run then does is in `acting`.
+Runs that are asked for by hand wait for each other, so many of them. By the clock a run is left out while
+one is not over, and so is one that was missed, unless the schedule wants one for all that were. What a run
+then does is in `acting`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 from gateway.domain import tasking
 from gateway.domain.commands import CommandRefused, Refusal
 from gateway.domain.member import Scope
-from gateway.domain.runs import add_action, end_with_task, put_steps
+from gateway.domain.runs import add_action, end_with_task, open_runs, put_steps
 from gateway.domain.schedule import (
     MISSED_AFTER,
+    RUNS_KEPT,
     SCHEDULES_KEPT,
     Action,
     Macro,
@@ -109,10 +111,9 @@ def change(draft: Draft, asked: ChangeSchedule) -> Schedule:
 
 
 def remove(draft: Draft, asked: RemoveSchedule) -> None:
-    """What waits of its run is canceled; what is under way ends by itself."""
+    """What waits of its runs is canceled; what is under way ends by itself."""
     schedule = _schedule(draft, asked.schedule_id)
-    action = _open_run(draft, schedule)
-    if action is not None:
+    for action in open_runs(draft, schedule):
         _withdraw(draft, action, asked.member_id, "its schedule was removed")
     schedule = draft.put_schedule(
         replace(draft.schedules[schedule.schedule_id], removed_at=draft.moment.wall)
@@ -148,11 +149,12 @@ def _wants_arguments(type: ScheduleType, params: Mapping[str, Any], macro: Macro
 
 
 def run(draft: Draft, asked: RunSchedule) -> Action:
-    """One run now, by hand; a pause is for the clock only."""
+    """One run more, by hand; a pause is for the clock only."""
     schedule = _schedule(draft, asked.schedule_id)
-    if _open_run(draft, schedule) is not None:
+    if len(open_runs(draft, schedule)) >= RUNS_KEPT:
         raise CommandRefused(
-            Refusal.CONFLICT, f"a run of {schedule.name!r} is not over yet; wait for its end, or cancel it"
+            Refusal.CONFLICT,
+            f"{RUNS_KEPT} runs of {schedule.name!r} are not over yet; wait for the end of one, or cancel it",
         )
     macro = asked.macro if asked.macro is not None else schedule.macro
     if _wants_arguments(schedule.type, schedule.params, macro):
@@ -185,7 +187,7 @@ def due(draft: Draft, asked: ScheduleDue) -> Action | None:
 
 
 def _left_out(draft: Draft, schedule: Schedule, due_at: datetime) -> str | None:
-    if _open_run(draft, schedule) is not None:
+    if open_runs(draft, schedule):
         return "its last run is not over yet"
     if draft.moment.wall - due_at > MISSED_AFTER and schedule.missed is MissedRuns.SKIP:
         return f"it was due at {due_at:%Y-%m-%d %H:%M} UTC, when the gateway did not run"
@@ -292,11 +294,6 @@ def _withdraw(draft: Draft, action: Action, member_id: str, why: str) -> Action:
         for step in action.steps
     )
     return put_steps(draft, action, steps)
-
-
-def _open_run(draft: Draft, schedule: Schedule) -> Action | None:
-    mine = (action for action in draft.actions.values() if action.schedule_id == schedule.schedule_id)
-    return next(mine, None)
 
 
 def _schedule(draft: Draft, schedule_id: str) -> Schedule:

@@ -13,6 +13,7 @@ from gateway.domain.member import Key, Organization, Scope
 from gateway.domain.observations import OrderResult
 from gateway.domain.schedule import (
     MISSED_AFTER,
+    RUNS_KEPT,
     SCHEDULES_KEPT,
     STACKS_KEPT,
     Action,
@@ -189,14 +190,19 @@ def test_a_stack_without_a_printer_fails_at_once(table: WorkTable) -> None:
     assert table.state.actions == {}
 
 
-def test_one_run_at_a_time(table: WorkTable) -> None:
+def test_runs_by_hand_wait_for_each_other_so_many_of_them(table: WorkTable) -> None:
     schedule = table.schedule(a_schedule())
-    table.run(schedule)
+    runs = [table.run(schedule) for _ in range(RUNS_KEPT)]
     refused = refusal(table, RunSchedule(schedule.schedule_id, BEN.member_id))
     assert refused.refusal is Refusal.CONFLICT
     assert "not over yet" in refused.message
-    for name in ("mk3", "second"):
-        table.answer(OrderResult.ACCEPTED, printer=name)
+    for number, _ in enumerate(runs, start=1):
+        under_way = [action for action in table.state.actions.values() if action.state is R.RUNNING]
+        assert [action.work_id for action in under_way] == [runs[number - 1].work_id], "the oldest, alone"
+        assert table.state.schedules[schedule.schedule_id].status is ScheduleStatus.STARTED
+        for name in ("mk3", "second"):
+            table.answer(OrderResult.ACCEPTED, printer=name)
+    assert table.state.schedules[schedule.schedule_id].status is ScheduleStatus.SUCCESS
     table.run(schedule)
 
 

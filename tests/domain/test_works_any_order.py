@@ -29,7 +29,7 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import AbortUpload, Order, SendGcode, StartPrint, UploadFile
 from gateway.domain.printer import Plate, Printer
-from gateway.domain.schedule import Action, Macro, RunState, ScheduleType
+from gateway.domain.schedule import RUNS_KEPT, Action, Macro, RunState, ScheduleType
 from gateway.domain.schedule_commands import CancelAction, RemoveSchedule, RunSchedule, ScheduleDue
 from gateway.domain.task import TRIES, Task, TaskKind, TaskStatus
 from gateway.domain.task_commands import (
@@ -290,7 +290,8 @@ def check_state(world: World) -> None:
                     "run-macro", work_id, step.printer_id
                 )  # fmt: skip
         assert action.steps or action.task_id in {task.task_id for task in state.tasks.values()}
-    assert len({action.schedule_id for action in state.actions.values()}) == len(state.actions)
+    runs = Counter(action.schedule_id for action in state.actions.values())
+    assert all(count <= RUNS_KEPT for count in runs.values())
     for command in state.commands.values():
         if command.command == "run-macro":
             steps = state.actions[command.work_id or 0].steps

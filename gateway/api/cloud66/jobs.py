@@ -109,8 +109,8 @@ async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
 async def run_job_now(call: Call[schemas.RunQuery, schemas.RunArguments]) -> web.StreamResponse:
     """Run it now, with arguments for its macro.
 
-    It begins on each printer of the stack as soon as that one is idle; the action says how it went. While a
-    run is not over there is no second one. An `Idempotency-Key` makes it safe to send again.
+    It begins on each printer of the stack as soon as that one is idle; the action says how it went. Runs
+    wait for each other, eight of them. An `Idempotency-Key` makes it safe to send again.
     """
     return _action(call, await run_now(call, _schedule(call), _arguments(call)))
 

@@ -64,7 +64,7 @@ async def run_now(call: AnyCall, schedule: Schedule, arguments: str | None) -> A
     """Ask for a run of a schedule that the caller may see.
 
     Raises Failure: 403 it may not use every printer of the stack, 422 the arguments do not fit; and
-    CommandRefused while a run is not over.
+    CommandRefused while too many of its runs are not over.
     """
     stack = stack_of(call, schedule)
     if stack is None or not may_run_schedule(call.principal, stack, call.services.engine.state):

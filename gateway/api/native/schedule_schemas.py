@@ -205,7 +205,7 @@ class Schedule(BaseModel):
     params: Mapping[str, Any]
     next_at: datetime | None = Field(description="When the clock runs it next.")
     status: StatusWord = Field(description="How its last run went; `updated`: none since it was changed.")
-    running: UUID | None = Field(description="The run that is not over.")
+    running: UUID | None = Field(description="The oldest run that is not over.")
     created_at: datetime
     updated_at: datetime
     version: int

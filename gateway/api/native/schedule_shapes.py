@@ -26,7 +26,7 @@ def stack(row: Stack, printers: list[Printer]) -> dict[str, Any]:
 
 def schedule(row: Schedule, of: Stack, state: State) -> dict[str, Any]:
     """A schedule of the stack `of`."""
-    running = (action for action in state.actions.values() if action.schedule_id == row.schedule_id)
+    running = [action for action in state.actions.values() if action.schedule_id == row.schedule_id]
     return {
         "id": row.schedule_id,
         "name": row.name,
@@ -44,7 +44,7 @@ def schedule(row: Schedule, of: Stack, state: State) -> dict[str, Any]:
         "params": dict(row.params),
         "next_at": instant(row.next_at),
         "status": row.status.name.lower(),
-        "running": next((action.action_id for action in running), None),
+        "running": min(running, key=lambda action: action.work_id).action_id if running else None,
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
         "version": row.version,

@@ -200,7 +200,7 @@ async def _set_paused(call: AnyCall, *, is_paused: bool) -> web.StreamResponse:
 async def run_schedule(call: Call[NoQuery, schemas.RunRequest]) -> web.StreamResponse:
     """Run it now, paused or not: on each printer of its stack as soon as that one is idle.
 
-    For whoever may use all of them. While a run of it is not over there is no second one.
+    For whoever may use all of them. Runs of it wait for each other, eight of them.
     """
     action: Action = await run_now(call, _schedule(call), call.body.arguments)
     location = {"Location": f"{ROOT}/actions/{action.action_id}"}
