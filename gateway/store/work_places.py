@@ -8,6 +8,7 @@ Tasks whose time is over are counted until they are swept; they are looked up an
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from sqlalchemy import Select, func, select
 from gateway.domain.task import ADMIN_KINDS
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema_work import ALL_ORGANIZATIONS, BLOCK_IDS, work_block
-from gateway.store.work_lists import ALL_KINDS, gone_tasks
+from gateway.store.work_lists import ALL_KINDS, gone_tasks, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Places:
     def __init__(self, *, is_of_one: bool, with_admin_kinds: bool) -> None:
         kinds = ALL_KINDS if with_admin_kinds else ALL_KINDS - ADMIN_KINDS
         self._is_of_one = is_of_one
-        self._blocks = prepare(blocks_statement(with_admin_kinds))
+        blocks = blocks_statement(with_admin_kinds).subquery("blocks")
+        self._blocks = prepare(packed(blocks.c.block, blocks.c.n))
         self._gone: Prepared = prepare(gone_tasks(("organization_id",) if is_of_one else (), kinds))
 
     def find(self, driver: sqlite3.Connection, values: Mapping[str, Any], offset: int) -> Place:
@@ -44,7 +46,8 @@ class Places:
         of = values["organization_id"] if self._is_of_one else ALL_ORGANIZATIONS
         gone = dict(self._gone.rows(driver, values))
         total, place = 0, None
-        for block, there in self._blocks.rows(driver, {"of": of}):
+        ((blocks, counts),) = self._blocks.rows(driver, {"of": of})
+        for block, there in sorted(zip(json.loads(blocks), json.loads(counts), strict=True)):
             shown = there - gone.get(block, 0)
             if place is None and total + shown > offset:
                 place = block * BLOCK_IDS, offset - total
@@ -54,11 +57,10 @@ class Places:
 
 
 def blocks_statement(with_admin_kinds: bool) -> Select[Any]:
-    """Blocks in order, and how many jobs and tasks each has. Parameter: `of`."""
+    """Blocks, and how many jobs and tasks each has. Parameter: `of`."""
     counted = (
-        select(work_block.c.block, func.sum(work_block.c.n))
+        select(work_block.c.block, func.sum(work_block.c.n).label("n"))
         .where(work_block.c.organization_id == placeholder("of"))
         .group_by(work_block.c.block)
-        .order_by(work_block.c.block)
     )
     return counted if with_admin_kinds else counted.where(~work_block.c.is_admin_kind)

@@ -6,6 +6,7 @@ list is all there is, `work_places` says where a deep page begins.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from gateway.engine.ports import ActionPage, TaskFilter, TaskPage, WorkFilter, W
 from gateway.store import rows, work_rows
 from gateway.store.columns import to_json, to_milliseconds
 from gateway.store.database import Database
-from gateway.store.pages import made_of
+from gateway.store.pages import Row, made_of
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import job, work
 from gateway.store.schema_work import action, task
@@ -38,6 +39,7 @@ from gateway.store.work_lists import (
     job_arms,
     job_count,
     job_window,
+    packed,
     page_statement,
     task_arms,
     task_count,
@@ -70,11 +72,17 @@ _by_creation = itemgetter(work_rows.TASK_WORK_ID_AT)
 class _Listing:
     """The statements of one list."""
 
-    page: Prepared
+    page: Prepared  # its ids, as one JSON array
     tasks: Prepared | None  # how many there are
     jobs: Prepared | None
 
+    def ids(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> str:
+        """Of the page, as JSON."""
+        ((ids,),) = self.page.rows(driver, values)
+        return str(ids)
+
     def total(self, driver: sqlite3.Connection, values: Mapping[str, Any]) -> int:
+        """How many rows are in the list."""
         counts = (counted.rows(driver, values)[0][0] for counted in (self.tasks, self.jobs) if counted)
         return sum(count or 0 for count in counts)
 
@@ -86,8 +94,9 @@ def _listing(tasks: TaskShape, jobs: JobShape | None, newest_first: bool = False
     of_tasks = task_arms(tasks)
     if not of_jobs and not of_tasks:
         return None
+    page = page_statement([*of_jobs, *of_tasks], newest_first=newest_first).subquery("page")
     return _Listing(
-        page=prepare(page_statement([*of_jobs, *of_tasks], newest_first=newest_first)),
+        page=prepare(packed(page.c.work_id)),
         tasks=prepare(task_count(tasks)) if of_tasks else None,
         jobs=prepare(job_count(jobs)) if jobs is not None and of_jobs else None,
     )
@@ -107,6 +116,24 @@ def _windows(tasks: TaskShape, jobs: JobShape) -> list[Prepared]:
 @lru_cache(maxsize=4)
 def _places(is_of_one: bool, with_admin_kinds: bool) -> Places:
     return Places(is_of_one=is_of_one, with_admin_kinds=with_admin_kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkRows:
+    """What a page of jobs and tasks is made of."""
+
+    ids: Sequence[int]
+    jobs: Sequence[Row]
+    tasks: Sequence[Row]
+    total: int | None
+    has_more: bool
+
+    def page(self) -> WorkPage:
+        """The rows as what they stand for, in the order of the ids."""
+        found: dict[int, Job | Task] = {row[rows.WORK_ID_AT]: rows.job_from(row) for row in self.jobs}
+        for row in self.tasks:
+            found[row[work_rows.TASK_WORK_ID_AT]] = work_rows.task_from(row)
+        return WorkPage(tuple(found[work_id] for work_id in self.ids), self.total, self.has_more)
 
 
 class _WorkList:
@@ -143,15 +170,15 @@ class _WorkList:
         """What of the time decides what is in the list."""
         return (self._values["since"], self._moment)
 
-    def read(self, driver: sqlite3.Connection, limit: int, offset: int, after: int) -> WorkPage:
-        """The page, in the transaction that is open."""
+    def read(self, driver: sqlite3.Connection, limit: int, offset: int, after: int) -> _WorkRows:
+        """The page's rows, in the transaction that is open."""
         few = self._ids_in_windows(driver) if self._tasks.windows else None
         if few is not None:
             behind = [work_id for work_id in few if work_id > after][offset:]
             return self._page(driver, behind[:limit], len(few), has_more=len(behind) > limit)
         listing = _listing(self._tasks, self._jobs)
         if listing is None:
-            return WorkPage((), 0 if self._with_total else None, False)
+            return _WorkRows((), (), (), 0 if self._with_total else None, False)
         from_id, rest, total = after + 1, offset, None
         if self._is_all and (self._with_total or offset):
             place = _places("organization_id" in self._values, self._with_admin_kinds).find(
@@ -163,7 +190,7 @@ class _WorkList:
         elif self._with_total:
             total = listing.total(driver, self._values | {"from_id": 0})
         values = self._values | {"from_id": from_id, "limit": limit + 1, "offset": rest}
-        ids = [work_id for (work_id,) in listing.page.rows(driver, values)]
+        ids = sorted(json.loads(listing.ids(driver, values)))
         return self._page(driver, ids[:limit], total, has_more=len(ids) > limit)
 
     def _ids_in_windows(self, driver: sqlite3.Connection) -> list[int] | None:
@@ -177,15 +204,10 @@ class _WorkList:
 
     def _page(
         self, driver: sqlite3.Connection, ids: Sequence[int], total: int | None, *, has_more: bool
-    ) -> WorkPage:
+    ) -> _WorkRows:
         listed = {"ids": to_json(ids)}
-        found: dict[int, Job | Task] = {}
-        for row in _JOBS.rows(driver, listed):
-            found[row[rows.WORK_ID_AT]] = rows.job_from(row)
-        for row in _TASKS.rows(driver, listed):
-            found[row[work_rows.TASK_WORK_ID_AT]] = work_rows.task_from(row)
-        works = tuple(found[work_id] for work_id in ids)
-        return WorkPage(works, total if self._with_total else None, has_more)
+        jobs, tasks = _JOBS.rows(driver, listed), _TASKS.rows(driver, listed)
+        return _WorkRows(ids, jobs, tasks, total if self._with_total else None, has_more)
 
 
 class WorkQueries:
@@ -222,16 +244,18 @@ class WorkQueries:
         most = _NO_LIMIT if limit is None else limit
         values = given | _times(now) | {"from_id": 0, "limit": most, "offset": offset}
 
-        def unit(driver: sqlite3.Connection) -> TaskPage:
-            ids = [work_id for (work_id,) in listing.page.rows(driver, values)]
-            found = _TASKS.rows(driver, {"ids": to_json(ids)})
-            found.sort(key=_by_creation, reverse=newest_first)
-            return TaskPage(made_of(found, work_rows.task_from), listing.total(driver, values))
+        def unit(driver: sqlite3.Connection) -> tuple[list[Row], int]:
+            found = _TASKS.rows(driver, {"ids": listing.ids(driver, values)})
+            return found, listing.total(driver, values)
+
+        def made(read: tuple[list[Row], int]) -> TaskPage:
+            in_order = sorted(read[0], key=_by_creation, reverse=newest_first)
+            return TaskPage(made_of(in_order, work_rows.task_from), read[1])
 
         if limit is None or limit > _KEPT_PAGE:
-            return await self._database.read_plain(unit)
+            return await self._database.read_plain(lambda driver: made(unit(driver)))
         key = ("tasks", wanted, values["since"], limit, offset, newest_first)
-        return await self._database.read_kept(key, unit, lambda page: len(page.tasks))
+        return await self._database.read_kept(key, unit, lambda page: len(page.tasks), made)
 
     async def task(self, *, task_id: str | None = None, hex24: str | None = None) -> Task | None:
         """One task by one of its public ids; also one whose time is over and that is not swept yet."""
@@ -260,13 +284,13 @@ class WorkQueries:
         """
         asked = _WorkList(wanted, now, with_total, self._window_ids)
 
-        def unit(driver: sqlite3.Connection) -> WorkPage:
+        def unit(driver: sqlite3.Connection) -> _WorkRows:
             return asked.read(driver, limit, offset, after)
 
         if limit > _KEPT_PAGE:
-            return await self._database.read_plain(unit)
+            return await self._database.read_plain(lambda driver: unit(driver).page())
         key = ("works", wanted, *asked.key(), limit, offset, after, with_total)
-        return await self._database.read_kept(key, unit, lambda page: len(page.works))
+        return await self._database.read_kept(key, unit, lambda page: len(page.works), _WorkRows.page)
 
     async def action(self, *, action_id: str | None = None, work_id: int | None = None) -> Action | None:
         """One action, by its public id or by the number of its work row."""

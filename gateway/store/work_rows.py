@@ -42,7 +42,7 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "kind": _KIND.__getitem__,
     "status": _STATUS.__getitem__,
     "is_paused": bool,
-    "arguments": json.loads,
+    "arguments": lambda stored: {} if stored == "{}" else json.loads(stored),
     "result": json.loads,
 }
 #: Columns of the work row that are read with the row below it.
