@@ -72,6 +72,11 @@ class SoleUse:
         self._path = path.with_name(path.name + ".lock")
         self._fd: int | None = None
 
+    @property
+    def file(self) -> Path:
+        """What is locked."""
+        return self._path
+
     def take(self) -> None:
         """Hold the lock until `release` or the end of the process; StoreUnavailable when another has it."""
         try:

@@ -62,8 +62,12 @@ def restore(
     Raises NotRestorable or StoreUnavailable.
     """
     path = sqlite_path(url)
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     lock = SoleUse(path)
+    try:
+        _make_folder(path.parent)
+        _make_file(lock.file)
+    except OSError as error:
+        raise explained_os(error, str(error.filename or path)) from error
     lock.take()
     try:
         if path.exists() and not replace:
@@ -168,7 +172,7 @@ def _damaged(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unpack(archive: Path, database: Path, files: Path, damaged: Set[str]) -> None:
     """Contents to their places, but damaged ones; the database to its temporary one."""
-    files.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    _make_folder(files)
     folders = set()
     with _members(archive) as members:
         for name, content, size in members:
@@ -185,14 +189,31 @@ def _unpack(archive: Path, database: Path, files: Path, damaged: Set[str]) -> No
 
 
 def _place(content: IO[bytes], place: Path) -> None:
-    for folder in (place.parent.parent, place.parent):
-        with suppress(FileExistsError):
-            folder.mkdir(mode=FOLDER_MODE)
-            with _opened(folder, os.O_NOFOLLOW) as fd:
-                _give_like(fd, folder.parent)
+    _make_folder(place.parent)
     temporary = place.with_name(place.name + ".restoring")
     _write(temporary, content, CONTENT_MODE)
     temporary.rename(place)
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder and those above it, where they are missing."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=FOLDER_MODE)
+        with _opened(folder, os.O_NOFOLLOW) as fd:
+            _give_like(fd, folder.parent)
+
+
+def _make_file(path: Path) -> None:
+    """An empty file, where it is missing."""
+    with suppress(FileExistsError):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        try:
+            _give_like(fd, path.parent)
+        finally:
+            os.close(fd)
 
 
 def _write(path: Path, content: IO[bytes], mode: int) -> None:

@@ -374,6 +374,20 @@ async def test_what_was_there_keeps_its_owner(
     assert str(mine) not in given
 
 
+async def test_all_that_is_made_belongs_to_whom_the_folder_does(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root restores into an empty house: its gateway must open the lock and the folder of files, too."""
+    backup, _, _ = await a_backup(shop)
+    given: set[str] = set()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: given.add(os.readlink(f"/proc/self/fd/{fd}")))
+    house = tmp_path / "new"
+    put_back(backup, house)
+    made = {str(path).removesuffix(".restoring") for path in (house, *house.rglob("*"))}
+    assert {path.removesuffix(".restoring") for path in given} == made
+
+
 async def test_a_database_that_is_not_sound_is_not_put_in_place(shop: Shop, tmp_path: Path) -> None:
     """The hashes are right: it was damaged before it was packed."""
     backup, task, _ = await a_backup(shop)
