@@ -20,7 +20,8 @@ class Entry:
     t: machine time in seconds, as handed to the board by its caller.
     event: `executed`, `unknown`, `boot`, `kill`, `reset`, `panel`, `heater`, `fault`, `resend`, `repeat`,
         `sd_start`, `sd_pause`, `sd_resume`, `sd_done`, `sd_abort`, `sd_write`, `sd_saved` (name; size and
-        SHA-256 in `effect`), `sd_write_failed`, `dropped`, …
+        SHA-256 in `effect`), `sd_write_failed`, `dropped`, `calibrated` and `calibration_failed` (G29, M303;
+        what came of it in `effect`), …
     source: who asked: `host`, `sd`, `panel`, `machine` (an end script of the firmware), or None.
     n: the line number the command carried, if it carried one.
     line: the command without line number, checksum and comment; for other events the thing concerned.

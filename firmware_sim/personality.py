@@ -37,6 +37,8 @@ FEATURES = frozenset(
         "no_thermal_protection",
         "notifications",
         "park_on_pause",
+        "pid_autotune",
+        "probe",
         "progress",
         "prompts",
         "resend_without_ok",

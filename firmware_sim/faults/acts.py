@@ -135,6 +135,10 @@ def _card_full(board: Board, _: Fault) -> None:
     board.card.room = 0
 
 
+def _probe_dead(board: Board, _: Fault) -> None:
+    board.probe_is_dead = True
+
+
 def _reset(board: Board, _: Fault) -> None:
     board.reset(board.now)
 
@@ -152,6 +156,7 @@ _MACHINE = {
     "runaway": _runaway,
     "filament-out": _filament_out,
     "door": _door,
+    "probe-dead": _probe_dead,
     "sd-removed": _card_out,
     "sd-full": _card_full,
     "reset": _reset,

@@ -116,6 +116,7 @@ KINDS: dict[str, Kind] = {
     "halt": _at("somebody presses the KILL button"),
     "filament-out": _at("the filament ends: host action, and M600 where the build has it"),
     "door": _at("somebody opens the door: the machine waits for a click"),
+    "probe-dead": _at("the probe does not trigger: G29 fails at its next point"),
     "sd-removed": _at("the card is taken out"),
     "sd-full": _at("the card has no room left: nothing more can be written to it"),
     "panel-pause": _at("somebody pauses at the display"),
@@ -349,6 +350,11 @@ def filament_out() -> Fault:
 def door() -> Fault:
     """The door is opened."""
     return fault_named("door")
+
+
+def probe_dead() -> Fault:
+    """The probe does not trigger any more."""
+    return fault_named("probe-dead")
 
 
 def sd_removed() -> Fault:

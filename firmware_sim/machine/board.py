@@ -50,6 +50,7 @@ class Board(CommandLoop):
         self.now = 0.0
         self.card = Card(sd_files)
         self.panel = Panel(self)
+        self.probe_is_dead = False
         self.faults = Injector(self, seed)
         self._unprotected = self.personality.has("no_thermal_protection")
         self.handlers = handlers_for(self.personality)

@@ -37,6 +37,7 @@ class Chimes:
         self._say_wait = say_wait
         self._busy_at = math.inf
         self._wait_at = math.inf
+        self._is_hushed = False
         self.reports: dict[str, Report] = {}
 
     def add_report(self, name: str, say: Callable[[], None]) -> None:
@@ -57,6 +58,10 @@ class Chimes:
         """There is a command to run: no `wait` before it has ended."""
         self._wait_at = math.inf
 
+    def hush(self, is_hushed: bool) -> None:
+        """A command that never comes to the idle loop: what falls due meanwhile is said once behind it."""
+        self._is_hushed = is_hushed
+
     def silence(self) -> None:
         """Killed or switched off."""
         self._busy_at = self._wait_at = math.inf
@@ -65,6 +70,8 @@ class Chimes:
 
     def next_due(self) -> float:
         """Seconds on the machine's clock; infinity when nothing is planned."""
+        if self._is_hushed:
+            return math.inf
         due = min(self._busy_at, self._wait_at)
         for report in self.reports.values():
             if report.due < due:
@@ -73,6 +80,8 @@ class Chimes:
 
     def ring(self, now: float) -> None:
         """Say what is due at `now`."""
+        if self._is_hushed:
+            return
         if self._busy_at <= now:
             self._say_busy()
             self._busy_at = now + self.keepalive if self.keepalive else math.inf

@@ -12,9 +12,11 @@ from firmware_sim.machine import (
     card_commands,
     heat_commands,
     klipper_commands,
+    leveling_commands,
     motion_commands,
     report_commands,
     session_commands,
+    tuning_commands,
 )
 from firmware_sim.machine.state import Machine
 from firmware_sim.machine.words import Command
@@ -23,6 +25,7 @@ from firmware_sim.personality import Personality
 Handler = Callable[[Machine, Command], Iterator[float] | None]
 
 NEEDS = {
+    "G29": "probe",
     "M0": "user_wait",
     "M1": "user_wait",
     "M20": "sd",
@@ -44,6 +47,7 @@ NEEDS = {
     "M125": "park_on_pause",
     "M154": "auto_pos",
     "M155": "auto_temp",
+    "M303": "pid_autotune",
     "M600": "park_on_pause",
     "M603": "park_on_pause",
     "M876": "prompts",
@@ -58,7 +62,9 @@ def handlers_for(personality: Personality) -> dict[str, Handler]:
         return dict(klipper_commands.HANDLERS)
     table: dict[str, Handler] = {
         **motion_commands.HANDLERS,
+        **leveling_commands.HANDLERS,
         **heat_commands.HANDLERS,
+        **tuning_commands.HANDLERS,
         **card_commands.HANDLERS,
         **report_commands.HANDLERS,
         **session_commands.HANDLERS,

@@ -18,6 +18,16 @@ COLD_EXTRUSION = "echo: cold extrusion prevented"
 LONG_EXTRUSION = "echo: too long extrusion prevented"
 HOME_FIRST = "Home XYZ First"
 
+PROBING_FAILED = "Error:Probing Failed"
+TUNING_STARTED = "PID Autotune start"
+TUNING_FINISHED = (
+    "PID Autotune finished! Put the last Kp, Ki and Kd constants from below into Configuration.h"
+)
+TUNING_BAD_HEATER = "PID Autotune failed! Bad heater id"
+TUNING_TOO_HOT = "PID Autotune failed! Temperature too high"
+TUNING_TIMEOUT = "PID Autotune failed! timeout"
+"""These six by their source (language.h), not recorded."""
+
 CARD_OK = "echo:SD card ok"
 NO_CARD = "echo:No media"
 CARD_FAILED = "echo:No SD card"

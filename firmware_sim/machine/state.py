@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from firmware_sim.ledger import Ledger
+from firmware_sim.machine import replies
 from firmware_sim.machine.chimes import Chimes
 from firmware_sim.machine.motion import Axes, Planner
 from firmware_sim.machine.sdcard import Card
-from firmware_sim.machine.thermal import Heater
+from firmware_sim.machine.thermal import Heater, ThermalFault
 from firmware_sim.personality import Personality
 from firmware_sim.wording import Wording
 
@@ -35,6 +36,13 @@ class Machine(ABC):
     bed: Heater
     card: Card
     chimes: Chimes
+    probe_is_dead: bool
+    """It does not trigger; a fault, which a reset does not mend."""
+
+    @property
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Booted and not killed."""
 
     @abstractmethod
     def say(self, line: str) -> None:
@@ -67,6 +75,10 @@ class Machine(ABC):
     @abstractmethod
     def kill(self, *why: str) -> None:
         """Stop for good."""
+
+    @abstractmethod
+    def thermal_shutdown(self, fault: ThermalFault) -> None:
+        """Thermal protection strikes."""
 
     @abstractmethod
     def renumber(self, line_number: int) -> None:
@@ -128,6 +140,11 @@ class Machine(ABC):
         """What G28 and G92 report, in firmwares in which they do."""
         if template:
             self.say(template.format(position=self.position()))
+
+    def say_home_first(self) -> None:
+        """A command that needs a homed machine was not done; both as in the recorded thermal faults."""
+        self.say(f"echo:{replies.HOME_FIRST}\r")
+        self.notify(replies.HOME_FIRST, "\r")
 
     def say_card_status(self) -> None:
         """The M27 line, or lines."""

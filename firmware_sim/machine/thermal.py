@@ -56,6 +56,7 @@ class Heater:
         self._sensor_at = 0.0
         self._stuck_on = False
         self._drift_from: tuple[float, float] | None = None
+        self._driven: float | None = None
 
     def celsius(self, now: float) -> float:
         """What the sensor reads."""
@@ -76,7 +77,7 @@ class Heater:
             case "dead":
                 self.kill_power(now)
             case "slow":
-                self.set_target(self.target, now)
+                self._base, self._since = self._true_celsius(now), now
                 self.constants = replace(self.constants, rate=self.constants.rate * SLOW_SHARE)
             case "open":
                 self.break_sensor(OPEN_THERMISTOR, now)
@@ -92,6 +93,8 @@ class Heater:
 
     def output(self, now: float) -> int:
         """The `@` of the report, 0 to 127."""
+        if self._driven is not None:
+            return round(self._driven * MAX_OUTPUT)
         if self.target <= 0.0:
             return 0
         if self._drift_from is not None:
@@ -108,6 +111,12 @@ class Heater:
         self._base, self._since = self._true_celsius(now), now
         self.target = max(0.0, min(celsius, self.constants.max_celsius - 15.0))
         self._target_set_at = now
+        self._driven = None
+
+    def drive(self, share: float, now: float) -> None:
+        """So much of full power (0 to 1) without a target, until the next one is set: the relay of M303."""
+        self.set_target(0.0, now)
+        self._driven = share
 
     def reaches_at(self, celsius: float, now: float) -> float:
         """When the true temperature will pass `celsius` on its present way; infinity if never."""
@@ -175,11 +184,14 @@ class Heater:
 
     def _is_regulated(self) -> bool:
         """Whether the firmware's regulation holds the true temperature at the target."""
-        return self._dead_at is None and not self._stuck_on and self._drift_from is None
+        is_sound = self._dead_at is None and not self._stuck_on and self._drift_from is None
+        return is_sound and self._driven is None
 
     def _heats(self) -> bool:
         if self._stuck_on:
             return True
+        if self._driven is not None:
+            return self._dead_at is None and self._driven > 0.0
         if self._drift_from is not None:
             return self.target > 0.0
         return self._dead_at is None and self.target > self._base
@@ -189,7 +201,10 @@ class Heater:
         return celsius > self.target if self._heats() else celsius < self.target
 
     def _limit(self) -> float:
-        return self.ambient + self.constants.rate * self.constants.tau if self._heats() else self.ambient
+        share = 1.0 if self._driven is None or self._stuck_on else self._driven
+        return (
+            self.ambient + share * self.constants.rate * self.constants.tau if self._heats() else self.ambient
+        )
 
     def _true_celsius(self, now: float) -> float:
         limit = self._limit()

@@ -39,7 +39,7 @@ def refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refuse:
 def test_an_unknown_personality(refuse: Refuse, name: str) -> None:
     said = refuse("--personality", name)
     assert f"no personality {name!r}" in said
-    assert "klipper, marlin-1.1, marlin-bare, marlin-full, marlin-runout, marlin-sd, marlin-stock" in said
+    assert "klipper, marlin-1.1, marlin-bare, marlin-full, marlin-probe, marlin-runout, marlin-sd" in said
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan", "inf", "-inf", ""])

@@ -86,7 +86,7 @@ def test_an_unknown_personality_is_an_error_with_the_names(
 ) -> None:
     assert main(["serial", "--link", str(tmp_path / "p"), "--personality", "marlin-3"]) == 2
     assert (
-        "klipper, marlin-1.1, marlin-bare, marlin-full, marlin-runout, marlin-sd, marlin-stock"
+        "klipper, marlin-1.1, marlin-bare, marlin-full, marlin-probe, marlin-runout, marlin-sd"
         in capsys.readouterr().err
     )
 

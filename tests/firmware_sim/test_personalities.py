@@ -9,8 +9,8 @@ from firmware_sim.machine.commands import NEEDS, handlers_for
 from firmware_sim.personality import FIRMWARES
 
 NAMES = [
-    "marlin-1.1", "marlin-bare", "marlin-full", "marlin-runout", "marlin-sd", "marlin-stock", "marlin-uart",
-    "slow-board",
+    "marlin-1.1", "marlin-bare", "marlin-full", "marlin-probe", "marlin-runout", "marlin-sd", "marlin-stock",
+    "marlin-uart", "slow-board",
 ]  # fmt: skip
 OTHERS = ["klipper", "prusa", "repetier"]
 
