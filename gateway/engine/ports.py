@@ -144,6 +144,7 @@ class TaskPage:
 
     tasks: Sequence[Task]
     total: int
+    has_more: bool  # behind this page
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class Queries(Protocol):
         now: datetime,
         limit: int | None = 20,
         offset: int = 0,
+        after: int | None = None,  # work id: only those behind it in the list
         newest_first: bool = False,
     ) -> TaskPage:
         """Tasks that match all that is given. `None` is no limit."""

@@ -122,15 +122,16 @@ def count_statement(arms: Sequence[Select[Any]]) -> Select[Any]:
     return select(func.sum(each.c.n))
 
 
-def task_arms(shape: TaskShape, *, is_count: bool = False) -> list[Select[Any]]:
-    """Walks in the order of work ids that give every task of that shape once.
+def task_arms(shape: TaskShape, *, is_count: bool = False, newest_first: bool = False) -> list[Select[Any]]:
+    """Walks in the order of work ids that give every task of that shape once; `from_id` is the last one's if
+    the newest is first.
 
     With `is_count` always by kind and state where there are such indexes: a count reads all there is, and
     theirs are the narrowest.
     """
-    base = select(task.c.work_id).where(
-        task.c.work_id >= placeholder("from_id"), *_passed(task, shape.windows)
-    )
+    from_id: BindParameter[Any] = placeholder("from_id")
+    is_behind = task.c.work_id <= from_id if newest_first else task.c.work_id >= from_id
+    base = select(task.c.work_id).where(is_behind, *_passed(task, shape.windows))
     has_ended = any(window.column == "ended_at" for window in shape.windows)
     if not shape.kinds or not (shape.standings - OPEN if has_ended else shape.standings):
         return []

@@ -56,6 +56,7 @@ _KEPT_PAGE: Final = 100
 #: Ids of a list by time that are read and sorted, a millisecond; where there are more, the list is walked.
 WINDOW_IDS: Final = 2_000
 _NO_LIMIT: Final = -1  # SQLite's word
+_LAST_ID: Final = 2**62  # no row has it
 
 _LISTED = func.json_each(placeholder("ids")).table_valued("value")
 _JOBS = prepare(rows.SELECT_JOBS.where(job.c.work_id.in_(select(_LISTED.c.value))))
@@ -91,7 +92,7 @@ class _Listing:
 def _listing(tasks: TaskShape, jobs: JobShape | None, newest_first: bool = False) -> _Listing | None:
     """None: nothing is of these shapes."""
     of_jobs = [] if jobs is None else job_arms(jobs)
-    of_tasks = task_arms(tasks)
+    of_tasks = task_arms(tasks, newest_first=newest_first)
     if not of_jobs and not of_tasks:
         return None
     page = page_statement([*of_jobs, *of_tasks], newest_first=newest_first).subquery("page")
@@ -224,11 +225,14 @@ class WorkQueries:
         now: datetime,
         limit: int | None = 20,
         offset: int = 0,
+        after: int | None = None,
         newest_first: bool = False,
     ) -> TaskPage:
         """Tasks that match all that is given, ascending by creation; page and total from one snapshot.
 
-        `limit=None` reads all their rows into memory; who may ask for that is for the caller to say.
+        `after` is a work id: only those behind it in this order, of which `offset` are passed over. The total
+        is of the whole list. `limit=None` reads all their rows into memory; who may ask for that is for the
+        caller to say.
         """
         owners = {
             "app_id": wanted.app_id,
@@ -240,9 +244,10 @@ class WorkQueries:
         kinds = ALL_KINDS if wanted.kinds is None else wanted.kinds
         listing = _listing(TaskShape(tuple(given), kinds, standings), None, newest_first)
         if listing is None:
-            return TaskPage((), 0)
-        most = _NO_LIMIT if limit is None else limit
-        values = given | _times(now) | {"from_id": 0, "limit": most, "offset": offset}
+            return TaskPage((), 0, False)
+        most = _NO_LIMIT if limit is None else limit + 1
+        from_id = _beyond(after, newest_first)
+        values = given | _times(now) | {"from_id": from_id, "limit": most, "offset": offset}
 
         def unit(driver: sqlite3.Connection) -> tuple[list[Row], int]:
             found = _TASKS.rows(driver, {"ids": listing.ids(driver, values)})
@@ -250,11 +255,12 @@ class WorkQueries:
 
         def made(read: tuple[list[Row], int]) -> TaskPage:
             in_order = sorted(read[0], key=_by_creation, reverse=newest_first)
-            return TaskPage(made_of(in_order, work_rows.task_from), read[1])
+            page = made_of(in_order[:limit], work_rows.task_from)
+            return TaskPage(page, read[1], has_more=len(in_order) > len(page))
 
         if limit is None or limit > _KEPT_PAGE:
             return await self._database.read_plain(lambda driver: made(unit(driver)))
-        key = ("tasks", wanted, values["since"], limit, offset, newest_first)
+        key = ("tasks", wanted, values["since"], limit, offset, after, newest_first)
         return await self._database.read_kept(key, unit, lambda page: len(page.tasks), made)
 
     async def task(self, *, task_id: str | None = None, hex24: str | None = None) -> Task | None:
@@ -334,6 +340,13 @@ def action_statements(
     listed = work_rows.SELECT_ACTIONS.where(action.c.work_id.in_(select(page.c.work_id)))
     counted = select(func.count()).select_from(action).where(*narrowed)
     return listed.order_by(action.c.work_id.desc()), counted
+
+
+def _beyond(work_id: int | None, newest_first: bool) -> int:
+    """The first id that may follow this one; None: that may be first."""
+    if newest_first:
+        return _LAST_ID if work_id is None else work_id - 1
+    return 0 if work_id is None else work_id + 1
 
 
 def _times(now: datetime) -> dict[str, int]:

@@ -217,10 +217,17 @@ def test_a_page_has_what_matches(
     now=CLOCK,
     limit=st.none() | st.integers(1, 130),
     offset=PLACE,
+    after=st.none() | st.integers(1, 260),
     newest_first=st.booleans(),
 )
 def test_a_page_of_tasks_has_what_matches(
-    archive: Archive, wanted: TaskFilter, now: datetime, limit: int | None, offset: int, newest_first: bool
+    archive: Archive,
+    wanted: TaskFilter,
+    now: datetime,
+    limit: int | None,
+    offset: int,
+    after: int | None,
+    newest_first: bool,
 ) -> None:
     matching = [
         work
@@ -235,12 +242,19 @@ def test_a_page_of_tasks_has_what_matches(
     ]
     if newest_first:
         matching.reverse()
+    total = len(matching)
+    if after is not None:
+        behind = range(after) if newest_first else range(after + 1, 10**6)
+        matching = [work for work in matching if work.work_id in behind]
     page = archive.ask(
-        lambda queries: queries.tasks(wanted, now=now, limit=limit, offset=offset, newest_first=newest_first)
+        lambda queries: queries.tasks(
+            wanted, now=now, limit=limit, offset=offset, after=after, newest_first=newest_first
+        )
     )
     end = None if limit is None else offset + limit
     assert list(page.tasks) == matching[offset:end]
-    assert page.total == len(matching)
+    assert page.total == total
+    assert page.has_more == (end is not None and end < len(matching))
 
 
 def test_pages_by_the_last_id_add_up(archive: Archive) -> None:

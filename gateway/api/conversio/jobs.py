@@ -45,30 +45,35 @@ async def list_async_jobs(call: Call[JobsQuery, None]) -> web.StreamResponse:
     the app created. A shop with more than fit on a page finds the next in `Link`.
     """
     asked = _page(call)
-    found, is_last = await _newest(call, asked.limit, asked.offset)
+    found, last = await _newest(call, asked)
     headers = {}
-    if not is_last:
-        query = urlencode({"limit": asked.limit, "offset": asked.offset + asked.limit})
+    if last is not None:
+        query = urlencode({"limit": asked.limit, "after": last})
         headers["Link"] = f'<{call.services.public_url}{ASYNC_JOBS}?{query}>; rel="next"'
     return reply_body_if_changed(call.request, list_body({}, "data", found), headers=headers)
 
 
-async def _newest(call: AnyCall, limit: int, offset: int) -> tuple[list[bytes], bool]:
-    """The jobs of a page, and whether it is the last one.
+async def _newest(call: AnyCall, asked: JobsQuery) -> tuple[list[bytes], int | None]:
+    """The jobs of a page, and the row behind which the next one begins; None: there is none.
 
-    A long page is read in short ones: those are kept between two commits, and the loop gets its turns. A job
-    that moves on from one to the next, because another was created meanwhile, is told once.
+    By that row, not by how many came before: whatever is created meanwhile, none is told twice, and the last
+    page is found as fast as the first. A long page is read in short ones: those are kept between two commits,
+    and the loop gets its turns.
     """
-    services, shown, end = call.services, shown_tasks(call), offset + limit
-    now = services.clock.wall()
-    found: dict[int, bytes] = {}
+    services, shown, now = call.services, shown_tasks(call), call.services.clock.wall()
+    found: list[bytes] = []
+    offset, after, left = asked.offset, asked.after, asked.limit
     while True:
-        rows = min(limits.STREAM_ROWS, end - offset)
-        page = await services.queries.tasks(shown, now=now, limit=rows, offset=offset, newest_first=True)
-        found |= {task.work_id: _piece(call, task) for task in page.tasks if not task.is_gone(now)}
-        offset += rows
-        if offset >= min(end, page.total):
-            return list(found.values()), offset >= page.total
+        rows = min(limits.STREAM_ROWS, left)
+        page = await services.queries.tasks(
+            shown, now=now, limit=rows, offset=offset, after=after, newest_first=True
+        )
+        found += [_piece(call, task) for task in page.tasks if not task.is_gone(now)]
+        if not page.has_more:
+            return found, None
+        offset, after, left = 0, page.tasks[-1].work_id, left - rows
+        if not left:
+            return found, after
         await asyncio.sleep(0)
 
 

@@ -57,6 +57,9 @@ class JobsQuery(BaseModel):
 
     limit: Annotated[QueryInt, Field(ge=1, le=PAGE)] = PAGE
     offset: Annotated[QueryInt, Field(ge=0, le=limits.INTEGER_MAX)] = 0
+    after: Annotated[QueryInt, Field(ge=1, le=limits.INTEGER_MAX)] | None = Field(
+        None, description="Only those behind this row; as the address of the next page has it."
+    )
 
 
 class Permit(BaseModel):
