@@ -26,7 +26,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, delete, exists, select, update
 
 from gateway.domain.schedule import ACTION_KEPT
-from gateway.domain.task import ADMIN_KINDS, TASK_KEPT
+from gateway.domain.task import TASK_KEPT
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.load import last_work_id
@@ -35,7 +35,7 @@ from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import file, job, printer_command, work
 from gateway.store.schema_work import action, loose_content, schedule, task, task_total, work_block
 from gateway.store.trouble import explained_os
-from gateway.store.work_commit import TOTAL_OF, Blocks, TaskTotals, count_in_block
+from gateway.store.work_commit import TOTAL_OF, Blocks, TaskTotals, count_in_block, sort_of
 
 #: Rows of one bite: some milliseconds in which the engine's commits wait.
 BITE: Final = 50
@@ -161,7 +161,7 @@ def _count_out(connection: Connection, gone: Sequence[Row[Any]]) -> None:
     for row in gone:
         work_id, _, member_id, organization_id, app_id, kind, status = tuple(row)
         totals[member_id, organization_id, app_id, kind, status] -= 1
-        count_in_block(changes, work_id, organization_id, kind in ADMIN_KINDS, -1)
+        count_in_block(changes, work_id, organization_id, sort_of(kind), -1)
     add_to_counts(connection, task_total, totals)
     add_to_counts(connection, work_block, changes)
     connection.execute(

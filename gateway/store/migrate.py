@@ -16,13 +16,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from gateway.domain.task import ADMIN_KINDS
 from gateway.store.database import FILE_MODE, SoleUse, sqlite_engine, sqlite_path
 from gateway.store.revision import MIGRATIONS
 from gateway.store.schema import job, job_total
-from gateway.store.schema_work import task, task_total, work_block
+from gateway.store.schema_work import JOBS, task, task_total, work_block
 from gateway.store.trouble import SchemaMismatch, explained, explained_os
-from gateway.store.work_commit import TOTAL_OF, Blocks, count_in_block
+from gateway.store.work_commit import TOTAL_OF, Blocks, count_in_block, sort_of
 
 
 def random_hex(digits: int) -> str:
@@ -137,10 +136,10 @@ def _blocks_drift(connection: Connection) -> list[str]:
     """Where the kept blocks of ids differ from a count."""
     counted: Blocks = Counter()
     for work_id, organization_id in connection.execute(select(job.c.work_id, job.c.organization_id)):
-        count_in_block(counted, work_id, organization_id, False, 1)
+        count_in_block(counted, work_id, organization_id, JOBS, 1)
     tasks = connection.execute(select(task.c.work_id, task.c.organization_id, task.c.kind))
     for work_id, organization_id, kind in tasks:
-        count_in_block(counted, work_id, organization_id, kind in ADMIN_KINDS, 1)
+        count_in_block(counted, work_id, organization_id, sort_of(kind), 1)
     kept = {tuple(row[:3]): row[3] for row in connection.execute(select(work_block)) if row[3]}
     return [f"block {what}" for what in _differences(kept, counted)]
 

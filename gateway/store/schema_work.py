@@ -38,6 +38,9 @@ from gateway.store.schema import metadata
 BLOCK_IDS = 2048
 #: In `work_block`: of all organizations together. Their own ids begin with 1.
 ALL_ORGANIZATIONS = 0
+#: In `work_block`: what is counted apart, because there are lists without it. Admin tasks: of ADMIN_KINDS.
+JOBS, TASKS, ADMIN_TASKS = "job", "task", "admin task"
+SORTS = (JOBS, TASKS, ADMIN_TASKS)
 
 # member_id, organization_id and app_id repeat the work row's: lists must not need a join.
 task = Table(
@@ -206,9 +209,10 @@ work_block = Table(
     metadata,
     Column("organization_id", Integer, nullable=False),  # or ALL_ORGANIZATIONS: no foreign key
     Column("block", Integer, nullable=False),  # work id / BLOCK_IDS
-    Column("is_admin_kind", Boolean, nullable=False),  # tasks of ADMIN_KINDS are counted apart
+    Column("sort", String(10), nullable=False),
     Column("n", Integer, nullable=False),
-    PrimaryKeyConstraint("organization_id", "block", "is_admin_kind"),
+    PrimaryKeyConstraint("organization_id", "block", "sort"),
+    CheckConstraint(one_of("sort", SORTS), name="sort"),
     CheckConstraint("n >= 0", name="n"),
 )
 

@@ -15,8 +15,11 @@ from gateway.store.row_sets import add_to_counts, put_all, take_all
 from gateway.store.rows import Values
 from gateway.store.schema import work
 from gateway.store.schema_work import (
+    ADMIN_TASKS,
     ALL_ORGANIZATIONS,
     BLOCK_IDS,
+    JOBS,
+    TASKS,
     action,
     schedule,
     stack,
@@ -26,8 +29,8 @@ from gateway.store.schema_work import (
 )
 from gateway.store.trouble import RowRefused
 
-#: organization or ALL_ORGANIZATIONS, block, whether of ADMIN_KINDS -> change of the number of jobs and tasks
-Blocks = Counter[tuple[int, int, bool]]
+#: organization or ALL_ORGANIZATIONS, block, sort -> change of the number of jobs or tasks
+Blocks = Counter[tuple[int, int, str]]
 #: member, organization, app or "", kind, status -> change of the number of tasks
 TaskTotals = Counter[tuple[str, int, str, str, str]]
 #: Where in `task_total` a task is counted.
@@ -58,19 +61,22 @@ def count_new(connection: Connection, draft: Draft) -> None:
     """New jobs and tasks in `work_block`; actions are in no list with them."""
     changes: Blocks = Counter()
     for work_id in draft.new_jobs:
-        count_in_block(changes, work_id, draft.job_rows[work_id].organization_id, False, 1)
+        count_in_block(changes, work_id, draft.job_rows[work_id].organization_id, JOBS, 1)
     for given in draft.task_rows.values():
         if given.work_id in draft.new_works:
-            count_in_block(changes, given.work_id, given.organization_id, given.kind in ADMIN_KINDS, 1)
+            count_in_block(changes, given.work_id, given.organization_id, sort_of(given.kind), 1)
     add_to_counts(connection, work_block, changes)
 
 
-def count_in_block(
-    changes: Blocks, work_id: int, organization_id: int, is_admin_kind: bool, change: int
-) -> None:
+def sort_of(kind: str) -> str:
+    """How tasks of that kind are counted in `work_block`."""
+    return ADMIN_TASKS if kind in ADMIN_KINDS else TASKS
+
+
+def count_in_block(changes: Blocks, work_id: int, organization_id: int, sort: str, change: int) -> None:
     """Note one row that came or went."""
     for of in (ALL_ORGANIZATIONS, organization_id):
-        changes[of, work_id // BLOCK_IDS, is_admin_kind] += change
+        changes[of, work_id // BLOCK_IDS, sort] += change
 
 
 def _task_changes(connection: Connection, draft: Draft) -> TaskTotals:

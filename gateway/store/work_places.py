@@ -18,7 +18,7 @@ from sqlalchemy import Select, func, select
 
 from gateway.domain.task import ADMIN_KINDS
 from gateway.store.prepared import Prepared, placeholder, prepare
-from gateway.store.schema_work import ALL_ORGANIZATIONS, BLOCK_IDS, work_block
+from gateway.store.schema_work import ADMIN_TASKS, ALL_ORGANIZATIONS, BLOCK_IDS, work_block
 from gateway.store.work_lists import ALL_KINDS, gone_tasks, packed
 
 
@@ -32,12 +32,13 @@ class Place:
 
 
 class Places:
-    """Of the list of everything, or of one organization; with or without tasks of ADMIN_KINDS."""
+    """Of the list of everything, or of one organization: of these sorts, in one of the two orders."""
 
-    def __init__(self, *, is_of_one: bool, with_admin_kinds: bool) -> None:
-        kinds = ALL_KINDS if with_admin_kinds else ALL_KINDS - ADMIN_KINDS
+    def __init__(self, *, is_of_one: bool, sorts: frozenset[str], newest_first: bool = False) -> None:
+        kinds = ALL_KINDS if ADMIN_TASKS in sorts else ALL_KINDS - ADMIN_KINDS
         self._is_of_one = is_of_one
-        blocks = blocks_statement(with_admin_kinds).subquery("blocks")
+        self._newest_first = newest_first
+        blocks = blocks_statement(sorts).subquery("blocks")
         self._blocks = prepare(packed(blocks.c.block, blocks.c.n))
         self._gone: Prepared = prepare(gone_tasks(("organization_id",) if is_of_one else (), kinds))
 
@@ -47,20 +48,24 @@ class Places:
         gone = dict(self._gone.rows(driver, values))
         total, place = 0, None
         ((blocks, counts),) = self._blocks.rows(driver, {"of": of})
-        for block, there in sorted(zip(json.loads(blocks), json.loads(counts), strict=True)):
+        numbered = zip(json.loads(blocks), json.loads(counts), strict=True)
+        for block, there in sorted(numbered, reverse=self._newest_first):
             shown = there - gone.get(block, 0)
             if place is None and total + shown > offset:
-                place = block * BLOCK_IDS, offset - total
+                place = self._beginning(block), offset - total
             total += shown
-        from_id, rest = place or (0, offset)
+        from_id, rest = place or (self._beginning(0), offset)
         return Place(from_id, rest, total)
 
+    def _beginning(self, block: int) -> int:
+        """The first id of a block in the list's order."""
+        return (block + 1) * BLOCK_IDS - 1 if self._newest_first else block * BLOCK_IDS
 
-def blocks_statement(with_admin_kinds: bool) -> Select[Any]:
-    """Blocks, and how many jobs and tasks each has. Parameter: `of`."""
-    counted = (
+
+def blocks_statement(sorts: frozenset[str]) -> Select[Any]:
+    """Blocks, and how many jobs and tasks of these sorts each has. Parameter: `of`."""
+    return (
         select(work_block.c.block, func.sum(work_block.c.n).label("n"))
-        .where(work_block.c.organization_id == placeholder("of"))
+        .where(work_block.c.organization_id == placeholder("of"), work_block.c.sort.in_(sorted(sorts)))
         .group_by(work_block.c.block)
     )
-    return counted if with_admin_kinds else counted.where(~work_block.c.is_admin_kind)

@@ -27,7 +27,7 @@ from gateway.store.database import Database
 from gateway.store.pages import Row, made_of
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import job, work
-from gateway.store.schema_work import action, task
+from gateway.store.schema_work import ADMIN_TASKS, JOBS, TASKS, action, task
 from gateway.store.work_lists import (
     ALL_KINDS,
     ALL_STANDINGS,
@@ -45,7 +45,7 @@ from gateway.store.work_lists import (
     task_count,
     task_window,
 )
-from gateway.store.work_places import Places
+from gateway.store.work_places import Place, Places
 
 #: What is gone is left out of lists by the clock of every ten seconds: pages stay the same in between.
 _CLOCK: Final = timedelta(seconds=10)
@@ -114,9 +114,11 @@ def _windows(tasks: TaskShape, jobs: JobShape) -> list[Prepared]:
     return found
 
 
-@lru_cache(maxsize=4)
-def _places(is_of_one: bool, with_admin_kinds: bool) -> Places:
-    return Places(is_of_one=is_of_one, with_admin_kinds=with_admin_kinds)
+@lru_cache(maxsize=8)  # all there are
+def _places(is_of_one: bool, with_admin_kinds: bool, of_tasks_alone: bool) -> Places:
+    """Of the list of jobs and tasks, oldest first; of that of tasks, newest first."""
+    sorts = {TASKS, *((ADMIN_TASKS,) if with_admin_kinds else ()), *(() if of_tasks_alone else (JOBS,))}
+    return Places(is_of_one=is_of_one, sorts=frozenset(sorts), newest_first=of_tasks_alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,8 @@ class _WorkList:
             return _WorkRows((), (), (), 0 if self._with_total else None, False)
         from_id, rest, total = after + 1, offset, None
         if self._is_all and (self._with_total or offset):
-            place = _places("organization_id" in self._values, self._with_admin_kinds).find(
-                driver, self._values, offset
-            )
+            places = _places("organization_id" in self._values, self._with_admin_kinds, False)
+            place = places.find(driver, self._values, offset)
             total = place.total
             if not after:
                 from_id, rest = place.from_id, place.rest
@@ -249,9 +250,15 @@ class WorkQueries:
         from_id = _beyond(after, newest_first)
         values = given | _times(now) | {"from_id": from_id, "limit": most, "offset": offset}
 
+        places = None
+        if newest_first and offset and after is None and _is_all_tasks(wanted):
+            places = _places(bool(given), kinds == ALL_KINDS, True)
+
         def unit(driver: sqlite3.Connection) -> tuple[list[Row], int]:
-            found = _TASKS.rows(driver, {"ids": listing.ids(driver, values)})
-            return found, listing.total(driver, values)
+            place = Place(from_id, offset, 0) if places is None else places.find(driver, values, offset)
+            begin = {"from_id": place.from_id, "offset": place.rest}
+            found = _TASKS.rows(driver, {"ids": listing.ids(driver, values | begin)})
+            return found, place.total if places is not None else listing.total(driver, values)
 
         def made(read: tuple[list[Row], int]) -> TaskPage:
             in_order = sorted(read[0], key=_by_creation, reverse=newest_first)
@@ -340,6 +347,12 @@ def action_statements(
     listed = work_rows.SELECT_ACTIONS.where(action.c.work_id.in_(select(page.c.work_id)))
     counted = select(func.count()).select_from(action).where(*narrowed)
     return listed.order_by(action.c.work_id.desc()), counted
+
+
+def _is_all_tasks(wanted: TaskFilter) -> bool:
+    """All of the gateway or of one organization; tasks of ADMIN_KINDS are in it or not."""
+    is_narrowed = wanted.app_id is not None or wanted.member_id is not None or wanted.is_over is not None
+    return not is_narrowed and wanted.kinds in (None, ALL_KINDS, ALL_KINDS - ADMIN_KINDS)
 
 
 def _beyond(work_id: int | None, newest_first: bool) -> int:

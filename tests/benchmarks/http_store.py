@@ -27,6 +27,7 @@ from gateway.store.load import host_range
 from gateway.store.migrate import upgrade
 from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import api_key, job, job_total, member, printer, work
+from gateway.store.schema_work import JOBS as COUNTED_JOBS
 from gateway.store.schema_work import work_block
 from gateway.store.work_commit import Blocks, count_in_block
 from tests.benchmarks.http_load import request
@@ -84,7 +85,7 @@ def fill(path: Path, jobs: int = JOBS) -> str:
             connection.execute(insert(job), values)
             totals.update((given.member_id, given.shown_status) for given in some)
             for given in some:
-                count_in_block(blocks, given.work_id, given.organization_id, False, 1)
+                count_in_block(blocks, given.work_id, given.organization_id, COUNTED_JOBS, 1)
         add_to_counts(connection, work_block, blocks)
         connection.execute(insert(job_total), [
             {"member_id": member_id, "organization_id": 1, "shown_status": status, "n": number}

@@ -25,6 +25,7 @@ from gateway.store.database import Database
 from gateway.store.load import last_work_id
 from gateway.store.row_sets import add_to_counts
 from gateway.store.schema import api_key, member, work
+from gateway.store.schema_work import TASKS as COUNTED_TASKS
 from gateway.store.schema_work import schedule, stack, task, task_total, work_block
 from gateway.store.work_commit import Blocks, count_in_block
 from tests.benchmarks.http_store import BEGAN, fill
@@ -58,7 +59,7 @@ def fill_tasks(path: Path, tasks: int = TASKS, ago: timedelta = KEPT) -> str:
             connection.execute(insert(work), [_work_values(given) for given in some])
             connection.execute(insert(task), [work_rows.task_values(given) for given in some])
             for given in some:
-                count_in_block(blocks, given.work_id, given.organization_id, False, 1)
+                count_in_block(blocks, given.work_id, given.organization_id, COUNTED_TASKS, 1)
                 app_id, kind, status = given.app_id or "", given.kind.value, given.status.value
                 totals[given.member_id, given.organization_id, app_id, kind, status] += 1
         add_to_counts(connection, work_block, blocks)

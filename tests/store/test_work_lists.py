@@ -29,7 +29,7 @@ from gateway.store.journal import Journal
 from gateway.store.load import load_state
 from gateway.store.prepared import prepare
 from gateway.store.queries import Queries
-from gateway.store.schema_work import BLOCK_IDS
+from gateway.store.schema_work import BLOCK_IDS, JOBS, SORTS, TASKS
 from gateway.store.work_lists import (
     ALL_KINDS,
     ALL_STANDINGS,
@@ -405,8 +405,8 @@ def test_no_list_of_jobs_is_sorted_or_scanned(plan: Plan) -> None:
 
 
 def test_a_deep_page_begins_at_its_block(plan: Plan) -> None:
-    for with_admin_kinds in (True, False):
-        (step,) = reads(plan(blocks_statement(with_admin_kinds)))
+    for sorts in (SORTS, (TASKS, JOBS), (TASKS,)):
+        (step,) = reads(plan(blocks_statement(frozenset(sorts))))
         assert step.startswith("SEARCH work_block")
     for owners in ((), ("organization_id",)):
         step = plan(gone_tasks(owners, ALL_KINDS - ADMIN_KINDS))[0]  # they are few: sorting them is nothing
@@ -445,22 +445,30 @@ async def test_the_place_of_a_deep_page(journal: Journal, database: Database, st
     await journal.commit(made)
     since = to_milliseconds(START)
 
-    async def places(of_one: bool, with_admin_kinds: bool, *offsets: int) -> list[tuple[int, int]]:
-        found = Places(is_of_one=of_one, with_admin_kinds=with_admin_kinds)
+    async def places(
+        of_one: bool, sorts: set[str], total: int, *offsets: int, newest_first: bool = False
+    ) -> list[tuple[int, int]]:
+        found = Places(is_of_one=of_one, sorts=frozenset(sorts), newest_first=newest_first)
         values = {"since": since, "organization_id": 1}
         answers = [
             await database.read_plain(lambda driver, at=at: found.find(driver, values, at))  # type: ignore[misc]
             for at in offsets
         ]
-        assert {answer.total for answer in answers} == {55 if with_admin_kinds else 53}
+        assert {answer.total for answer in answers} == {total}
         return [(answer.from_id, answer.rest) for answer in answers]
 
     first, second, third = (block * BLOCK_IDS for block in (1, 2, 5))
     for of_one in (False, True):
-        assert await places(of_one, True, 0, 19, 20, 34, 35, 54, 55) == [
+        assert await places(of_one, set(SORTS), 55, 0, 19, 20, 34, 35, 54, 55) == [
             (first, 0), (first, 19), (second, 0), (second, 14), (third, 0), (third, 19), (0, 55)
         ]  # fmt: skip
-        assert await places(of_one, False, 20, 32, 33) == [(second, 0), (second, 12), (third, 0)]
+        listed = {JOBS, TASKS}
+        assert await places(of_one, listed, 53, 20, 32, 33) == [(second, 0), (second, 12), (third, 0)]
+        last = BLOCK_IDS - 1
+        assert await places(of_one, {TASKS}, 23, 0, 9, 10, 12, 13, 23, newest_first=True) == [
+            (third + last, 0), (third + last, 9), (second + last, 0), (second + last, 2), (first + last, 0),
+            (last, 23),
+        ]  # fmt: skip
 
 
 async def test_lists_of_actions(journal: Journal, queries: Queries, state: State, ids: Ids) -> None:

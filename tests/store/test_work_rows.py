@@ -264,15 +264,15 @@ async def test_blocks_count_jobs_and_tasks_and_no_actions(
         lambda driver: driver.execute("SELECT * FROM work_block ORDER BY 1, 2, 3").fetchall()
     )
     assert found == [
-        (0, 0, 0, 3), (0, 0, 1, 1), (0, 2, 0, 1),
-        (1, 0, 0, 2), (1, 0, 1, 1),
-        (2, 0, 0, 1), (2, 2, 0, 1),
+        (0, 0, "admin task", 1), (0, 0, "job", 2), (0, 0, "task", 1), (0, 2, "task", 1),
+        (1, 0, "admin task", 1), (1, 0, "job", 1), (1, 0, "task", 1),
+        (2, 0, "job", 1), (2, 2, "task", 1),
     ]  # fmt: skip
     assert check(url) == ()
     await database.write(
-        lambda connection: connection.exec_driver_sql("UPDATE work_block SET n = 9 WHERE n = 3")
+        lambda connection: connection.exec_driver_sql("UPDATE work_block SET n = 9 WHERE n = 2")
     )
-    assert check(url) == ("block (0, 0, False): 9 kept, 3 there",)
+    assert check(url) == ("block (0, 0, 'job'): 9 kept, 2 there",)
 
 
 async def test_totals_follow_every_move(

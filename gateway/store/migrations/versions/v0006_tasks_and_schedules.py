@@ -287,10 +287,11 @@ def _lists_of_both() -> None:
         "work_block",
         sa.Column("organization_id", sa.Integer(), nullable=False),
         sa.Column("block", sa.Integer(), nullable=False),
-        sa.Column("is_admin_kind", sa.Boolean(), nullable=False),
+        sa.Column("sort", sa.String(length=10), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
+        sa.CheckConstraint("sort IN ('admin task', 'job', 'task')", name=op.f("ck_work_block_sort")),
         sa.CheckConstraint("n >= 0", name=op.f("ck_work_block_n")),
-        sa.PrimaryKeyConstraint("organization_id", "block", "is_admin_kind", name=op.f("pk_work_block")),
+        sa.PrimaryKeyConstraint("organization_id", "block", "sort", name=op.f("pk_work_block")),
     )
     op.create_index(op.f("ix_job_status_work_id_ended_at"), "job", ["status", "work_id", "ended_at"])
     op.create_index(
@@ -323,10 +324,10 @@ def _lists_of_both() -> None:
 def _count_jobs() -> None:
     """A row of `work_block` counts the jobs of 2048 ids: of all organizations (0), and of each."""
     op.execute(
-        "INSERT INTO work_block SELECT 0, work_id / 2048, false, count(*) FROM job GROUP BY work_id / 2048"
+        "INSERT INTO work_block SELECT 0, work_id / 2048, 'job', count(*) FROM job GROUP BY work_id / 2048"
     )
     op.execute(
-        "INSERT INTO work_block SELECT organization_id, work_id / 2048, false, count(*) FROM job "
+        "INSERT INTO work_block SELECT organization_id, work_id / 2048, 'job', count(*) FROM job "
         "GROUP BY organization_id, work_id / 2048"
     )
 
