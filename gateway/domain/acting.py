@@ -109,7 +109,7 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
     if action is None or not any(step.command_id == command.task_id for step in action.steps):
         return True
     if answer.result is OrderResult.ACCEPTED:
-        _change(draft, action, printer, lambda step: _succeeded(draft, action, printer, step))
+        _change(draft, action, printer, lambda step: _succeeded(draft, action, printer, step, answer.message))
     elif answer.result is OrderResult.UNCLEAR:
         _not_known(draft, action, printer, answer.message or "its driver cannot tell")
     else:
@@ -118,13 +118,14 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
     return True
 
 
-def _succeeded(draft: Draft, action: Action, printer: Printer, step: Step) -> Step:
-    message = None
+def _succeeded(draft: Draft, action: Action, printer: Printer, step: Step, remark: str | None = None) -> Step:
+    """`remark`: what its driver adds, such as a line for people that a board without a display left out."""
+    message = remark
     if action.type is ScheduleType.MAINTENANCE:
         schedule = draft.schedules.get(action.schedule_id)
         note = str(schedule.params.get("note") or "") if schedule is not None else ""
         look = f"look at {printer.shown_name}, then `print-gateway printers ready {printer.typed_name}`"
-        message = f"{note}: {look}" if note else look
+        message = "; ".join(filter(None, (f"{note}: {look}" if note else look, remark)))
     return replace(step, state=_R.SUCCEEDED, message=message)
 
 

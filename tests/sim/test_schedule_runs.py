@@ -6,9 +6,14 @@ The board's ledger judges: which lines it executed, how often, in which order.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from firmware_sim.faults import catalogue
+from firmware_sim.personality import HeaterConstants, Personality, load_personality
 from gateway.domain.job import JobStatus
 from gateway.domain.printer import Plate
 from gateway.domain.schedule import Action, RunState, Schedule, ScheduleStatus, ScheduleType, StartedVia
@@ -209,16 +214,146 @@ async def test_a_calibration_that_is_killed_in_the_middle(tmp_path: Path) -> Non
         assert town.engine.state.schedules[made.schedule_id].status is ScheduleStatus.FAILED
 
 
-async def test_a_calibration_that_the_firmware_does_not_know_has_failed(tmp_path: Path) -> None:
-    """It answers every line with `ok`, also one that it does not know."""
-    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+def board_with(personality: str, *, less: str = "", **changes: Any) -> Personality:
+    """A board of that build, without a feature, with other heaters."""
+    build = load_personality(personality)
+    return replace(build, features=build.features - {less}, **changes)
+
+
+async def calibrated(town: Town, procedure: str, **params: Any) -> Action:
+    await town.ready("mk3")
+    made = await schedule(town, {"procedure": procedure, **params}, ScheduleType.CALIBRATION)
+    return await ended(town, await run(town, made))
+
+
+def came_of_it(town: Town) -> list[tuple[str, str | None]]:
+    """What the board knows of its calibrations."""
+    found = town.ledger("mk3").events("calibrated", "calibration_failed", "unknown")
+    return [(entry.event, entry.line) for entry in found]
+
+
+CALIBRATIONS = {
+    "home": ("marlin-stock", {}, ["G28"]),
+    "bed-level": ("marlin-probe", {}, ["G28", "G29"]),
+    "pid-hotend": ("marlin-stock", {"target": 210}, ["M303 E0 S210 C8 U1"]),
+    "pid-bed": ("marlin-full", {}, ["M303 E-1 S60 C8 U1"]),
+}
+
+
+@pytest.mark.parametrize("procedure", CALIBRATIONS)
+async def test_each_calibration_succeeds_on_a_board_that_can(tmp_path: Path, procedure: str) -> None:
+    personality, params, lines = CALIBRATIONS[procedure]
+    async with Town(tmp_path, {"mk3": personality}) as town:
+        done = await calibrated(town, procedure, **params)
+        assert (done.state, done.message) == (RunState.SUCCEEDED, "done on 1 of 1 printer")
+        executed = town.ledger("mk3").executed("host")
+        assert [line for line in executed if line in lines] == lines, "once, and in order"
+        assert came_of_it(town) == [("calibrated", line) for line in lines if line != "G28"]
+        assert town.printer("mk3").plate is Plate.CLEAR
+        assert town.ledger("mk3").count("kill") == 0, "nobody took its heat for a fault"
+        job = await town.submit(PART, "mk3")
+        await town.until_status(job.job_id, "completed")
+        assert town.moves("mk3") == MOVES, "it prints behind it"
+
+
+CANNOT = {
+    "no probe": ("bed-level", board_with("marlin-full"), "it does not know G29", ("unknown", "G29")),
+    "no autotune": (
+        "pid-hotend", board_with("marlin-stock", less="pid_autotune"), "it does not know M303",
+        ("unknown", "M303 E0 S200 C8 U1"),
+    ),
+    "too weak a bed": (
+        "pid-bed", board_with("marlin-stock", plate=HeaterConstants(0.8, 300.0, 70.0)),
+        "PID Autotune failed! Temperature too high", ("calibration_failed", "M303 E-1 S60 C8 U1"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", CANNOT)
+async def test_a_calibration_fails_truthfully_on_a_board_that_cannot(tmp_path: Path, why: str) -> None:
+    """It answers every line with `ok`, also one that it does not know, and one that it broke off."""
+    procedure, board, words, entry = CANNOT[why]
+    async with Town(tmp_path, {"mk3": board}) as town:
+        await failed_calibration(town, await calibrated(town, procedure), words)
+        assert came_of_it(town) == [entry]
+
+
+async def failed_calibration(town: Town, done: Action, words: str) -> None:
+    assert done.state is RunState.FAILED
+    assert words in (done.message or "")
+    assert "look at the machine" in (done.message or "")
+    assert town.printer("mk3").plate is Plate.OCCUPIED
+    assert town.engine.state.schedules[done.schedule_id].status is ScheduleStatus.FAILED
+
+
+async def test_a_probe_that_fails_in_the_middle(tmp_path: Path) -> None:
+    async with Town(tmp_path, {"mk3": "marlin-probe"}) as town:
         await town.ready("mk3")
         made = await schedule(town, {"procedure": "bed-level"}, ScheduleType.CALIBRATION)
-        done = await ended(town, await run(town, made))
-        unknown = [entry.line for entry in town.ledger("mk3").entries if entry.event == "unknown"]
-        assert (unknown, done.state) == (["G29"], RunState.FAILED)
-        assert "it does not know G29" in (done.message or "")
-        assert town.printer("mk3").plate is Plate.OCCUPIED
+        action = await run(town, made)
+        await town.until(lambda: "G29" in town.ledger("mk3").executed("host"))
+        await asyncio.sleep(10)
+        town.strike("mk3", catalogue.probe_dead())
+        await failed_calibration(town, await ended(town, action), "Probing Failed")
+        assert came_of_it(town) == [("calibration_failed", "G29")]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("runaway", "Temperature too high"), ("dead", "Heating failed")])
+async def test_a_heater_that_breaks_while_it_is_tuned(tmp_path: Path, kind: str, words: str) -> None:
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        made = await schedule(town, {"procedure": "pid-hotend"}, ScheduleType.CALIBRATION)
+        action = await run(town, made)
+        await town.until(lambda: town.ledger("mk3").executed("host").count("M303 E0 S200 C8 U1"))
+        await asyncio.sleep(20)
+        town.strike("mk3", catalogue.heater_fault(kind))
+        await failed_calibration(town, await ended(town, action), words)
+        assert came_of_it(town) == [("calibration_failed", "M303 E0 S200 C8 U1")]
+
+
+async def test_a_tuned_heater_is_watched_where_the_firmware_does_not(tmp_path: Path) -> None:
+    """Told 200 degrees by the macro, 0 by the firmware: without heat the gateway stops it."""
+    build = load_personality("marlin-full")
+    unprotected = replace(build, features=build.features | {"no_thermal_protection"})
+    async with Town(tmp_path, {"mk3": unprotected}) as town:
+        await town.ready("mk3")
+        made = await schedule(town, {"procedure": "pid-hotend"}, ScheduleType.CALIBRATION)
+        action = await run(town, made)
+        await town.until(lambda: town.ledger("mk3").executed("host").count("M303 E0 S200 C8 U1"))
+        await asyncio.sleep(20)
+        town.strike("mk3", catalogue.heater_fault("dead"))
+        await town.until(lambda: town.ledger("mk3").count("kill"), seconds=600.0)
+        assert came_of_it(town) == [], "its firmware noticed nothing"
+        assert (await ended(town, action)).state is RunState.FAILED
+
+
+async def test_leveling_that_nobody_homed_for_has_failed(tmp_path: Path) -> None:
+    async with Town(tmp_path, {"mk3": "marlin-probe"}) as town:
+        await town.ready("mk3")
+        done = await ended(town, await run(town, await schedule(town, {"gcode": ["G29"]})))
+        await failed_calibration(town, done, "Home XYZ First")
+
+
+async def test_filament_that_a_cold_nozzle_did_not_take_is_no_success(tmp_path: Path) -> None:
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        lines = ["G28", "M83", "G1 E5 F300"]
+        done = await ended(town, await run(town, await schedule(town, {"gcode": lines})))
+        assert [entry.effect for entry in town.ledger("mk3").events("refused")] == ["cold"]
+        await failed_calibration(town, done, "cold extrusion prevented")
+
+
+async def test_a_tone_that_nobody_hears_fails_no_run_and_is_told(tmp_path: Path) -> None:
+    """M300 on a board without a speaker: the rest was done; which line was not, the run says."""
+    async with Town(tmp_path, {"mk3": "marlin-full"}) as town:
+        await town.ready("mk3")
+        lines = ["G28 X", "M300 S440 P200", "G1 X42 F3000"]
+        done = await ended(town, await run(town, await schedule(town, {"gcode": lines})))
+        assert came_of_it(town) == [("unknown", "M300 S440 P200")]
+        assert town.moves("mk3") == ["G1 X42 F3000"]
+        assert done.state is RunState.SUCCEEDED
+        assert "it does not know M300, that line was not carried out" in (done.steps[0].message or "")
+        assert town.printer("mk3").plate is Plate.CLEAR
 
 
 async def test_maintenance_occupies_the_plate_and_tells_people_what_to_do(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from firmware_sim.faults.catalogue import Fault
 from firmware_sim.faults.random_plan import RandomPlan, Rate
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
@@ -232,6 +233,13 @@ class Town:
         """Somebody stands in front of the machine."""
         wire = self.wires[printer]
         getattr(wire.board.panel, press)(*arguments, wire.now)
+        wire.turn()
+
+    def strike(self, printer: str, fault: Fault) -> None:
+        """Break something, at once."""
+        wire = self.wires[printer]
+        wire.board.stay_current(wire.now)
+        wire.board.faults.arm(fault)
         wire.turn()
 
     # -- looking ------------------------------------------------------------------------------------------

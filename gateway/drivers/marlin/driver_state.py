@@ -18,6 +18,7 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import RecoverPrint
 from gateway.drivers.contract import LineRecord, Sink, UploadMark
+from gateway.drivers.marlin import tuning
 from gateway.drivers.marlin.file_state import FileReading
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.reports import MachineView
@@ -169,6 +170,8 @@ class DriverState:
             is_halted=self.is_halted,
             is_macro_running=self.scripts.is_macro_running or upload is not None,
         )
+        if self.link is not None and (line := self.scripts.line_under_way(self.link)) is not None:
+            observed = replace(observed, temperatures=tuning.shown(observed.temperatures, line))
         return observed if upload is None else replace(observed, message=upload.words, is_receiving=True)
 
     def new_link(self, *, is_halted: bool = False) -> Link:

@@ -163,17 +163,18 @@ def send_gcode(driver: DriverState, order: SendGcode) -> None:
     else:
         lost = unclear(driver, order.order_id)
         script = Script(lines, lost=lost, is_proven=True, is_macro=True, yields=True)
-        script.done = lambda: _macro_done(driver, order, script.objection)
+        script.done = lambda: _macro_done(driver, order, script)
         errand(driver, order.order_id, script)
         driver.report(now=True)
 
 
-def _macro_done(driver: DriverState, order: SendGcode, objection: str | None) -> None:
+def _macro_done(driver: DriverState, order: SendGcode, script: Script) -> None:
     """All of its lines were answered; whether all of them were carried out, the firmware has said."""
-    if objection is None:
-        driver.answer(order.order_id, _ACCEPTED)
+    if script.objection is None:
+        remark = f"its firmware says: {script.remark}" if script.remark is not None else None
+        driver.answer(order.order_id, _ACCEPTED, remark)
     else:
-        unclear(driver, order.order_id)(f"its firmware says: {objection}")
+        unclear(driver, order.order_id)(f"its firmware says: {script.objection}")
 
 
 def _gcode_refusal(driver: DriverState, lines: tuple[str, ...]) -> str | None:

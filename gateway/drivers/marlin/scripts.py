@@ -38,7 +38,9 @@ class Script:
         self.yields = yields
         self.commands = frozenset(line.split(maxsplit=1)[0].upper() for line in lines if line.strip())
         self.objection: str | None = None  # what the firmware first said against one of its lines
+        self.remark: str | None = None  # the first one of no consequence
         self.last_number = 0
+        self.sent: dict[int, str] = {}  # lines of a macro by their number, for who asks what it is at
 
     def close(self, profile: Profile) -> None:
         """Put the proof behind the lines, if one is wanted; once, before the first of them is sent."""
@@ -85,6 +87,12 @@ class ScriptQueue:
             if script.is_macro and is_meant and script.objection is None:
                 script.objection = words
 
+    def remark(self, words: str, command: str) -> None:
+        """The same of a line that only tells people something: the macro is done without it."""
+        for script in self._running:
+            if script.is_macro and command.upper() in script.commands and script.remark is None:
+                script.remark = words
+
     def add(self, script: Script) -> bool:
         """Queue a script. False: too many wait already."""
         if len(self._waiting) >= SCRIPTS_MAX:
@@ -110,7 +118,15 @@ class ScriptQueue:
             script = self._running[-1]
             if not script.lines:
                 return
-            script.last_number = link.submit(script.lines.popleft())
+            line = script.lines.popleft()
+            script.last_number = link.submit(line)
+            if script.is_macro:
+                script.sent[script.last_number] = line
+
+    def line_under_way(self, link: Link) -> str | None:
+        """The line of a macro at which the firmware is: the first one that it has not answered."""
+        lines = (script.sent.get(link.acked + 1) for script in self._running)
+        return next((line for line in lines if line is not None), None)
 
     def _settle(self, link: Link, now: float) -> None:
         running = self._running
