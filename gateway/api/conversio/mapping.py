@@ -12,11 +12,12 @@ value, as there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.api.http.answers import encode
+from gateway.api.http.instants import to_millisecond
 from gateway.domain.job import JobStatus
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing, Task, TaskStatus
@@ -131,4 +132,4 @@ def result_text(task: Task) -> str:
 
 def shown_time(at: datetime) -> str:
     """`2017-01-03T16:32:27.741Z`: UTC, in milliseconds, what is behind them left out."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return to_millisecond(at)

@@ -12,10 +12,11 @@ Dicts are built directly, their keys in the order of the seed's example: a list 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.api.http.instants import to_second
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing, Task, TaskKind, TaskStatus
@@ -185,10 +186,7 @@ def task_object(task: Task, now: datetime) -> dict[str, Any]:
 
 def shown_time(at: datetime | None) -> str | None:
     """`2014-07-03T13:37:00Z`: UTC in whole seconds, what is behind them left out."""
-    if at is None:
-        return None
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return utc.isoformat()[:19] + "Z"
+    return None if at is None else to_second(at)
 
 
 def bytes_done(job: Job) -> tuple[int, int | None]:

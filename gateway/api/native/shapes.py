@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.api.http.instants import to_millisecond
 from gateway.api.http.services import RecoverySteps
 from gateway.domain.assign import hold
 from gateway.domain.call_in import PrinterRole
@@ -26,9 +27,7 @@ _NO_PRESENCE = Presence()
 
 def instant(at: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds: `2016-05-18T05:42:02.000Z`."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else to_millisecond(at)
 
 
 def printer(row: Printer, state: State, now: float, current: Job | None) -> dict[str, Any]:
