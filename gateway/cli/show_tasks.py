@@ -17,7 +17,7 @@ def tasks(found: Sequence[Task]) -> None:
     table(
         ("NUMBER", "NAME", "STATUS", "PROGRESS", "KIND", "CREATED", "NOTE"),
         (
-            (t.number, t.name, t.standing, _progress(t), t.kind, instant(t.created_at), t.error or t.message)
+            (t.number, t.name, t.standing, _progress(t), t.kind, instant(t.created_at), _note(t))
             for t in found
         ),
         spare=("CREATED", "KIND", "PROGRESS"),
@@ -33,7 +33,7 @@ def one_task(task: Task) -> None:
             ("message", task.message), ("error", task.error),
             *((name.replace("_", " "), _text(value)) for name, value in task.arguments.items()),
             ("tries", task.tries), ("begins", instant(task.begins_at)),
-            ("tried again", instant(task.retry_at)),
+            ("next try", instant(task.retry_at)),
             ("created", instant(task.created_at)), ("began", instant(task.started_at)),
             ("ended", instant(task.ended_at)), ("kept until", instant(task.expires_at)),
             *_facts(task.result or {}),
@@ -68,6 +68,12 @@ def ended(task: Task) -> str:
     """The last line of a task that is done."""
     more = f"; `tasks result {task.number}` takes its file" if task.file else ""
     return f'task {task.number} "{plain(task.name)}" {task.status}{more}'
+
+
+def _note(task: Task) -> str | None:
+    """Why it failed, what it is at, or when it begins."""
+    begins = f"begins {instant(task.begins_at)}" if task.standing == "scheduled" else None
+    return task.error or task.message or begins
 
 
 def _progress(task: Task) -> str:

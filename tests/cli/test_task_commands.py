@@ -249,3 +249,10 @@ def test_lists_are_narrowed(gateway: RealGateway) -> None:
     assert json.loads(run(gateway, None, "tasks", "list", "--over", "--json")[1]) == []
     assert len(json.loads(run(gateway, None, "tasks", "list", "--open", "--json")[1])) == 3
     assert json.loads(run(gateway, None, "tasks", "list", "--kind", "backup", "--json")[1]) == []
+
+
+def test_a_task_whose_time_has_not_come_says_when_it_begins(gateway: RealGateway) -> None:
+    words = ("tasks", "create", "history-export", "--begins-at", "2016-06-01T06:00")
+    code, out, _ = run(gateway, None, *words)
+    assert (code, out.endswith(" is scheduled\n")) == (0, True)
+    assert "begins 2016-06-01 06:00:00" in run(gateway, None, "tasks", "list")[1]
