@@ -37,7 +37,9 @@ _CHAMBER: Final = frozenset({"M141", "M191"})
 #: Lines that are neither a comment nor a plain move: all that can change what this module looks at.
 _OTHER_LINE: Final = re.compile(rb"\n(?![;\r\n]|G[0-3][ \t][-+ \t.\dA-Z]*+[;\r\n])([^\n]*)")
 _MOVE: Final = re.compile(rb"\nG[0-3][ \t]+(?=[^;\n]*[XYZ])")
-_EXTRUSION: Final = re.compile(rb"\nG[0-3][ \t](?=[^;\n]*[XY])[^;\n]*E[ \t]*(?=[+.\d])(?!0*+\.?+0*+[ \t;\r\n])")
+_EXTRUSION: Final = re.compile(
+    rb"\nG[0-3][ \t](?=[^;\n]*[XY])[^;\n]*E[ \t]*(?=[+.\d])(?!0*+\.?+0*+[ \t;\r\n])"
+)
 #: Speeds of 60000 and more; in inches of 1000 and more.
 _FAST: Final = re.compile(rb"F[ \t]*0*([1-9]\d{5,}|[6-9]\d{4})")
 _FAST_INCHES: Final = re.compile(rb"F[ \t]*0*([1-9]\d{3,})")
