@@ -147,6 +147,7 @@ schedule = Table(
     CheckConstraint(one_of("type", ScheduleType), name="type"),
     CheckConstraint(one_of("missed", MissedRuns), name="missed"),
     CheckConstraint(f"status >= {min(ScheduleStatus)} AND status <= {max(ScheduleStatus)}", name="status"),
+    Index(None, "stack_number"),
 )
 _KEPT = "removed_at IS NULL"
 Index("ix_schedule_kept", schedule.c.schedule_id, sqlite_where=text(_KEPT), postgresql_where=text(_KEPT))

@@ -191,6 +191,7 @@ def _tables_of_schedules() -> None:
         ),
         sa.PrimaryKeyConstraint("schedule_id", name=op.f("pk_schedule")),
     )
+    op.create_index(op.f("ix_schedule_stack_number"), "schedule", ["stack_number"])
     op.create_index(
         "ix_schedule_kept",
         "schedule",
