@@ -62,7 +62,8 @@ async def the_drivers_answer(host: Host, *results: OrderResult) -> None:
             await asyncio.sleep(0.001)
     for order, result in zip(orders, results, strict=True):
         assert isinstance(order, SendGcode)
-        host.engine.observe(OrderAnswered(order.printer, order.order_id, result, "the cable was pulled"))
+        why = None if result is OrderResult.ACCEPTED else "the cable was pulled"
+        host.engine.observe(OrderAnswered(order.printer, order.order_id, result, why))
 
 
 def test_stacks_from_making_to_removing(gateway: RealGateway) -> None:
