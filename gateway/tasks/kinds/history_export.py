@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 from gateway.domain.job import Job
 from gateway.domain.state import State
 from gateway.domain.task import Task
-from gateway.engine.ports import Clock, Files, JobPage
+from gateway.engine.ports import Clock, Files, JobPage, Queries
 from gateway.tasks.results import result_file
 from gateway.tasks.work import Outcome, Work
 
@@ -49,28 +49,11 @@ class Engine(Protocol):
         """Members and printers by their ids; read only."""
 
 
-class Jobs(Protocol):
-    """`engine.ports.Queries`, as far as it is needed here."""
-
-    async def jobs(
-        self,
-        *,
-        member_id: str | None = None,
-        printer_id: int | None = None,
-        organization_id: int | None = None,
-        from_work_id: int | None = None,
-        statuses: frozenset[str] = frozenset(),
-        limit: int | None = 20,
-        offset: int = 0,
-    ) -> JobPage:
-        """Jobs that match all that is given, ascending."""
-
-
 class HistoryExport:
     """The kind."""
 
     def __init__(
-        self, *, engine: Engine, jobs: Jobs, files: Files, clock: Clock, page_jobs: int = PAGE_JOBS
+        self, *, engine: Engine, jobs: Queries, files: Files, clock: Clock, page_jobs: int = PAGE_JOBS
     ) -> None:
         self._engine = engine
         self._jobs = jobs
