@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,31 +18,6 @@ from gateway.client.follow import find_job, follow
 from gateway.client.models import GatewayEvent
 from gateway.client.native import RECONNECT_AFTER, GatewayClient, Opened
 from tests.client.fake_gateway import FakeGateway, event, job, printer, problem, served
-
-
-@pytest.fixture
-def fake() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
-def url(fake: FakeGateway) -> Iterator[str]:
-    with served(fake) as where:
-        yield where
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-async def client(url: str, slept: list[float]) -> AsyncIterator[GatewayClient]:
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    async with GatewayClient(Address(url, token="t0"), sleep=sleep) as made:
-        yield made
 
 
 async def test_reads_printers_and_ignores_what_is_new(client: GatewayClient, fake: FakeGateway) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from gateway.client.calls import CREATE_AGAIN_AFTER, Address
+from gateway.client.calls import CREATE_AGAIN_AFTER
 from gateway.client.errors import GatewayUnreachable, Refused
 from gateway.client.follow import follow_run
 from gateway.client.native import GatewayClient
-from tests.client.fake_gateway import NOW, FakeGateway, event, served
+from tests.client.fake_gateway import NOW, FakeGateway, event
 
 ID, OTHER = "98ee5a9b93919d9b63bd5377636675bd", "98ffffffffffffffffffffffffffffff"
 RUN = "4b5a3181-8997-4d6a-979f-e1af7eb5b545"
@@ -35,31 +34,6 @@ def action(**changes: Any) -> dict[str, Any]:
         "id": RUN, "number": 9, "schedule_id": ID, "name": "warm up", "type": "GcodeMacroJob",
         "state": "waiting", "steps": [{"printer_id": 1, "printer": "mk3", "state": "waiting"}], **changes,
     }  # fmt: skip
-
-
-@pytest.fixture
-def fake() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
-def url(fake: FakeGateway) -> Iterator[str]:
-    with served(fake) as where:
-        yield where
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-async def client(url: str, slept: list[float]) -> AsyncIterator[GatewayClient]:
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    async with GatewayClient(Address(url), sleep=sleep) as made:
-        yield made
 
 
 def answers(fake: FakeGateway, path: str, *bodies: Any) -> None:

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
-from gateway.client.calls import Address
 from gateway.client.errors import GatewayUnreachable, Refused
 from gateway.client.follow import follow_task
 from gateway.client.native import GatewayClient
-from tests.client.fake_gateway import FakeGateway, event, problem, served, task
+from tests.client.fake_gateway import FakeGateway, event, problem, task
 
 TASK_ID = task()["id"]
-
-
-@pytest.fixture
-def fake() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
-def url(fake: FakeGateway) -> Iterator[str]:
-    with served(fake) as where:
-        yield where
-
-
-@pytest.fixture
-async def client(url: str) -> AsyncIterator[GatewayClient]:
-    async def sleep(seconds: float) -> None:
-        return None
-
-    async with GatewayClient(Address(url, token="t0"), sleep=sleep) as made:
-        yield made
 
 
 async def test_a_creation_is_repeated_with_the_same_key(client: GatewayClient, fake: FakeGateway) -> None:
