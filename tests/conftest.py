@@ -16,8 +16,15 @@ from sqlalchemy import Dialect, Engine
 from gateway.store import database
 
 # How long an example takes says how busy the host is, and nothing about the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Two runs of the suite are identical: what fails, fails again. New examples are looked for by the soak runs.
+settings.register_profile("suite", settings.get_profile("exploring"), derandomize=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Which examples are tried."""
+    is_soak = config.option.markexpr == "soak"
+    settings.load_profile("exploring" if is_soak else "suite")
 
 
 #: Processes that run tests at once; more would wait for each other's disk.
