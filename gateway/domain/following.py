@@ -116,6 +116,7 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
         reasons=frozenset({Reason.PRINTING}),
         printer_id=printer.printer_id,
         is_local=True,
+        origin=report.origin,
         print_key=report.key,
         file_name=report.name,
         file_size=report.size,
@@ -154,6 +155,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
         file_size=job.file_size if job.file_size is not None else report.size,
         reported=report.details if report.details is not None else job.reported,
         settings=report.job_data if report.job_data is not None and job.is_local else job.settings,
+        origin=report.origin if report.origin is not None and job.is_local else job.origin,
     )
     if newer == job:
         return job

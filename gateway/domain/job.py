@@ -28,6 +28,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from gateway.domain.observations import Origin
+
 
 class JobStatus(StrEnum):
     """Forge's job statuses (Forge API 2.2), without the app's verdicts."""
@@ -117,6 +119,7 @@ class Job:
     reasons: frozenset[Reason] = frozenset()
     verdict: Verdict | None = None
     is_local: bool = False
+    origin: Origin | None = None  # who started a local one; None: nobody could tell
     print_key: str | None = None  # identity of the print on the machine: attempt's mark or driver's key
     attempts: int = 0
     file_sha256: str | None = None  # pins the file
@@ -159,6 +162,11 @@ class Job:
     def is_stopping(self) -> bool:
         """Whether a cancel was asked for and the machine has not finished it."""
         return Reason.TO_STOP_POINT in self.reasons
+
+    @property
+    def shown_origin(self) -> Origin:
+        """Who started it."""
+        return self.origin or (Origin.UNKNOWN if self.is_local else Origin.GATEWAY)
 
     @property
     def shown_status(self) -> str:

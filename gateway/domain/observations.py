@@ -52,6 +52,16 @@ class PrintPhase(StrEnum):
         return self in (PrintPhase.COMPLETED, PrintPhase.CANCELED, PrintPhase.FAILED)
 
 
+class Origin(StrEnum):
+    """Who started a print, as far as its printer tells."""
+
+    GATEWAY = "gateway"  # a job of this gateway's queue
+    PANEL = "panel"  # a person at the machine: its screen, its card, its knob
+    LAN_APP = "lan-app"  # a slicer or another program that talks to the printer itself
+    CLOUD = "cloud"  # the vendor's cloud
+    UNKNOWN = "unknown"  # not this gateway; nothing tells who
+
+
 @dataclass(frozen=True, slots=True)
 class PrintReport:
     """One print on one machine, as its driver sees it now.
@@ -74,6 +84,7 @@ class PrintReport:
     details: Mapping[str, Any] | None = None  # what else the printer says of it: layer, seconds_left, ...
     job_data: Mapping[str, Any] | None = None  # of a local print: what it was announced with (Forge job_data)
     error_code: int | None = None  # the printer's own, with its message
+    origin: Origin | None = None  # of a local print: who started it; None: the driver cannot tell
 
 
 @dataclass(frozen=True, slots=True)

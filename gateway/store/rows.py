@@ -15,6 +15,7 @@ from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason, Verdict
 from gateway.domain.member import Key, Member, Organization, Scope
+from gateway.domain.observations import Origin
 from gateway.domain.printer import Plate, PlateClear, Printer
 from gateway.engine.ports import StoredEvent
 from gateway.store.columns import from_milliseconds
@@ -70,6 +71,7 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "verdict": _VERDICT.__getitem__,
     "reasons": _reasons,
     "is_local": bool,
+    "origin": Origin,
     "settings": _settings,
     "custom_data": json.loads,
     "reported": json.loads,
@@ -101,6 +103,7 @@ def job_changes(given: Job) -> Values:
     values["status"] = given.status.value
     values["verdict"] = given.verdict.value if given.verdict else None
     values["shown_status"] = given.shown_status
+    values["origin"] = given.origin.value if given.origin else None
     values["is_held"] = given.is_held
     values["reasons"] = sorted(reason.value for reason in given.reasons)
     values["settings"] = given.settings

@@ -251,6 +251,7 @@ job = Table(
     Column("reasons", JSON, nullable=False),
     Column("is_held", Boolean, nullable=False),
     Column("is_local", Boolean, nullable=False),
+    Column("origin", String(8)),  # of a local one; null: nobody could tell
     Column("name", FreeText, nullable=False),
     Column("status_at", Instant, nullable=False),
     Column("started_at", Instant),
