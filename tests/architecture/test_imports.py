@@ -133,6 +133,10 @@ ROOMS = {
     "firmware_sim": Room(),
     # A printer that calls in is an HTTP client.
     "firmware_sim.forge": Room(("firmware_sim",), ("aiohttp",)),
+    # A printer that is a broker, with a certificate of its own making.
+    "firmware_sim.bambu": Room(("firmware_sim",), ("cryptography",)),
+    # A client of somebody's broker, and an HTTP server for its files.
+    "firmware_sim.moonraker": Room(("firmware_sim",), ("aiomqtt", "aiohttp")),
 }
 #: Folders of folders: nothing but an `__init__` that imports nothing.
 BARE = {"gateway", "gateway.api"}
