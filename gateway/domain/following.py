@@ -378,11 +378,12 @@ def _start_answered(draft: Draft, printer: Printer, job: Job, answer: OrderAnswe
     elif answer.result is OrderResult.UNCLEAR:
         hold(draft, job, printer)
     else:
-        _start_refused(draft, printer, job, answer.message or "the driver refused the start")
+        why = answer.message or "the driver refused the start"
+        _start_refused(draft, printer, job, why, is_final=answer.is_final)
 
 
-def _start_refused(draft: Draft, printer: Printer, job: Job, why: str) -> None:
-    """Provably nothing of it moved: the job may be tried again.
+def _start_refused(draft: Draft, printer: Printer, job: Job, why: str, *, is_final: bool = False) -> None:
+    """Provably nothing of it moved: the job may be tried again, unless that would be refused as well.
 
     The plate is as clear as it was, unless something else has moved since, or somebody said something of it.
     """
@@ -397,6 +398,8 @@ def _start_refused(draft: Draft, printer: Printer, job: Job, why: str) -> None:
     job = replace(job, print_key=None)
     if job.is_stopping:
         move(draft, job, JobStatus.CANCELED, frozenset({Reason.CANCELED_BY_USER}), why)
+    elif is_final:
+        move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), why)
     elif job.attempts >= REFUSALS_ALLOWED:
         message = f"{printer.shown_name} refused the start {job.attempts} times: {why}"
         move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)

@@ -178,6 +178,7 @@ class OrderAnswered:
     order_id: str
     result: OrderResult
     message: str | None = None
+    is_final: bool = False  # refused, and so would every other try be until a person changes something
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.commands import SetPlate
+from gateway.domain.commands import CancelJob, SetPlate
 from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.job import JobStatus
 from gateway.domain.observations import Activity, Observation, OrderAnswered, OrderResult, PrintPhase
@@ -71,3 +71,27 @@ def test_a_process_that_did_not_see_the_time_between_asks_a_person(sent: Table) 
     sent.state.plate_taken_by.clear()  # memory only
     refuse(sent)
     assert sent.state.printers[1].plate is Plate.OCCUPIED
+
+
+def refuse_for_good(table: Table, why: str) -> None:
+    [start] = [order for order in table.orders if isinstance(order, StartPrint)]
+    table.give(OrderAnswered("mk3", start.order_id, OrderResult.REFUSED, why, is_final=True))
+
+
+def test_what_would_be_refused_again_fails_at_once_with_the_instruction(sent: Table) -> None:
+    sent.give(seen())
+    refuse_for_good(sent, "it takes signed commands only: switch Developer Mode on")
+    job = sent.job()
+    assert (job.status, job.message) == (
+        JobStatus.FAILED,
+        "it takes signed commands only: switch Developer Mode on",
+    )
+    assert job.attempts == 1
+    assert sent.state.printers[1].plate is Plate.CLEAR, "nothing moved"
+
+
+def test_a_final_refusal_of_a_job_that_was_canceled_meanwhile_cancels_it(sent: Table) -> None:
+    job = sent.job()
+    sent.give(CancelJob(job.job_id, job.member_id))
+    refuse_for_good(sent, "signed commands only")
+    assert sent.job().status is JobStatus.CANCELED

@@ -63,7 +63,14 @@ def strategy_for(kind: type) -> st.SearchStrategy[Any]:
 
 
 ORDERS = st.one_of([strategy_for(kind) for kind in get_args(Order) if kind is not Tell])
-ANSWERS = st.builds(OrderAnswered, ANY_TEXT, ANY_TEXT, st.sampled_from(OrderResult), st.none() | ANY_TEXT)
+ANSWERS = st.builds(
+    OrderAnswered,
+    ANY_TEXT,
+    ANY_TEXT,
+    st.sampled_from(OrderResult),
+    st.none() | ANY_TEXT,
+    is_final=st.booleans(),
+)
 REPORTS = st.builds(
     PrintReport,
     key=ANY_TEXT,
