@@ -28,7 +28,7 @@ from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer, Trust
 from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
-from gateway.config_auth import Auth
+from gateway.config.auth import Auth
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import ConfigurePrinters, PrinterSetting
 from gateway.domain.job import Job
@@ -219,6 +219,6 @@ def _setting(printer: PrinterConfig) -> PrinterSetting:
         driver=printer.driver,
         owner=printer.owner,
         plate_clear=PlateClear(printer.plate_clear),
-        link=printer.port,
+        link=printer.link,
         heat_limits=HeatLimits(printer.max_hotend, printer.max_bed),
     )

@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from gateway.config import Config, PrinterConfig, Safety
+from gateway.config import Config, MarlinPrinter
+from gateway.config.sections import Safety
 from gateway.drivers.contract import Driver, LineRecord, UploadMark
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
@@ -94,13 +95,19 @@ def _safety(wanted: Safety) -> SafetyLimits:
     )
 
 
+def _fed_here(config: Config) -> list[MarlinPrinter]:
+    """The serial ones; the others print by themselves, and the gateway talks to them."""
+    return [printer for printer in config.printers if isinstance(printer, MarlinPrinter)]
+
+
 def _wire_logs(config: Config, clock: SystemClock) -> dict[str, WireLog]:
     """A wire log for each printer; none where they are switched off."""
-    size = file_bytes(config.streamer.wire_log_bytes, len(config.printers))
+    printers = _fed_here(config)
+    size = file_bytes(config.streamer.wire_log_bytes, len(printers))
     folder = config.streamer.wire_folder
     return {
         printer.name: WireLog(folder, printer.name, max_bytes=size, monotonic=time.monotonic, wall=clock.wall)
-        for printer in config.printers
+        for printer in printers
         if size
     }
 
@@ -113,7 +120,7 @@ def _drivers(
     warnings: dict[str, str] = {}
     records = Path(config.streamer.records)
     records.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for printer in config.printers:
+    for printer in _fed_here(config):
         taken = take_line_record(records, printer.name)
         openers = openers_for(printer.port, printer.baud, keeper=store.keeper(printer.name))
         wire_log = wire_logs.get(printer.name)
@@ -132,7 +139,7 @@ def _drivers(
 
 
 def _driver(
-    printer: PrinterConfig,
+    printer: MarlinPrinter,
     open_port: PortOpener,
     record: LineRecord,
     speeds: SpeedSearch | None,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import MAX_PRINTERS, Config, ConfigError, PrinterConfig, load
+from gateway.config import Config, ConfigError, MarlinPrinter, load
+from gateway.config.printers import MAX_SERIAL_PRINTERS
 from gateway.protocol.marlin.profile import PROFILE_NAMES
 from gateway.streamer import host
 
@@ -64,7 +65,7 @@ def test_everything_can_be_set(path: Path) -> None:
     assert config.server.url == "https://print.example.org"
     assert (str(config.streamer.wire_folder), config.streamer.wire_log_bytes) == ("/run/w", 0)
     assert str(config.streamer.kept_folder("/var/lib/x")) == "/srv/w"
-    assert config.printers[0] == PrinterConfig(
+    assert config.printers[0] == MarlinPrinter(
         name="mk3", driver="marlin", port="/dev/ttyACM0", baud=250000, owner="ana", plate_clear="auto",
         profile="prusa",
     )  # fmt: skip
@@ -76,10 +77,10 @@ def test_one_gateway_has_so_many_printers_and_no_more(path: Path) -> None:
     def text(count: int) -> str:
         return "".join(PRINTER.replace("mk3", f"p{n}").replace("ttyACM0", f"ttyACM{n}") for n in range(count))
 
-    path.write_text(text(MAX_PRINTERS))
-    assert len(load(path, EMPTY).printers) == MAX_PRINTERS == host.MAX_PRINTERS
-    (said,) = problems(path, text(MAX_PRINTERS + 1))
-    assert said.startswith("[[printers]]: there are 65, and 64 are possible; run a second gateway")
+    path.write_text(text(MAX_SERIAL_PRINTERS))
+    assert len(load(path, EMPTY).printers) == MAX_SERIAL_PRINTERS == host.MAX_PRINTERS
+    (said,) = problems(path, text(MAX_SERIAL_PRINTERS + 1))
+    assert said.startswith("[[printers]]: there are 65 serial printers, and 64 are possible; run a second")
 
 
 def test_it_is_frozen() -> None:
@@ -96,9 +97,9 @@ def test_it_is_frozen() -> None:
         ('[server]\nlistne = "x"', '[server] listne: unknown key "listne"; did you mean "listen"?'),
         ("[sever]\n", '[sever]: unknown section "sever"; did you mean "server"?'),
         (
-            '[mqtt]\nurl = "mqtt://broker"',
-            '[mqtt]: unknown section "mqtt"; known here: auth, forge, outbound, printers, safety, server, '
-            "store, streamer",
+            '[lights]\non = true',
+            '[lights]: unknown section "lights"; known here: auth, forge, mqtt, outbound, printers, safety, '
+            "server, store, streamer",
         ),
         (PRINTER + "bautd = 1", 'no. 1 ("mk3") bautd: unknown key "bautd"; did you mean "baud"?'),
         ('[server]\nlisten = "8080"', '[server] listen: "8080" is not an address with a port; write it like'),
@@ -131,9 +132,12 @@ def test_it_is_frozen() -> None:
         (PRINTER.replace('"mk3"', '"../etc"'), 'name: "../etc" cannot be a name'),
         (PRINTER.replace('"mk3"', '"12"'), "and not digits alone"),
         (
-            PRINTER.replace('"marlin"', '"bambu"'),
-            "driver: \"bambu\" is not available in this version; choose 'marlin'",
+            PRINTER.replace('"marlin"', '"octoprint"'),
+            'driver: "octoprint" is not available in this version; choose one of "marlin", "bambu", '
+            '"moonraker"',
         ),
+        (PRINTER.replace('"marlin"', '"bamboo"'), 'driver: "bamboo" is not available in this version; did y'),
+        (PRINTER.replace('driver = "marlin"\n', ""), "driver is missing; write driver = "),
         (PRINTER.replace('"marlin"', '"forge"'), 'driver: "forge" printers call in by themselves: remove'),
         (PRINTER.replace('port = "/dev/ttyACM0"\n', ""), "port is missing; write port = "),
         (PRINTER.replace('owner = "ana"\n', ""), "owner is missing; name the member who owns the printer"),
@@ -242,8 +246,8 @@ def test_a_plain_configuration_has_no_warnings(path: Path) -> None:
 
 
 def test_what_will_disappoint_is_said() -> None:
-    def made(number: int) -> PrinterConfig:
-        return PrinterConfig(name=f"p{number}", driver="marlin", port=f"/dev/p{number}", owner="ana")
+    def made(number: int) -> MarlinPrinter:
+        return MarlinPrinter(name=f"p{number}", driver="marlin", port=f"/dev/p{number}", owner="ana")
 
     assert "nothing to print on until a printer calls in" in Config().warnings()[0]
     auto = Config(printers=(made(1).model_copy(update={"plate_clear": "auto"}),))
@@ -283,10 +287,10 @@ def test_lenient_is_asked_for_by_name(path: Path) -> None:
 
 def test_the_profiles_are_those_there_are() -> None:
     for name in PROFILE_NAMES:
-        made = PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile=name)
+        made = MarlinPrinter(name="a", driver="marlin", port="/dev/x", owner="ana", profile=name)
         assert made.profile == name
     with pytest.raises(ValidationError):
-        PrinterConfig(name="a", driver="marlin", port="/dev/x", owner="ana", profile="grbl")  # type: ignore[arg-type]
+        MarlinPrinter(name="a", driver="marlin", port="/dev/x", owner="ana", profile="grbl")  # type: ignore[arg-type]
 
 
 def problems_of_scripts(tmp_path: Path, text: str) -> str:

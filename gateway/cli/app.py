@@ -25,6 +25,7 @@ from gateway.cli.session import Exit, Target, fail
 
 if TYPE_CHECKING:
     from gateway.config import Config
+    from gateway.config.secret_files import Secrets
 
 app = typer.Typer(
     name="print-gateway",
@@ -136,6 +137,7 @@ def check_config(
 ) -> None:
     """Read the configuration as the service would, and say everything that is wrong with it."""
     settings = _load(config)
+    _read_secrets(settings, config)
     store = _without_password(settings.store.url)
     if json:
         from json import dumps
@@ -147,7 +149,8 @@ def check_config(
     for note in settings.warnings():
         print(f"note: {note}")
     for printer in settings.printers:
-        where = f"{printer.driver} at {printer.port}, {printer.baud} baud"
+        baud = f", {printer.baud} baud" if printer.driver == "marlin" else ""
+        where = f"{printer.driver} at {printer.link}{baud}"
         print(f"printer {printer.name}: {where}, owner {printer.owner}")
     print(f"serves {settings.server.url}; store {store}")
     print("the configuration is good")
@@ -174,6 +177,16 @@ def _without_password(url: str) -> str:
 def main() -> None:
     """`print-gateway`."""
     app()
+
+
+def _read_secrets(config: Config, path: Path | None) -> Secrets:
+    from gateway.config import ConfigError
+    from gateway.config.secret_files import read_secrets
+
+    try:
+        return read_secrets(config, path)
+    except ConfigError as error:
+        fail(str(error), Exit.USAGE)
 
 
 def _load(path: Path | None) -> Config:

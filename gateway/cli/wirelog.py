@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.cli.session import Exit, fail
-from gateway.config import Config
+from gateway.config import Config, MarlinPrinter
 
 #: Seconds between two looks at a file that is being followed; the streamer writes once a second.
 LOOK_SECONDS = 0.5
@@ -19,9 +19,11 @@ _PIECE_BYTES = 1 << 16
 
 def show(config: Config, printer: str, *, follow: bool) -> None:
     """Print the wire log of `printer`, oldest record first; with `follow`, until Ctrl+C."""
-    known = [entry.name for entry in config.printers]
-    if not known:
+    if not config.printers:
         fail("no printer is configured; name the gateway's configuration with --config", Exit.USAGE)
+    if printer in [entry.name for entry in config.printers if not isinstance(entry, MarlinPrinter)]:
+        fail(f'"{printer}" has no wire log: it is at no serial port. `print-gateway doctor` says how it is')
+    known = [entry.name for entry in config.printers if isinstance(entry, MarlinPrinter)]
     if printer not in known:
         fail(f'there is no printer "{printer}"; known here: {", ".join(known)}', Exit.USAGE)
     if not config.streamer.wire_log_bytes:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from gateway.config_auth import Auth
+from gateway.config.auth import Auth
 from gateway.domain.member import Member
 from gateway.main_gateway import issuer_of
 from gateway.transport.web import WebClient

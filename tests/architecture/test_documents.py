@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.app import app
-from gateway.config import Config, PrinterConfig, load
+from gateway.config import Config, MarlinPrinter, load
 from tests.architecture.source_tree import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,10 +53,10 @@ def test_the_example_configuration_is_all_keys_with_their_defaults(tmp_path: Pat
     config = load(path, {})
     (printer,) = config.printers
     assert config.model_copy(update={"printers": ()}) == Config()
-    wanted = PrinterConfig(name="mk3", driver="marlin", port="/dev/serial/by-id/...", owner="ana")
+    wanted = MarlinPrinter(name="mk3", driver="marlin", port="/dev/serial/by-id/...", owner="ana")
     assert printer == wanted
     sections = [type(getattr(config, name)) for name in Config.model_fields if name != "printers"]
-    for model in (Config, PrinterConfig, *sections):
+    for model in (Config, MarlinPrinter, *sections):
         for key in model.model_fields:
             assert re.search(rf"^(# )?(\[+(printers\.)?)?{key}\b", path.read_text(), re.MULTILINE), key
 

@@ -80,12 +80,7 @@ ROOMS = {
         ("aiohttp", "aiohttp_sse", "multidict", "yarl", "pydantic"),
     ),
     "gateway.client": Room(third=("aiohttp", "pydantic")),
-    "gateway.config": Room(
-        ("gateway.config_printing", "gateway.config_auth"),
-        ("pydantic", "pydantic_core", "pydantic_settings"),
-    ),
-    "gateway.config_auth": Room(third=("pydantic",)),
-    "gateway.config_printing": Room(("gateway.gcode",), ("pydantic",)),
+    "gateway.config": Room(("gateway.gcode",), ("pydantic", "pydantic_core", "pydantic_settings")),
     "gateway.cli": Room(("gateway.client", "gateway.config"), ("typer", "rich", "aiohttp", "pydantic")),
     # Called lazily: the processes, and the database of a stopped gateway.
     "gateway.cli.app": Room(

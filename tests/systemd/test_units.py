@@ -87,7 +87,7 @@ def test_neither_takes_the_other_down() -> None:
 
 
 def test_the_line_records_outlive_the_streamer() -> None:
-    from gateway.config import Streamer
+    from gateway.config.sections import Streamer
 
     service = settings(STREAMER, "Service")
     folder = Path("/run") / service["RuntimeDirectory"][0]
@@ -97,15 +97,15 @@ def test_the_line_records_outlive_the_streamer() -> None:
 
 
 def test_the_ports_of_every_printer_outlive_the_streamer() -> None:
-    from gateway.config import MAX_PRINTERS
+    from gateway.config.printers import MAX_SERIAL_PRINTERS
 
     service = settings(STREAMER, "Service")
-    assert int(service["FileDescriptorStoreMax"][0]) >= 2 * MAX_PRINTERS
+    assert int(service["FileDescriptorStoreMax"][0]) >= 2 * MAX_SERIAL_PRINTERS
     assert "NotifyAccess" not in service, "the main process alone may fill the store"
 
 
 def test_wire_logs_lie_in_memory_and_what_is_kept_of_them_on_the_disk() -> None:
-    from gateway.config import Streamer
+    from gateway.config.sections import Streamer
 
     service = settings(STREAMER, "Service")
     assert Streamer().wire_folder.parent == Path("/run") / service["RuntimeDirectory"][0]
@@ -114,7 +114,7 @@ def test_wire_logs_lie_in_memory_and_what_is_kept_of_them_on_the_disk() -> None:
 
 
 def test_the_gateway_owns_what_its_defaults_name() -> None:
-    from gateway.config import Server, Store
+    from gateway.config.sections import Server, Store
 
     service = settings(GATEWAY, "Service")
     states = [Path("/var/lib") / name for name in service["StateDirectory"][0].split()]

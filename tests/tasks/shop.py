@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Config, Outbound, Store, Streamer
+from gateway.config import Config
+from gateway.config.sections import Outbound, Store, Streamer
 from gateway.domain.commands import AddFile
 from gateway.domain.file import StoredFile
 from gateway.domain.task import Task, TaskKind

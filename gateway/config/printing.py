@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from gateway.config.fields import Section
 from gateway.gcode.macros import check
 
 #: Lines of one script: what goes before a print, not a print.
@@ -25,11 +26,7 @@ def _lines(lines: tuple[str, ...]) -> tuple[str, ...]:
 Lines = Annotated[tuple[str, ...], AfterValidator(_lines)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Scripts(_Section):
+class Scripts(Section):
     """`[printers.scripts]`: lines of G-code with variables, in addition to what the gateway does itself."""
 
     connect: Lines = ()
@@ -40,7 +37,7 @@ class Scripts(_Section):
     end: Lines = ()
 
 
-class Park(_Section):
+class Park(Section):
     """`[printers.park]`: where the head goes in a pause. Lengths in mm, speeds in mm/s, degrees Celsius."""
 
     by: Literal["gateway", "script", "nobody"] = "gateway"

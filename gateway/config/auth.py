@@ -6,7 +6,9 @@ from ipaddress import ip_address
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from gateway.config.fields import Section
 
 
 def _issuer(value: str) -> str:
@@ -26,10 +28,8 @@ def _is_this_host(name: str) -> bool:
         return name == "localhost"
 
 
-class Auth(BaseModel):
+class Auth(Section):
     """An OIDC issuer whose access tokens are taken like the gateway's own (docs/OAUTH.md)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     issuer: Annotated[str, AfterValidator(_issuer)] | None = None
     audience: Annotated[str, Field(min_length=1)] | None = None
