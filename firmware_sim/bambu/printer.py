@@ -1,0 +1,363 @@
+"""One printer, without I/O and without a clock.
+
+    attach, subscribe, publish, detach      a client of the printer's broker
+    poll(now)                               the machine lives up to `now`; reports wait in the seats then
+    next_deadline()                         when it will have something to do again
+    store_file                              a file came over FTPS
+    panel                                   people, the cloud and bad luck
+
+Time is an argument, seconds on any monotonic scale; the first call starts the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from firmware_sim.bambu.course import Course
+from firmware_sim.bambu.faults import (
+    COMMAND,
+    CONNECTION,
+    REPORT,
+    SUBSCRIPTION,
+    UPLOAD,
+    BambuFault,
+    BambuFaults,
+)
+from firmware_sim.bambu.mover import Mover
+from firmware_sim.bambu.panel import BambuPanel
+from firmware_sim.bambu.personality import BambuPersonality, load_bambu_personality
+from firmware_sim.bambu.requests import Refusal, Requests, echo, parse, versions
+from firmware_sim.bambu.seat import Seat
+from firmware_sim.bambu.status import Status
+from firmware_sim.bambu.storage import Files, StorageFull
+from firmware_sim.ledger import Ledger
+
+USER = "bblp"
+LONGEST_SILENCE_SECONDS = 30.0
+"""With nothing to tell the signal strength is told so often at least (recorded: 32 s at most)."""
+WIFI_CHANGES = 0.8
+"""Share of reports in which the signal strength is another one (recorded)."""
+TRUNCATED_SHARE = 0.5
+"""What is kept of a file that is cut."""
+
+NOT_UTF8 = b'{"note":"\xc3(",'
+"""The opening of a message with half a character in it (A1 mini 01.07.02 sends such bytes)."""
+
+
+class NotServed(Exception):
+    """The printer takes no such connection; the text says why."""
+
+
+class BambuPrinter:
+    """One simulated printer. See the module's text for the verbs."""
+
+    def __init__(
+        self,
+        personality: BambuPersonality | str = "a1",
+        *,
+        serial: str = "01S00C000000001",
+        access_code: str = "12345678",
+        files: Mapping[str, bytes] | None = None,
+        ledger: Ledger | None = None,
+        seed: int = 0,
+        faults: BambuFaults | None = None,
+        developer_mode: bool = True,
+    ) -> None:
+        if isinstance(personality, str):
+            personality = load_bambu_personality(personality)
+        self.personality = personality
+        self.serial = serial
+        self.access_code = access_code
+        self.ledger = ledger if ledger is not None else Ledger()
+        self.files = Files(dict(files or {}))
+        self.faults = faults if faults is not None else BambuFaults(seed=seed)
+        self.mover = Mover(personality.build(), self.ledger, seed)
+        self.course = Course(personality, self.mover, self._hurry)
+        needs_signature = personality.verifies and not developer_mode
+        self.status = Status(personality, self.course, self.mover, needs_signature)
+        self.requests = Requests(personality, self.course, self.mover, self.status, self.files)
+        self.requests.needs_signature = needs_signature
+        self.panel = BambuPanel(self)
+        self.seats: list[Seat] = []
+        self.now = 0.0
+        self.is_on = True
+        self._is_awake = False
+        self._back_at = math.inf
+        self._tick_at = 0.0
+        self._told_at = 0.0
+        self._late: list[tuple[float, int, bytes]] = []
+        self._order = itertools.count()
+        self._chance = Random(f"bambu {seed}")
+
+    @property
+    def report_topic(self) -> str:
+        """Where it tells how it stands."""
+        return f"device/{self.serial}/report"
+
+    @property
+    def request_topic(self) -> str:
+        """Where it is asked."""
+        return f"device/{self.serial}/request"
+
+    # -- clients ------------------------------------------------------------------------------------------
+
+    def is_known(self, user: str | None, password: bytes | str | None) -> bool:
+        """The one user there is, and the access code as its password; for the broker and the file server."""
+        code = password.decode("utf-8", "replace") if isinstance(password, bytes) else password
+        return user == USER and code == self.access_code
+
+    def attach(self, client_id: str, now: float) -> Seat:
+        """A client that knows the access code. Raises NotServed when it is off or has no place left."""
+        self.poll(now)
+        for other in self.seats:
+            if other.client_id == client_id:  # MQTT 3.1.1, 3.1.4-2: the new one takes over
+                other.cut("the same client id came again")
+        self._sweep()
+        if not self.is_on:
+            raise NotServed("the printer is off")
+        if len(self.seats) >= self.personality.most_connections:
+            raise NotServed(f"{len(self.seats)} clients are connected")
+        seat = Seat(client_id)
+        if fault := self._strike(CONNECTION).get("deltas-only"):
+            seat.no_full_until = now + fault.seconds
+        self.seats.append(seat)
+        self._note("connected", client_id)
+        return seat
+
+    def detach(self, seat: Seat, now: float) -> None:
+        """It is gone. Idempotent."""
+        self.poll(now)
+        seat.cut("the client left")
+        self._sweep()
+
+    def subscribe(self, seat: Seat, topics: str, now: float) -> None:
+        """A topic filter; the seat may be cut by it."""
+        self.poll(now)
+        wants = [topic for topic in (self.report_topic, self.request_topic) if matches(topics, topic)]
+        if self.request_topic in wants:
+            drops = "request-drop" in self._strike(SUBSCRIPTION) or self.personality.drops_request_subscribe
+            if drops:
+                self._note("dropped", seat.client_id, effect="subscribed to /request")
+                seat.cut("subscribed to /request")
+        seat.is_listening = seat.is_listening or self.report_topic in wants
+        self._sweep()
+
+    def publish(self, seat: Seat, topic: str, payload: bytes, now: float) -> None:
+        """A message of a client. When the seat is lost afterwards, it was not acknowledged."""
+        self.poll(now)
+        if topic != self.request_topic or not self.is_on or seat.lost is not None:
+            return
+        for kind, body in parse(payload):
+            self._request(seat, kind, body)
+            if seat.lost is not None:
+                break
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for seat in [seat for seat in self.seats if seat.lost is not None]:
+            self.seats.remove(seat)
+            self._note("disconnected", seat.client_id, effect=seat.lost)
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def _request(self, seat: Seat, kind: str, body: dict[str, Any]) -> None:
+        name = f"{kind}.{body['command']}"
+        struck = self._strike(COMMAND, body["command"])
+        if "half-dead" in struck:
+            seat.is_deaf = True
+        if "lost-before" in struck:
+            seat.cut("the connection broke before the command was done")
+        if seat.is_deaf or seat.lost is not None or "vanished" in struck:
+            self._note("request", name, source="mqtt", effect="not done: it vanished")
+            return
+        self._note("request", name, source="mqtt")
+        if kind in ("pushing", "info"):
+            self._tell(name, body)
+        elif self.requests.knows(name):
+            self._obey(kind, body, "mqtt", struck)
+        if "lost-after" in struck:
+            seat.cut("the connection broke when the command was done")
+
+    def _tell(self, name: str, body: dict[str, Any]) -> None:
+        if name == "info.get_version":
+            self._say({"info": versions(self.personality, self.serial, body)})
+        elif name in ("pushing.pushall", "pushing.start"):
+            self._say({"print": self.status.full(self.now)}, is_full=True)
+
+    def _obey(self, kind: str, body: dict[str, Any], by: str, struck: Mapping[str, BambuFault]) -> None:
+        refusal: Refusal | None = None
+        try:
+            if "verify-failed" in struck:
+                raise self.requests.unverified()
+            if "refused" in struck:
+                raise Refusal("refused", 0x05004001)
+            clamps = self.personality.clamps_ids or "int32-clamp" in struck
+            self.requests.carry_out(kind, body, by, self.now, clamps=clamps)
+        except Refusal as caught:
+            refusal = caught
+        if refusal is not None:
+            self._note("refused", f"{kind}.{body['command']}", source=by, effect=refusal.reason)
+        self._hurry()
+        if "no-echo" in struck:
+            return
+        said = {kind: echo(self.personality, body, refusal)}
+        if late := struck.get("echo-late"):
+            heapq.heappush(self._late, (self.now + late.seconds, next(self._order), _packed(said)))
+        else:
+            self._say(said)
+
+    def obey_slicer(self, body: dict[str, Any], now: float) -> None:
+        """A command of another program on the network; whoever listens hears its echo."""
+        self.poll(now)
+        self._note("request", f"print.{body['command']}", source="slicer")
+        self._obey("print", body, "slicer", {})
+
+    # -- reports ------------------------------------------------------------------------------------------
+
+    def say(self, document: Mapping[str, Any]) -> None:
+        """A message on `/report` at the present instant."""
+        self._say(document)
+
+    def _say(self, document: Mapping[str, Any], *, is_full: bool = False) -> None:
+        self._send(_packed(document), is_full=is_full)
+
+    def _send(self, payload: bytes, *, is_full: bool = False) -> None:
+        self._told_at = self.now
+        for seat in self.seats:
+            seat.offer(payload, is_full=is_full, now=self.now)
+
+    def _report(self) -> None:
+        """What is due every two seconds, or at a change."""
+        self._tick_at = self.now + self.personality.report_seconds
+        silent_for = self.now - self._told_at
+        if self._chance.random() < WIFI_CHANGES or silent_for >= LONGEST_SILENCE_SECONDS:
+            self.status.wifi_dbm = -48 - (self.status.wifi_dbm + 48 - 1) % 5
+        sends_full = not self.personality.sends_deltas
+        said = self.status.full(self.now) if sends_full else self.status.delta(self.now)
+        if said is None:
+            return
+        payload = _packed({"print": said})
+        struck = self._strike(REPORT)
+        if "non-utf8" in struck:
+            payload = payload.replace(b"{", NOT_UTF8, 1)
+        self._send(payload, is_full=sends_full)
+        if "connection-lost" in struck:
+            for seat in self.seats:
+                seat.cut("the connection broke")
+            self._sweep()
+        if fault := struck.get("power-cut"):
+            self.cut_power(fault.seconds)
+
+    def _hurry(self) -> None:
+        """Something changed: it is told at once."""
+        self._tick_at = self.now
+
+    # -- files --------------------------------------------------------------------------------------------
+
+    def store_file(self, path: str, content: bytes, now: float) -> None:
+        """A whole file came. Raises StorageFull, or NotServed when the upload breaks off."""
+        self.poll(now)
+        struck = self._strike(UPLOAD)
+        if "storage-full" in struck:
+            raise StorageFull(f"no room for {path}")
+        if "file-truncated" in struck or "upload-cut" in struck:
+            content = content[: int(len(content) * TRUNCATED_SHARE)]
+        self.files.put(path, content)
+        digest = hashlib.sha256(content).hexdigest()
+        self._note("file-stored", path, source="ftps", effect=f"{len(content)} bytes, SHA-256 {digest}")
+        if "upload-cut" in struck:
+            raise NotServed("the connection broke in the middle of the file")
+
+    # -- power --------------------------------------------------------------------------------------------
+
+    def cut_power(self, seconds: float = math.inf) -> None:
+        """Off at the present instant, and on again after `seconds`; a print is gone."""
+        self._note("power-cut")
+        for seat in self.seats:
+            seat.cut("the printer is off")
+        self._sweep()
+        self.is_on = False
+        self._late.clear()
+        self.course.power_lost()
+        self.mover.power_cut(self.now)
+        self._back_at = self.now + seconds
+
+    def switch_on(self) -> None:
+        """On again; the network is there when it has booted."""
+        if not self.is_on:
+            self._back_at = min(self._back_at, self.now)
+
+    def _come_back(self) -> None:
+        if self.mover.is_running:
+            self._back_at, self.is_on = math.inf, True
+            self._note("power-on")
+            self._hurry()
+        else:
+            self.mover.power_cut(self.now)
+            self._back_at = self.now + self.personality.boot_seconds
+
+    # -- time ---------------------------------------------------------------------------------------------
+
+    def poll(self, now: float) -> None:
+        """Live up to `now`."""
+        if not self._is_awake:
+            self._is_awake, self.now, self._tick_at, self._told_at = True, now, now, now
+            self.mover.live(now)
+        while (due := self._next_due()) <= now:
+            self.now = max(self.now, due)
+            self._on_time()
+        self.now = max(self.now, now)
+        self.mover.live(self.now)
+
+    def next_deadline(self) -> float:
+        """The next instant at which polling brings something; infinite while it is off for good."""
+        return max(self.now, self._next_due())
+
+    def _next_due(self) -> float:
+        if not self.is_on:
+            return self._back_at
+        late = self._late[0][0] if self._late else math.inf
+        return min(self.course.next_due(), self._tick_at, late)
+
+    def _on_time(self) -> None:
+        if not self.is_on:
+            self._come_back()
+            return
+        self.course.advance(self.now)
+        while self._late and self._late[0][0] <= self.now:
+            self._send(heapq.heappop(self._late)[2])
+        if self._tick_at <= self.now:
+            self._report()
+
+    def _strike(self, occasion: str, command: str | None = None) -> dict[str, BambuFault]:
+        struck = self.faults.strikes(occasion, self.now, command)
+        for name, fault in struck.items():
+            self._note("fault", f"{name} {command}" if command else name, effect=f"{fault.seconds:g} s")
+        return struck
+
+    def _note(
+        self, event: str, line: str | None = None, *, source: str | None = None, effect: str | None = None
+    ) -> None:
+        self.ledger.append(self.now, event, source=source, line=line, effect=effect)
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """MQTT 3.1.1, 4.7: `+` is one level, `#` all that follow."""
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    for place, part in enumerate(wanted):
+        if part == "#":
+            return place == len(wanted) - 1
+        if place >= len(levels) or part not in ("+", levels[place]):
+            return False
+    return len(wanted) == len(levels)
+
+
+def _packed(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
