@@ -1,4 +1,4 @@
-"""Orders to the driver of the printer's kind: the streamer's, or one in this process, by the name."""
+"""Orders to the driver of the printer: by its name, else by the kind in its name, else the streamer's."""
 
 from __future__ import annotations
 
@@ -16,17 +16,25 @@ class TakesOrders(Protocol):
 
 
 class Routing:
-    """engine.ports.Drivers over several: by the prefix of the printer's name, which ends in a colon.
+    """engine.ports.Drivers over several.
 
-    No printer of the configuration has a colon in its name (config.NAME), so nothing is ambiguous.
+    `by_kind`: by the prefix of the printer's name, which ends in a colon. No printer of the configuration has
+    a colon in its name (config.fields.Name), so nothing is ambiguous. `by_name`: those printers of the
+    configuration that the default does not have.
     """
 
-    def __init__(self, default: TakesOrders, by_kind: Mapping[str, TakesOrders]) -> None:
+    def __init__(
+        self,
+        default: TakesOrders,
+        by_kind: Mapping[str, TakesOrders],
+        by_name: Mapping[str, TakesOrders] | None = None,
+    ) -> None:
         self._default = default
         self._by_kind = dict(by_kind)
+        self._by_name = dict(by_name or {})
 
     def submit(self, order: Order) -> None:
         """Hand over an order."""
         kind, colon, _ = order.printer.partition(":")
-        driver = self._by_kind.get(kind, self._default) if colon else self._default
-        driver.submit(order)
+        driver = self._by_kind.get(kind) if colon else self._by_name.get(order.printer)
+        (driver or self._default).submit(order)

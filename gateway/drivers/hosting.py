@@ -1,0 +1,182 @@
+"""Hosts drivers in the gateway's own process: of printers that print by themselves, whoever watches.
+
+    make + begin(left) --> run --died--> "down, because", orders on their way answered --> wait --> make ...
+
+A driver that dies takes neither the gateway nor another driver with it, and does not stay dead: a new one
+begins with what the engine knows, as behind a restart of the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from random import Random
+from typing import Final, Protocol
+
+from gateway.domain.observations import (
+    LinkState,
+    Observation,
+    OrderAnswered,
+    OrderProgressed,
+    OrderResult,
+    PrinterObserved,
+)
+from gateway.domain.orders import Acknowledge, Order
+from gateway.drivers.contract import Driver
+from gateway.drivers.left import LeftPrint
+from gateway.transport.web_backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+#: Seconds until a driver that died is made anew: a broken one must not fill the log.
+AGAIN: Final = Backoff(first=2.0, limit=120.0)
+#: Seconds after which it had gone well: the next wait is a first one again.
+GOOD_SECONDS: Final = 300.0
+#: Orders of one printer that wait for their answer; people and schedules have a handful at a time.
+MAX_ORDERS: Final = 256
+
+_UNKNOWN: Final = "there is no such printer in the configuration"
+_BUSY: Final = "too many orders wait for an answer of this printer; ask again when some are answered"
+
+
+class ResidentDriver(Driver, Protocol):
+    """A driver that can begin in the middle of a print."""
+
+    def begin(self, left: Sequence[LeftPrint]) -> None:
+        """What the engine knows of prints on the printer, once, before `run`."""
+
+
+DriverFactory = Callable[[], ResidentDriver]
+
+
+class DriverHost:
+    """Takes the orders of all its printers; `observe` gets what their drivers see."""
+
+    def __init__(
+        self,
+        factories: Mapping[str, DriverFactory],
+        observe: Callable[[Observation], None],
+        *,
+        left: Callable[[str], Sequence[LeftPrint]],
+        monotonic: Callable[[], float],
+        chance: Random,
+    ) -> None:
+        """`factories` by the printer's name; `left`: the prints that a printer has, as far as is known."""
+        self._hosted = {
+            name: _Hosted(name, make, observe, partial(left, name), monotonic, chance)
+            for name, make in factories.items()
+        }
+        self._observe = observe
+
+    @property
+    def printers(self) -> tuple[str, ...]:
+        """Names of those that it hosts."""
+        return tuple(self._hosted)
+
+    async def run(self) -> None:
+        """All of them, each in a task of its own; until cancelled, which leaves the machines as they are."""
+        async with asyncio.TaskGroup() as group:
+            for name, hosted in self._hosted.items():
+                group.create_task(hosted.run(), name=f"driver of {name}")
+
+    def submit(self, order: Order) -> None:
+        """Hand over an order; one for a printer that is not here is refused."""
+        hosted = self._hosted.get(order.printer)
+        if hosted is not None:
+            hosted.submit(order)
+        elif not isinstance(order, Acknowledge):
+            self._observe(OrderAnswered(order.printer, order.order_id, OrderResult.REFUSED, _UNKNOWN))
+
+
+class _Hosted:
+    """One printer: its driver while it lives, and what must be told when it does not."""
+
+    def __init__(
+        self,
+        name: str,
+        make: DriverFactory,
+        observe: Callable[[Observation], None],
+        left: Callable[[], Sequence[LeftPrint]],
+        monotonic: Callable[[], float],
+        chance: Random,
+    ) -> None:
+        self._name = name
+        self._make = make
+        self._observe = observe
+        self._left = left
+        self._monotonic = monotonic
+        self._chance = chance
+        self._driver: ResidentDriver | None = None
+        self._seen = PrinterObserved(printer=name, link=LinkState.CONNECTING)
+        self._asked: set[str] = set()  # orders that the driver has not answered
+        self._why = "its driver has not begun yet"
+
+    async def run(self) -> None:
+        """For ever: the driver, and the wait until there is another."""
+        deaths = 0
+        while True:
+            began = self._monotonic()
+            why = await self._lived()
+            deaths = 1 if self._monotonic() - began >= GOOD_SECONDS else deaths + 1
+            wait = AGAIN.wait(deaths, self._chance)
+            self._tell_dead(why, wait)
+            await asyncio.sleep(wait)
+
+    async def _lived(self) -> str:
+        """One driver from its beginning to its end: why it ended."""
+        try:
+            driver = self._make()
+            driver.begin(self._left())
+            self._driver = driver
+            self._hear(driver.snapshot())
+            await driver.run(self._hear)
+        except Exception as failure:
+            log.exception("the driver of %s died", self._name)
+            return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+        finally:
+            self._driver = None
+        log.error("the driver of %s ended, which it never should", self._name)
+        return "it ended by itself"
+
+    def _hear(self, seen: PrinterObserved | OrderAnswered | OrderProgressed) -> None:
+        if isinstance(seen, PrinterObserved):
+            self._seen = seen
+        elif isinstance(seen, OrderAnswered):
+            self._asked.discard(seen.order_id)
+        self._observe(seen)
+
+    def _tell_dead(self, why: str, wait: float) -> None:
+        """Nothing is known of the machine now but what was; what it was asked may have happened."""
+        self._why = (
+            f"the gateway's driver for it failed ({why}) and begins anew in {wait:.0f} s; "
+            "the gateway's log has the place, which belongs into a bug report"
+        )
+        log.error("%s: %s", self._name, self._why)
+        for order_id in sorted(self._asked):
+            self._answer(order_id, OrderResult.UNCLEAR, self._why)
+        self._hear(replace(self._seen, link=LinkState.DOWN, link_reason=self._why))
+
+    def submit(self, order: Order) -> None:
+        """To the driver; refused while there is none."""
+        if self._driver is None:
+            self._refuse(order, self._why)
+        elif len(self._asked) >= MAX_ORDERS:
+            self._refuse(order, _BUSY)
+        else:
+            if not isinstance(order, Acknowledge):
+                self._asked.add(order.order_id)
+            try:
+                self._driver.submit(order)
+            except Exception as failure:
+                log.exception("the driver of %s raised over an order", self._name)
+                self._answer(order.order_id, OrderResult.UNCLEAR, f"the driver failed over it: {failure}")
+
+    def _refuse(self, order: Order, why: str) -> None:
+        if not isinstance(order, Acknowledge):
+            self._answer(order.order_id, OrderResult.REFUSED, why)
+
+    def _answer(self, order_id: str, result: OrderResult, why: str) -> None:
+        self._hear(OrderAnswered(self._name, order_id, result, why))

@@ -1,0 +1,225 @@
+"""Drivers in the gateway's own process: one that dies is told of, answered for, and made anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from random import Random
+from typing import Any
+
+from firmware_sim.virtual_loop import VirtualLoop
+from gateway.domain.observations import (
+    LinkState,
+    Observation,
+    OrderAnswered,
+    OrderResult,
+    PrinterObserved,
+    PrintPhase,
+    PrintReport,
+)
+from gateway.domain.orders import Acknowledge, CancelPrint, Order, StartPrint
+from gateway.drivers.contract import Sink
+from gateway.drivers.hosting import MAX_ORDERS, DriverHost, ResidentDriver
+from gateway.drivers.left import LeftPrint
+from gateway.drivers.routing import Routing
+
+PRINT = PrintReport("k1", PrintPhase.PRINTING, is_local=False)
+LEFT = LeftPrint("k1", False, PrintPhase.PRINTING, False, "part", None, 0.5, None, None)
+
+
+def virtually(work: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
+
+
+class Scripted:
+    """A driver that lives `lives` seconds, then raises; with None it lives on."""
+
+    def __init__(self, printer: str, lives: float | None = None) -> None:
+        self._printer = printer
+        self.lives = lives
+        self.left: Sequence[LeftPrint] | None = None
+        self.orders: list[Order] = []
+        self.chokes = False
+        self.sink: Sink = lambda seen: None
+
+    @property
+    def printer(self) -> str:
+        return self._printer
+
+    def begin(self, left: Sequence[LeftPrint]) -> None:
+        self.left = left
+
+    async def run(self, sink: Sink) -> None:
+        self.sink = sink
+        sink(PrinterObserved(self._printer, LinkState.UP, current=PRINT))
+        await asyncio.sleep(1e9 if self.lives is None else self.lives)
+        raise RuntimeError("a bug")
+
+    def submit(self, order: Order) -> None:
+        self.orders.append(order)
+        if self.chokes:
+            raise RuntimeError("it choked")
+
+    def snapshot(self) -> PrinterObserved:
+        return PrinterObserved(self._printer, LinkState.CONNECTING)
+
+
+class House:
+    """A host with scripted drivers, and what the engine heard."""
+
+    def __init__(self, **lives: list[float | None]) -> None:
+        self.made: dict[str, list[Scripted]] = {name: [] for name in lives}
+        self.heard: list[Observation] = []
+        self.host = DriverHost(
+            {name: lambda name=name: self._make(name, lives[name]) for name in lives},  # type: ignore[misc]
+            self.heard.append,
+            left=lambda name: [LEFT] if name == "a1" else [],
+            monotonic=lambda: asyncio.get_running_loop().time(),
+            chance=Random(7),
+        )
+
+    def _make(self, name: str, lives: list[float | None]) -> ResidentDriver:
+        done = len(self.made[name])
+        driver = Scripted(name, lives[min(done, len(lives) - 1)])
+        self.made[name].append(driver)
+        return driver
+
+    async def __aenter__(self) -> House:
+        self._task = asyncio.create_task(self.host.run())
+        await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        assert self._task.cancelled(), "the host itself never dies"
+
+    def links(self, name: str) -> list[LinkState]:
+        return [
+            seen.link for seen in self.heard if isinstance(seen, PrinterObserved) and seen.printer == name
+        ]
+
+    def answers(self) -> list[OrderAnswered]:
+        return [seen for seen in self.heard if isinstance(seen, OrderAnswered)]
+
+    def last(self) -> PrinterObserved:
+        return [seen for seen in self.heard if isinstance(seen, PrinterObserved)][-1]
+
+
+def start(printer: str, order_id: str = "o1") -> StartPrint:
+    return StartPrint(printer, order_id, order_id, "/files/x", "ab" * 32, 10, "x")
+
+
+def test_a_driver_begins_with_what_was_left_and_its_facts_arrive() -> None:
+    async def run() -> None:
+        async with House(a1=[None], v2=[None]) as house:
+            assert house.made["a1"][0].left == [LEFT]
+            assert house.made["v2"][0].left == []
+            assert house.links("a1") == [LinkState.CONNECTING, LinkState.UP]
+            house.host.submit(start("a1"))
+            assert house.made["a1"][0].orders == [start("a1")]
+            assert house.made["v2"][0].orders == []
+
+    virtually(run())
+
+
+def test_one_that_dies_is_down_with_its_print_and_made_anew_and_the_other_lives_on() -> None:
+    async def run() -> None:
+        async with House(a1=[5.0, None], v2=[None]) as house:
+            await asyncio.sleep(5.1)
+            down = house.last()
+            assert (down.printer, down.link, down.current) == ("a1", LinkState.DOWN, PRINT)
+            assert "RuntimeError: a bug" in (down.link_reason or "")
+            assert len(house.made["a1"]) == 1
+            await asyncio.sleep(3)
+            assert len(house.made["a1"]) == 2
+            assert house.made["a1"][1].left == [LEFT], "it begins with what the engine knows"
+            assert house.links("a1")[-1] is LinkState.UP
+            assert len(house.made["v2"]) == 1
+
+    virtually(run())
+
+
+def test_one_that_dies_again_and_again_waits_longer() -> None:
+    async def run() -> None:
+        async with House(a1=[0.0]) as house:
+            await asyncio.sleep(3600)
+            assert 25 < len(house.made["a1"]) < 45
+
+    virtually(run())
+
+
+def test_orders_on_their_way_when_it_dies_are_unclear_and_later_ones_refused() -> None:
+    async def run() -> None:
+        async with House(a1=[5.0, None]) as house:
+            driver = house.made["a1"][0]
+            house.host.submit(start("a1", "answered"))
+            driver.sink(OrderAnswered("a1", "answered", OrderResult.ACCEPTED))
+            house.host.submit(start("a1", "open"))
+            house.host.submit(Acknowledge("a1", "ack", "k0"))
+            await asyncio.sleep(5.1)
+            house.host.submit(CancelPrint("a1", "late", "k1"))
+            house.host.submit(Acknowledge("a1", "ack2", "k0"))
+            assert [(answer.order_id, answer.result) for answer in house.answers()] == [
+                ("answered", OrderResult.ACCEPTED),
+                ("open", OrderResult.UNCLEAR),
+                ("late", OrderResult.REFUSED),
+            ]
+            assert "begins anew in" in (house.answers()[-1].message or "")
+
+    virtually(run())
+
+
+def test_an_order_that_chokes_the_driver_may_have_happened() -> None:
+    async def run() -> None:
+        async with House(a1=[None]) as house:
+            house.made["a1"][0].chokes = True
+            house.host.submit(start("a1"))
+            (answer,) = house.answers()
+            assert (answer.result, answer.message) == (
+                OrderResult.UNCLEAR,
+                "the driver failed over it: it choked",
+            )
+
+    virtually(run())
+
+
+def test_orders_that_nobody_answers_have_an_end() -> None:
+    async def run() -> None:
+        async with House(a1=[None]) as house:
+            for number in range(MAX_ORDERS + 1):
+                house.host.submit(start("a1", f"o{number}"))
+            assert len(house.made["a1"][0].orders) == MAX_ORDERS
+            (answer,) = house.answers()
+            assert (answer.order_id, answer.result) == (f"o{MAX_ORDERS}", OrderResult.REFUSED)
+
+    virtually(run())
+
+
+def test_a_printer_that_is_not_here_is_refused() -> None:
+    house = House(a1=[None])
+    house.host.submit(start("b1"))
+    house.host.submit(Acknowledge("b1", "ack", "k0"))
+    (answer,) = house.answers()
+    assert (answer.printer, answer.result) == ("b1", OrderResult.REFUSED)
+    house.host.submit(start("a1"))
+    assert house.answers()[-1].message == "its driver has not begun yet"
+
+
+class Taker:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.printers: list[str] = []
+
+    def submit(self, order: Order) -> None:
+        self.printers.append(order.printer)
+
+
+def test_orders_find_their_driver() -> None:
+    streamer, forge, mqtt = Taker(), Taker(), Taker()
+    routing = Routing(streamer, {"forge": forge}, {"a1": mqtt})
+    for printer in ("mk3", "a1", "forge:58", "gone"):
+        routing.submit(start(printer))
+    assert (streamer.printers, forge.printers, mqtt.printers) == (["mk3", "gone"], ["forge:58"], ["a1"])
