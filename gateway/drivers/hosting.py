@@ -24,7 +24,7 @@ from gateway.domain.observations import (
     OrderResult,
     PrinterObserved,
 )
-from gateway.domain.orders import Acknowledge, Order
+from gateway.domain.orders import Acknowledge, EmergencyStop, Order
 from gateway.drivers.contract import Driver
 from gateway.drivers.left import LeftPrint
 from gateway.transport.web_backoff import Backoff
@@ -163,7 +163,7 @@ class _Hosted:
         """To the driver; refused while there is none."""
         if self._driver is None:
             self._refuse(order, self._why)
-        elif len(self._asked) >= MAX_ORDERS:
+        elif len(self._asked) >= MAX_ORDERS and not isinstance(order, EmergencyStop):
             self._refuse(order, _BUSY)
         else:
             if not isinstance(order, Acknowledge):

@@ -17,7 +17,7 @@ from gateway.domain.observations import (
     PrintPhase,
     PrintReport,
 )
-from gateway.domain.orders import Acknowledge, CancelPrint, Order, StartPrint
+from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, Order, StartPrint
 from gateway.drivers.contract import Sink
 from gateway.drivers.hosting import MAX_ORDERS, DriverHost, ResidentDriver
 from gateway.drivers.left import LeftPrint
@@ -193,6 +193,8 @@ def test_orders_that_nobody_answers_have_an_end() -> None:
             assert len(house.made["a1"][0].orders) == MAX_ORDERS
             (answer,) = house.answers()
             assert (answer.order_id, answer.result) == (f"o{MAX_ORDERS}", OrderResult.REFUSED)
+            house.host.submit(EmergencyStop("a1", "stop"))
+            assert house.made["a1"][0].orders[-1] == EmergencyStop("a1", "stop"), "that one always goes"
 
     virtually(run())
 
