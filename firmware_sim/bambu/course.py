@@ -3,9 +3,9 @@
     RESTING -> ACCEPTED -> (LINGERING) -> PREPARING -> RUNNING <-> PAUSED -> (STOPPING) -> RESTING
 
 What is shown (`gcode_state`) follows behind: after a start IDLE, FINISH or FAILED are still shown for a
-while, and the end stays shown until the next start or until somebody dismisses it. The machine first moves for a job
-when RUNNING begins: that is the physical start. The seconds of a cloud print and of one from the panel are
-those of two recorded sessions of an A1.
+while, and the end stays shown until the next start or until somebody dismisses it. The machine first moves
+for a job when RUNNING begins: that is the physical start. The seconds of a cloud print and of one from the
+panel are those of two recorded sessions of an A1.
 """
 
 from __future__ import annotations

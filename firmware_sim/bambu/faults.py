@@ -1,13 +1,15 @@
 """Bad luck between a printer and who talks to it, by plan or by seed.
 
-[[fault]]
-name = "no-echo"
-command = "project_file"  # only for this command; or at = 12.0 (seconds)
-count = 1                 # how many times in a row
-seconds = 5.0             # for the faults that take time
+    [[fault]]
+    name = "no-echo"
+    command = "project_file"  # only for this command; or at = 12.0 (seconds)
+    count = 1                 # how many times in a row
+    seconds = 5.0             # for the faults that take time
 
-[random]
-echo-late = 0.01          # strikes per occasion
+    [random]
+    echo-late = 0.01          # strikes per occasion
+
+Keys that say when (command, at) may be put together: all of them must fit.
 """
 
 from __future__ import annotations

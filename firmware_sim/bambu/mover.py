@@ -46,11 +46,16 @@ class Mover(Board):
         self.done_at = math.inf
         self.live(now)
 
-    def power_cut(self, now: float) -> None:
-        """Off and on again: heaters and motors are off, nothing is read; it boots."""
-        self.reset(now)
-        self._abnormal.clear()
+    def power_off(self, now: float) -> None:
+        """Heaters and motors are off, nothing is read."""
+        self.live(now)
+        self.kill()
         self.done_at = math.inf
+
+    def power_on(self, now: float) -> None:
+        """It boots."""
+        self._abnormal.clear()
+        self.reset(now)
 
     def hold(self, now: float) -> None:
         """Read no further lines; what is read is run."""

@@ -1,6 +1,7 @@
 """What a person, the cloud, another program on the network, or bad luck does to the printer.
 
-Each method takes `now`, or acts at the printer's present instant when it is left out.
+Each method takes `now`, or acts at the printer's present instant when it is left out. All but those about the
+power raise NotNow while the printer is off.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ class BambuPanel:
         printer = self._printer
         printer.poll(printer.now if now is None else now)
         if what is not None:
+            self._must(printer.is_on, "the printer is off")
             printer.ledger.append(printer.now, "panel", source="panel", line=what)
         return printer.now
 

@@ -89,6 +89,7 @@ class BambuPrinter:
         self.now = 0.0
         self.is_on = True
         self._is_awake = False
+        self._is_booting = False
         self._back_at = math.inf
         self._tick_at = 0.0
         self._told_at = 0.0
@@ -286,22 +287,22 @@ class BambuPrinter:
         self.is_on = False
         self._late.clear()
         self.course.power_lost()
-        self.mover.power_cut(self.now)
-        self._back_at = self.now + seconds
+        self.mover.power_off(self.now)
+        self._back_at, self._is_booting = self.now + seconds, False
 
     def switch_on(self) -> None:
         """On again; the network is there when it has booted."""
-        if not self.is_on:
-            self._back_at = min(self._back_at, self.now)
+        if not self.is_on and not self._is_booting:
+            self._back_at = self.now
 
     def _come_back(self) -> None:
-        if self.mover.is_running:
+        if self._is_booting:
             self._back_at, self.is_on = math.inf, True
             self._note("power-on")
             self._hurry()
         else:
-            self.mover.power_cut(self.now)
-            self._back_at = self.now + self.personality.boot_seconds
+            self.mover.power_on(self.now)
+            self._back_at, self._is_booting = self.now + self.personality.boot_seconds, True
 
     # -- time ---------------------------------------------------------------------------------------------
 
