@@ -2,16 +2,28 @@
 
 The suite in `tests/contract/` holds every driver to the sentences below.
 
-* A driver never retries a start; it answers every order exactly once (Acknowledge excepted).
+* A driver never retries a start; it answers every order exactly once (Acknowledge excepted), also while its
+  machine is away.
+* One start order is one physical start at most, however connections and driver hosts break in between, and
+  however often the order is given. A start that went out unseen is proved by the machine or answered unclear.
+* A start that meets a machine which has a print is refused, and what it prints goes on.
+* A start that would be refused again, whoever tries it, is refused for good (`is_final`), with an instruction.
 * `expect` that names another print than the one on the machine is refused, and nothing is sent.
-* A print nobody ordered is reported with a key of the driver's own (`local-<uuid4>`), never judged.
+* A print nobody ordered is reported as local, with a key of the driver's own that no other print ever has
+  (`local-<uuid>`, or what the machine calls it), never judged. The next driver host gives the same print the
+  same key where the machine, or what it is told at `begin`, tells that it is the same.
+* Nothing is said of what is on a machine before it has told all of it (a full state, a finished handshake);
+  until then a print that was known is shown as it was.
 * A file that it was told to upload is never started, and nothing of it is run; it is saved whole, or what
   was written of it is deleted, by the next driver host if need be.
 * The end of a print is repeated in every snapshot until it is acknowledged.
 * "Paused", "canceled", "completed" are said when the machine did it, not when it was asked.
 * A print that a death of the host or a pulled cable interrupted goes on from the line the machine has, no
   line lost and none doubled, in the stage it was in (a paused one paused, a cancelled one to its end); or it
-  is held, with the reason, and nothing of it is sent.
+  is held, with the reason, and nothing of it is sent. On a machine that prints by itself it was never
+  interrupted: how it ended meanwhile is told with its key, or it is held if the machine does not know.
+* What a machine's reset ended is over or held, with the reason; it is not started again.
+* What a kind cannot do it refuses with a sentence that says how else.
 """
 
 from __future__ import annotations

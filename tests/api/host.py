@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,7 +39,8 @@ from gateway.domain.commands import AddKey, CommandRefused, RevokeKey
 from gateway.domain.file import FileRejected, StoredFile
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.member import Member, Scope
-from gateway.domain.observations import PrinterObserved
+from gateway.domain.observations import Observation, PrinterObserved
+from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, Presence, Printer
 from gateway.domain.state import Draft
 from gateway.engine.engine import Engine
@@ -58,6 +59,7 @@ from gateway.tasks.cron import CronTimes
 from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import refusal_of
 from tests.support.databases import empty_database
+from tests.support.gate import Gate
 from tests.support.stand import (
     ANA,
     BEN,
@@ -116,6 +118,8 @@ class Host:
     is_new: bool = True  # False: goes on with what a former one left in the folder
     lenient: bool = False  # at /faye
     private_addresses: bool = False  # whether apps may name them
+    overhear: Callable[[Observation], None] = lambda seen: None  # what printers that call in are seen to do
+    pass_on: Callable[[Order], bool] = lambda order: True  # False: an order of the engine's is swallowed
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -131,11 +135,12 @@ class Host:
         signer = UrlSigner(b"k" * KEY_BYTES)
         link = PrintableLinks(f"{self.public_url}/ps/v1", signer, self.clock)
         self.call_ins = CallIns(
-            state=lambda: self.engine.state, observe=lambda seen: self.engine.observe(seen),
+            state=lambda: self.engine.state, observe=self._observe,
             clock=self.clock, ids=self.ids, lenient=self.lenient, printable_link=link,
         )  # fmt: skip
         self.engine = Engine(
-            journal=self.journal, queries=self.queries, drivers=self.call_ins.drivers(self.drivers),
+            journal=self.journal, queries=self.queries,
+            drivers=Gate(self.call_ins.drivers(self.drivers), lambda order: self.pass_on(order)),
             files=self.files, publisher=self.call_ins.publisher(self.hub), clock=self.clock, ids=self.ids,
         )  # fmt: skip
         await self.engine.start()
@@ -186,6 +191,10 @@ class Host:
             if connection.transport is not None:
                 connection.transport.abort()
         await self._stack.aclose()
+
+    def _observe(self, seen: Observation) -> None:
+        self.overhear(seen)
+        self.engine.observe(seen)
 
     async def _furnish(self) -> None:
         """Ana owns the printer mk3, Ben is a colleague, Eve is of another organization with a printer xl.

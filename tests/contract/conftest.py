@@ -1,34 +1,40 @@
-"""Drivers under the contract: each offers the same stand, with a simulated machine behind it.
-
-A member is a factory of stands; a stand has `driver`, `seen`, `answers`, the orders as verbs, `panel`, and
-the machine's ledger through `moves()` and `ledger`. A new driver joins by adding its name here.
-"""
+"""Driver kinds under the contract. A new kind joins by adding its stand (`stand.Stand`) here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.marlin_stand import MarlinStand
+from tests.contract.forge_member import ForgeMember
+from tests.contract.marlin_member import MarlinMember
+from tests.contract.stand import Stand
 
-CARD = b"G28\n" + b"".join(b"G1 X%d Y%d F3000\n" % (i % 150, i % 90) for i in range(200))
-
-MEMBERS: dict[str, Callable[[], MarlinStand]] = {
-    "marlin": lambda: MarlinStand("marlin-full", sd_files={"model.gco": CARD}),
+MEMBERS: dict[str, type[Stand]] = {
+    "marlin": MarlinMember,
+    "forge": ForgeMember,
 }
+EVERY_CUT = [(kind, cut) for kind, member in sorted(MEMBERS.items()) for cut in member.traits.cuts]
 
 
 @pytest.fixture(params=sorted(MEMBERS))
-def make_stand(request: pytest.FixtureRequest) -> Callable[[], MarlinStand]:
+def make_stand(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Stand]:
     """Makes a stand; call it inside the running loop."""
-    return MEMBERS[request.param]
+    return partial(MEMBERS[request.param], tmp_path)
+
+
+def pytest_generate_tests(metafunc: Any) -> None:
+    """A test that takes `cuttable` runs once for everything that can break between driver and machine."""
+    if "cuttable" in metafunc.fixturenames:
+        ids = [f"{kind}-{cut}" for kind, cut in EVERY_CUT]
+        metafunc.parametrize("cuttable", EVERY_CUT, ids=ids, indirect=True)
 
 
 @pytest.fixture
-def print_file(tmp_path: Path) -> Path:
-    """A print of 150 moves."""
-    path = tmp_path / "part.gcode"
-    path.write_text("G28\n" + "".join(f"G1 X{i} Y{i % 7} F6000\n" for i in range(150)) + "M84\n")
-    return path
+def cuttable(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Callable[[], Stand], str]:
+    """Makes a stand, and names what is cut."""
+    kind, cut = request.param
+    return partial(MEMBERS[kind], tmp_path), cut

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Final, Self
 
 from firmware_sim.virtual_loop import VirtualLoop
 from gateway.domain.observations import (
+    LinkState,
     OrderAnswered,
     OrderProgressed,
     PrinterObserved,
@@ -49,8 +50,6 @@ from gateway.drivers.left import LeftPrint
 MARK: Final = "5a0b7c1e-0b5e-4d53-8f2a-000000000001"
 SECOND: Final = "5a0b7c1e-0b5e-4d53-8f2a-000000000002"
 OTHER: Final = "5a0b7c1e-0b5e-4d53-8f2a-00000000ffff"
-#: Seconds between two looks of `until`.
-LOOK: Final = 0.05
 
 
 def on_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -78,6 +77,8 @@ class Traits:
     #: A part of an upload may stay on the machine, under a name of its own, when the host died in it.
     #: False: the successor deletes it, or the machine never keeps a part.
     leaves_parts: bool = False
+    #: The machine tells later how a print ended that nobody watched. False: such a print is held.
+    tells_past_ends: bool = True
     #: A print that a machine's reset ended is held for a person. False: the machine says itself how it ended.
     is_held_after_reset: bool = True
 
@@ -87,6 +88,7 @@ class Stand(ABC):
 
     traits: ClassVar[Traits]
     printer: str = "p1"  # name in the configuration
+    look: ClassVar[float] = 0.05  # seconds between two looks of `until`
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -151,7 +153,11 @@ class Stand(ABC):
 
     @abstractmethod
     def print_file(self, name: str = "part") -> Path:
-        """A file of the kind in `folder`, of a print of some minutes with more than 100 moves (or layers)."""
+        """A file of the kind in `folder`, of a print of 2 to 10 minutes."""
+
+    def upload_file(self) -> Path:
+        """A file whose upload takes longer than a look of `until`."""
+        return self.print_file("upload")
 
     @abstractmethod
     def program(self) -> list[str]:
@@ -235,13 +241,16 @@ class Stand(ABC):
             self.check_alive()
             if asyncio.get_running_loop().time() > deadline:
                 raise AssertionError(f"waited {seconds} s in vain; last: {self.snapshot()}")
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(self.look)
 
     async def ready(self, seconds: float = 600.0) -> None:
-        """Linked, and its activity is known."""
-        await self.until(
-            lambda: self.snapshot().link.value == "up" and self.snapshot().activity is not None, seconds
-        )
+        """Linked, its activity is known, and nothing would keep a job from it."""
+
+        def is_ready() -> bool:
+            shot = self.snapshot()
+            return shot.link is LinkState.UP and shot.activity is not None and shot.obstacle is None
+
+        await self.until(is_ready, seconds)
 
     def reports(self) -> list[PrintReport]:
         """The prints the driver tells of now, ended ones first."""
@@ -265,25 +274,26 @@ class Stand(ABC):
         [mine] = [answer for answer in self.answers if answer.order_id == order_id]
         return mine
 
-    async def moved(self, count: int, seconds: float = 600.0) -> None:
-        """Wait until the machine has executed so many moves of prints the gateway ordered."""
-        await self.until(lambda: len(self.moves()) >= count, seconds)
+    async def moved(self, share: float, prints: int = 0) -> None:
+        """Wait until the machine has executed this share (0..1) of `program`, behind whole `prints`."""
+        wanted = (prints + share) * len(self.program())
+        await self.until(lambda: len(self.moves()) >= wanted)
 
     # -- orders -------------------------------------------------------------------------------------------
 
     def new_order_id(self) -> str:
         self._order_ids += 1
-        return f"o{self._order_ids}"
+        return f"00000000-0000-4000-9000-{self._order_ids:012d}"
 
-    def submit(self, order: Order) -> None:
-        """Hand over an order, as the engine does after its commit."""
+    async def submit(self, order: Order) -> None:
+        """Hand over an order, as the engine does after its commit; its answer is not waited for."""
         if isinstance(order, StartPrint):
             self._starts.setdefault(order.key, order)
         self.give_order(order)
 
     async def give(self, order: Order, seconds: float = 600.0) -> OrderAnswered:
         """Submit and wait for the answer."""
-        self.submit(order)
+        await self.submit(order)
         return await self.answered(order.order_id, seconds)
 
     def start_order(self, path: Path, key: str = MARK, *, order_id: str | None = None) -> StartPrint:

@@ -20,7 +20,8 @@ from firmware_sim.forge.aiohttp_web import AiohttpWeb
 from gateway.domain.commands import Command, RegisterPrinter, SetPlate, SubmitJob
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job
-from gateway.domain.observations import LinkState
+from gateway.domain.observations import LinkState, Observation
+from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, Presence, Printer
 from tests.api.host import Host
 from tests.support.office import LoopClock
@@ -47,7 +48,11 @@ class ForgeTown:
         is_lenient: bool = False,
         seed: int = 0,
         transport: str = "long-polling",
+        speed: float = 1.0,
+        overhear: Callable[[Observation], None] = lambda seen: None,
+        pass_on: Callable[[Order], bool] = lambda order: True,
     ) -> None:
+        """`overhear`, `pass_on`: as of `tests.api.host.Host`."""
         self.folder = folder
         self.clock = LoopClock()
         self.ids = CountingIds()
@@ -56,6 +61,8 @@ class ForgeTown:
         self._faults = faults
         self._seed = seed
         self._transport = transport
+        self._speed = speed
+        self._overhear, self._pass_on = overhear, pass_on
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -71,7 +78,7 @@ class ForgeTown:
         self.printer = await self._stack.enter_async_context(
             ForgePrinter(
                 self._personality, f"{self.url}/v1", AiohttpWeb(session), faults=self._faults,
-                seed=self._seed, transport=self._transport,
+                seed=self._seed, transport=self._transport, speed=self._speed,
             )
         )  # fmt: skip
         return self
@@ -85,7 +92,7 @@ class ForgeTown:
         """A process on the same database and address."""
         self.host = Host(
             self.folder, clock=self.clock, ids=self.ids, public_url=self.url, port=self.port,  # type: ignore[arg-type]
-            is_new=self._is_new, lenient=self.is_lenient,
+            is_new=self._is_new, lenient=self.is_lenient, overhear=self._overhear, pass_on=self._pass_on,
         )  # fmt: skip
         self._is_new = False
         await self.host.__aenter__()

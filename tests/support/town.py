@@ -40,6 +40,7 @@ from gateway.streamer.line_record import MappedLineRecord, take_line_record
 from gateway.streamer.upload_mark_file import UploadMarkFile
 from tests.support.board_port import BoardWire
 from tests.support.databases import empty_database
+from tests.support.gate import Gate
 from tests.support.stand import ANA, BEN, START, CountingIds
 
 
@@ -51,18 +52,6 @@ class LoopClock:
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-class Gate:
-    """engine.ports.Drivers in front of the client: `pass_on` may swallow an order, as a death does."""
-
-    def __init__(self, client: StreamerClient, pass_on: Callable[[Order], bool]) -> None:
-        self._client = client
-        self._pass_on = pass_on
-
-    def submit(self, order: Order) -> None:
-        if self._pass_on(order):
-            self._client.submit(order)
 
 
 class Town:
