@@ -7,7 +7,7 @@ The suite in `tests/contract/` holds every driver to the sentences below.
 * One start order is one physical start at most, however connections and driver hosts break in between, and
   however often the order is given. A start that went out unseen is proved by the machine or answered unclear.
 * A start that meets a machine which has a print is refused, and what it prints goes on.
-* A start that would be refused again, whoever tries it, is refused for good (`is_final`), with an instruction.
+* A start that would be refused again, whoever tries it, is refused for good (`is_final`), and why.
 * `expect` that names another print than the one on the machine is refused, and nothing is sent.
 * A print nobody ordered is reported as local, with a key of the driver's own that no other print ever has
   (`local-<uuid>`, or what the machine calls it), never judged. The next driver host gives the same print the
