@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.domain.adjustment import HeatLimits
+from gateway.protocol.bambu.requests import ProjectOptions
 
-#: Where the printer looks for an uploaded file. It depends on the model and its firmware: H2 and P2S take only
-#: this one, the others take it too, as far as it is known (OpenBambuAPI #38, ha-bambulab #1892). The older form
-#: is `file:///sdcard/{name}`.
-URL_FORM = "ftp:///{name}"
+#: Where the printer looks for an uploaded file. It depends on model and firmware: H2 and P2S take only this
+#: form, the others take it too, as far as it is known (OpenBambuAPI #38, ha-bambulab #1892). The other form
+#: in use is `file:///sdcard/{name}`.
+URL_FORM: Final = "ftp:///{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +22,12 @@ class BambuSettings:
     topic_prefix: str = "device"  # another one behind a bridge
     model: str | None = None  # for people; None: what the printer says
     url_form: str = URL_FORM  # of `project_file`; {name}: the file on its storage
-    bed_type: str = "auto"
-    bed_leveling: bool = True  # each of the following is the field of `project_file` of that name
-    flow_cali: bool = False
-    vibration_cali: bool = True
-    layer_inspect: bool = False
-    timelapse: bool = False
-    use_ams: bool = False
-    ams_mapping: tuple[int, ...] = (0,)
-    heat: HeatLimits = HeatLimits()  # how hot it may be set by hand
+    options: ProjectOptions = field(default_factory=ProjectOptions)  # of every start of a 3MF
+    heat: HeatLimits = field(default_factory=HeatLimits)  # how hot it may be set by hand
 
     @property
     def report_topic(self) -> str:
-        """Where the printer tells; the only topic to subscribe to: P1 and A1 cut whoever asks for the other."""
+        """Where the printer tells; the only one to subscribe to: P1 and A1 cut whoever asks for the other."""
         return f"{self.topic_prefix}/{self.serial}/report"
 
     @property
