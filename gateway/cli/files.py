@@ -76,7 +76,7 @@ def upload(
 
     async def work(client: GatewayClient) -> Task:
         where = await client.printer(printer)  # asked before the upload: a wrong name should not cost minutes
-        stored = await client.upload(file)
+        stored = await client.upload(file, is_archive=where.reads_archives)
         arguments = {"printer": str(where.id), "file_id": stored.id, "name": name}
         task = await client.tasks.create("printer-upload", arguments)
         return task if detach else await _watched(client, task, bar=not json)

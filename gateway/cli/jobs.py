@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Print jobs: hand in, watch, pause, cancel.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-#: The kind of printers that read archives themselves.
-READS_ARCHIVES = "forge"
 Which = Annotated[str, typer.Argument(metavar="JOB", help="Number or id (or its beginning) of the job.")]
 
 
@@ -83,7 +81,7 @@ def show_(context: typer.Context, job: Which, json: Json = False) -> None:
 @app.command()
 def submit(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The G-code file; a printer that calls in may read archives.")],
+    file: Annotated[Path, typer.Argument(help="A G-code file; for Bambu printers a .gcode.3mf.")],
     printer: Annotated[str | None, typer.Option(help="Where to print; default: the only printer.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the job; default: the file's.")] = None,
     member: Annotated[str | None, typer.Option(help="For whom (admins only).")] = None,
@@ -96,7 +94,7 @@ def submit(
     async def work(client: GatewayClient) -> Job:
         # Asked before the upload: a wrong name should not cost minutes.
         where = await client.printer(printer) if printer else await _only_printer(client)
-        stored = await client.upload(file, is_archive=where.driver == READS_ARCHIVES)
+        stored = await client.upload(file, is_archive=where.reads_archives)
         job = await client.submit(
             printer=where.name, file_id=stored.id, name=name or stored.name, member=member
         )

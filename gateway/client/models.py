@@ -59,6 +59,11 @@ class Printer(_Model):
         """What people call it."""
         return self.display_name or self.name
 
+    @property
+    def reads_archives(self) -> bool:
+        """Whether a print for it may be an archive: a sliced 3MF, or what a printer that calls in reads."""
+        return self.driver in ("bambu", "forge")
+
 
 class JobFile(_Model):
     """The print file a job pins."""

@@ -19,7 +19,7 @@ holds up no run (each later job is younger than it).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from typing import Protocol
 
@@ -69,12 +69,13 @@ class Standing(Protocol):
 
 def assign(standing: Standing, now: float, wall: datetime) -> list[tuple[Printer, Work]]:
     """What is to begin at monotonic `now`: at most one a printer, the oldest first."""
-    free = _idle_printers(standing, now)
+    waiting = list(_waiting(standing, wall))
+    free = _idle_printers(standing, now, {place for work in waiting for place in _places(work)})
     if not free:
         return []
     turns: dict[int, Work] = {}
     in_front: set[int] = set()  # printers where something older waits
-    for work in sorted(_waiting(standing, wall), key=lambda work: work.work_id):
+    for work in sorted(waiting, key=lambda work: work.work_id):
         for printer_id in _places(work):
             printer = free.get(printer_id)
             if printer is None or printer_id in turns:
@@ -119,17 +120,19 @@ def uploaded_to(task: Task) -> int | None:
     return int(task.arguments["printer_id"]) if task.kind is TaskKind.PRINTER_UPLOAD else None
 
 
-def _idle_printers(standing: Standing, now: float) -> dict[int, Printer]:
-    """Those on which something may begin, whatever lies on their plates."""
+def _idle_printers(standing: Standing, now: float, wanted: Set[int]) -> dict[int, Printer]:
+    """Those of the wanted on which something may begin, whatever lies on their plates."""
+    if not wanted:  # every word of every printer leads here, and mostly nothing waits
+        return {}
     taken = {job.printer_id for job in standing.jobs.values() if job.is_on_printer}
     taken |= {command.printer_id for command in standing.commands.values() if _is_exclusive(command)}
     taken |= {uploaded_to(task) for task in standing.tasks.values() if task.status is TaskStatus.RUNNING}
     return {
-        printer.printer_id: printer
-        for printer in standing.printers.values()
-        if printer.printer_id not in taken
-        and unreadiness(printer, standing.presence.get(printer.printer_id, Presence())) is None
-        and standing.refused_until.get(printer.printer_id, now) <= now
+        printer_id: printer
+        for printer_id in wanted - taken
+        if (printer := standing.printers.get(printer_id)) is not None
+        and unreadiness(printer, standing.presence.get(printer_id, Presence())) is None
+        and standing.refused_until.get(printer_id, now) <= now
     }
 
 

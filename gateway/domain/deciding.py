@@ -67,6 +67,7 @@ from gateway.domain.commands import (
 )
 from gateway.domain.events import PrinterChanged
 from gateway.domain.job import Job
+from gateway.domain.kinds import SERIAL_DRIVERS
 from gateway.domain.observations import (
     Activity,
     DriverAttached,
@@ -181,10 +182,6 @@ def _detached(draft: Draft, gone: DriverDetached) -> None:
         after = replace(before, link=LinkState.DOWN, link_reason=gone.reason)
         draft.presence[printer.printer_id] = after
         _tell_change(draft, printer, before, after)
-
-
-#: Driver kinds that the streamer hosts; the others run in the gateway's own process.
-SERIAL_DRIVERS = frozenset({"marlin"})
 
 
 def _answered(draft: Draft, answer: OrderAnswered) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 #: The format of a file whose metadata names none.
 GCODE = "gcode"
+#: What a slicer for Bambu printers exports: a 3MF with the G-code of a plate in it (`.gcode.3mf`).
+SLICED_3MF = "gcode.3mf"
 #: What a printable id begins with (Forge `printable_id`: a URN that names the store).
 _URN = "urn:adsk.objects:os.object:print-gateway/"
 
@@ -37,7 +39,7 @@ class StoredFile:
 
     @property
     def format(self) -> str:
-        """`gcode`; or `tar.gz`, `zip` and so on, for printers that read it themselves."""
+        """`gcode`; or `gcode.3mf`, `tar.gz`, `zip` and so on, for printers that read it themselves."""
         return str(self.metadata.get("format", GCODE))
 
     @property

@@ -16,10 +16,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
-from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered, JobAdopted, JobMoved, JobProgressed, PlateChanged
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
+from gateway.domain.kinds import prints_by_itself
 from gateway.domain.observations import (
     LinkState,
     OrderAnswered,
@@ -297,7 +297,7 @@ def hold(draft: Draft, job: Job, printer: Printer, why: str | None = None) -> Jo
         return move(draft, job, JobStatus.SENT, frozenset({Reason.HOLD}), message)
     if why is None and job.is_local:
         why = "the end of this print was missed while the gateway was away"
-    elif why is None and printer.driver == CALL_IN_DRIVER:
+    elif why is None and prints_by_itself(printer):
         why = f"{printer.shown_name} does not speak of this print any more"
     elif why is None:
         why = "the streamer that printed this is gone and has no record of it"

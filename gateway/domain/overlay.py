@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from typing import Generic, TypeVar
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,11 +35,39 @@ class Overlay(MutableMapping[K, V], Generic[K, V]):
         self._removed.add(key)
 
     def __iter__(self) -> Iterator[K]:
-        yield from (key for key in self._base if key not in self._removed)
-        yield from (key for key in self._changed if key not in self._base)
+        return iter(self._merged())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._merged())
+
+    # Those of MutableMapping call __getitem__ for every key; a draft of some hundred printers and jobs is
+    # made for every word of every printer, and looked through many times.
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """As of a dict."""
+        if key in self._changed:
+            return self._changed[key]
+        return default if key in self._removed else self._base.get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._changed or (key in self._base and key not in self._removed)
+
+    def values(self) -> ValuesView[V]:
+        """As they are now; a change while they are looked through is not seen."""
+        return self._merged().values()
+
+    def items(self) -> ItemsView[K, V]:
+        """As they are now, as `values`."""
+        return self._merged().items()
+
+    def _merged(self) -> dict[K, V]:
+        """For reading; the base itself where nothing was changed."""
+        if not self._changed and not self._removed:
+            return self._base
+        merged = self._base | self._changed
+        for key in self._removed:
+            merged.pop(key, None)
+        return merged
 
     def apply(self) -> None:
         """Write the changes into the base."""

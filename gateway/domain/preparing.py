@@ -17,7 +17,6 @@ from typing import Any
 from gateway.domain import following, starting
 from gateway.domain.asking import job_named, the_printer, where
 from gateway.domain.assign import gone, hindrance
-from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
     ChooseFile,
     ChoosePrinter,
@@ -31,8 +30,9 @@ from gateway.domain.commands import (
     WithdrawJob,
 )
 from gateway.domain.events import JobChanged, JobSubmitted
-from gateway.domain.file import GCODE, StoredFile, format_in
+from gateway.domain.file import StoredFile, format_in
 from gateway.domain.job import WAITING, WAITING_KEPT, AttemptResult, Job, JobStatus, Reason
+from gateway.domain.kinds import misfit
 from gateway.domain.member import Member
 from gateway.domain.printer import Printer
 from gateway.domain.state import Draft
@@ -226,15 +226,9 @@ def _missing(printer: Printer | None, job: Job) -> str | None:
 
 def _misfit(printer: Printer | None, job: Job) -> str | None:
     """Why this printer cannot print the job's file; None while either is missing."""
-    if printer is None or job.printable_id is None or printer.driver == CALL_IN_DRIVER:
+    if printer is None or job.printable_id is None:
         return None
-    given = format_in(job.printable_id)
-    if given == GCODE:
-        return None
-    return (
-        f"{printer.shown_name} prints G-code, and {job.file_name!r} is {given}: "
-        "slice it for this printer, or choose a printer that reads such files itself"
-    )
+    return misfit(printer, job.file_name, format_in(job.printable_id))
 
 
 def _must_fit(printer: Printer | None, job: Job) -> None:

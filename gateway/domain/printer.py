@@ -82,7 +82,7 @@ class Printer:
 
 
 def printer_named(printers: Mapping[int, Printer], name: str) -> Printer | None:
-    """The printer with that name in the configuration; a few dozen at most, so no index."""
+    """The printer with that name in the configuration; some hundreds at most, so no index."""
     return next((printer for printer in printers.values() if printer.name == name), None)
 
 

@@ -9,8 +9,20 @@ from __future__ import annotations
 from gateway.domain.asking import give, job_named, key_of, the_printer, where
 from gateway.domain.commands import CommandRefused, PrinterCommand, RecoverJob, Refusal
 from gateway.domain.job import JobStatus
+from gateway.domain.kinds import prints_by_itself
 from gateway.domain.orders import RecoverPrint
+from gateway.domain.printer import Printer
 from gateway.domain.state import Draft
+
+
+def refuse_unrecoverable(printer: Printer) -> None:
+    """A printer that has the file itself cannot be led back into it from here: CommandRefused."""
+    if prints_by_itself(printer):
+        raise CommandRefused(
+            Refusal.CONFLICT,
+            f"{printer.shown_name} prints by itself, from its own copy of the file: "
+            "resume or cancel there, then say how the print ended: `print-gateway jobs resolve`",
+        )
 
 
 def recover(draft: Draft, asked: RecoverJob) -> PrinterCommand:
@@ -25,9 +37,10 @@ def recover(draft: Draft, asked: RecoverJob) -> PrinterCommand:
             Refusal.CONFLICT,
             f"{job.name!r} was not streamed from here: nothing tells where it stands in which file",
         )
+    printer = the_printer(draft, job.printer_id or 0)
+    refuse_unrecoverable(printer)
     if job.position != asked.position:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} has changed meanwhile; look at the plan again")
-    printer = the_printer(draft, job.printer_id or 0)
     command = give(draft, printer, job, "recover", asked.member_id)
     draft.orders.append(
         RecoverPrint(

@@ -2,8 +2,9 @@
 
     tar.gz   gzip (RFC 1952) whose content begins with a tar header (POSIX pax, ustar)
     zip      PKWARE APPNOTE 4.3.7, a local file header first
+    gcode.3mf    a zip with the G-code of a plate: what Bambu printers take (sliced_3mf)
 
-Archives are for the printers that Forge drove: Ember takes a `tar.gz` of slices. Nothing is unpacked.
+Archives are for the printers that Forge drove, too: Ember takes a `tar.gz` of slices. Nothing is unpacked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.gcode.inspect import inspect
+from gateway.gcode.sliced_3mf import sliced_3mf
 
+#: The format of a 3MF that was sliced (domain.file knows it by the same word).
+SLICED_3MF: Final = "gcode.3mf"
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZIP: Final = b"PK\x03\x04"
 #: Bytes of a file that are looked at: a gzip header with a long name still leaves a tar header in them.
@@ -33,6 +37,9 @@ def inspect_printable(path: Path, breathe: Callable[[], None] = lambda: None) ->
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     found = archive_format(head)
+    sliced = sliced_3mf(path) if found == "zip" else None
+    if sliced is not None:
+        return {"format": SLICED_3MF, "size": path.stat().st_size, **sliced}
     if found is not None:
         return {"format": found, "size": path.stat().st_size}
     return asdict(inspect(path, breathe))

@@ -31,6 +31,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.member import Member
 from gateway.domain.printer import Printer
+from gateway.domain.recovering import refuse_unrecoverable
 
 ROOT = "/gateway/v1"
 _WORDS = frozenset(status.value for status in JobStatus) | {Verdict.SUCCESSFUL.value}
@@ -234,6 +235,9 @@ async def _planned(call: AnyCall, job: Job, layer: int | None) -> RecoverySteps:
     services = call.services
     if not job.is_held or job.is_local or job.file_sha256 is None:
         raise Failure(409, "Only a held print that was streamed from here can be recovered.")
+    printer = services.engine.state.printers.get(job.printer_id or 0)
+    if printer is not None:
+        refuse_unrecoverable(printer)
     path = services.files.path_of(job.file_sha256)
     loop = asyncio.get_running_loop()
     plan = services.plan_recovery

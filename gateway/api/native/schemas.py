@@ -379,7 +379,7 @@ class UploadQuery(_Body):
     )
     member: Name | None = Field(None, description="Whose file it is; administrators only.")
     archive: bool = Field(
-        False, description="Take a tar.gz or zip archive too: a print for printers that read it themselves."
+        False, description="Take a sliced 3MF, a tar.gz or a zip too: for printers that read it themselves."
     )
 
 

@@ -18,6 +18,7 @@ from gateway.api.native.history_filters import HistoryFilters
 from gateway.api.native.printers import printer_by
 from gateway.api.native.shapes import instant
 from gateway.domain.file import StoredFile
+from gateway.domain.kinds import misfit
 from gateway.domain.printer import Printer
 
 
@@ -82,6 +83,9 @@ def _one_line(text: str) -> str:
 async def _printer_upload(call: AnyCall, asked: schemas.PrinterUpload) -> Wanted:
     printer = _printer(call, asked.printer)
     file = await _file(call, str(asked.file_id))
+    why_not = misfit(printer, file.name, file.format)
+    if why_not is not None:
+        raise Failure(422, f"arguments.file_id: {why_not}.")
     name = asked.name or file.name
     arguments = {
         "printer_id": printer.printer_id,
