@@ -1,0 +1,133 @@
+"""Decides what of the printers goes out now: what changed, what is a minute old, what has to be taken away.
+
+state          when it changed, at most once a look; the same again after STATE_SECONDS
+availability   when it changed
+discovery      when the printer's name, firmware or sensors changed, at most every DISCOVERY_SECONDS
+gone printer   all its retained topics are emptied; also those that lie there from before a restart
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from gateway.publish.mqtt.discovery import Announced, Discovery
+from gateway.publish.mqtt.documents import encoded, has_chamber, state_document
+from gateway.publish.mqtt.outbox import Outbox
+from gateway.publish.mqtt.settings import DEFAULT_DISCOVERY_PREFIX, Hardware, NorthboundSettings
+from gateway.publish.mqtt.sight import Sight
+from gateway.publish.mqtt.topics import OFFLINE, ONLINE, Topics
+
+#: Seconds after which an unchanged state is told again, so that its age tells whether anybody is there.
+STATE_SECONDS: Final = 60.0
+#: Seconds between two documents of a printer. Home Assistant loses parts of one that follows too soon.
+DISCOVERY_SECONDS: Final = 10.0
+_NO_HARDWARE: Final = Hardware()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the broker has of a printer, as far as this connection told it."""
+
+    sight: Sight | None = None
+    state: dict[str, Any] | None = None
+    state_at: float = 0.0
+    is_offline: bool | None = None
+    announced: Announced | None = None
+    announced_at: float = 0.0
+
+
+class Announcer:
+    """Fills the outbox of one gateway."""
+
+    def __init__(
+        self, topics: Topics, settings: NorthboundSettings, outbox: Outbox, version: str, public_url: str
+    ) -> None:
+        self._topics = topics
+        # Where documents lie, or lay when there were any.
+        self._announced = replace(topics, discovery=topics.discovery or DEFAULT_DISCOVERY_PREFIX)
+        self._hardware = settings.hardware
+        self._takes_commands = settings.allow_commands
+        self._outbox = outbox
+        self._discovery = Discovery(topics, version, public_url, settings.allow_commands)
+        self._told: dict[int, _Told] = {}
+        self._leftovers: frozenset[str] = frozenset()
+
+    def begin(self, sights: Iterable[Sight], now: float) -> None:
+        """A new connection: tell everything. The printers first, so that "online" is true of what is read."""
+        self._told.clear()
+        for sight in sights:
+            self._show_state(sight, self._told.setdefault(sight.printer.printer_id, _Told()), now)
+        self._outbox.keep(self._topics.status, ONLINE)
+        if self._topics.discovery:
+            device = self._topics.gateway_device
+            self._outbox.keep(self._topics.config(device), encoded(self._discovery.gateway()))
+
+    def show(self, sight: Sight, now: float) -> None:
+        """A look at one printer."""
+        told = self._told.setdefault(sight.printer.printer_id, _Told())
+        self._show_state(sight, told, now)
+        if self._topics.discovery:
+            self._announce(sight, told, now)
+
+    def repeat(self) -> None:
+        """Tell availabilities and states again: somebody has come who did not hear them."""
+        self._outbox.keep(self._topics.status, ONLINE)
+        for told in self._told.values():
+            told.sight = told.state = told.is_offline = None
+
+    def take_away(self, gone: Iterable[int]) -> None:
+        """Empty what was told of printers that are gone."""
+        for printer_id in gone:
+            if self._told.pop(printer_id, None) is not None:
+                for topic in self._retained_of(printer_id):
+                    self._outbox.keep(topic, b"")
+
+    def leftovers(self, present: Iterable[int], gone: Iterable[int]) -> list[str]:
+        """Topics where something may lie that a former process retained; `found` takes it away.
+
+        With discovery switched off these are the documents under the default prefix.
+        """
+        topics = [topic for printer_id in gone for topic in self._retained_of(printer_id)]
+        if not self._topics.discovery:
+            devices = [self._topics.printer_device(printer_id) for printer_id in present]
+            topics += map(self._announced.config, [self._topics.gateway_device, *devices])
+        self._leftovers = frozenset(topics)
+        return topics
+
+    def found(self, topic: str, payload: bytes) -> None:
+        """A retained message that lay there when the connection was made."""
+        if topic in self._leftovers and payload:
+            self._outbox.keep(topic, b"")
+
+    def _retained_of(self, printer_id: int) -> list[str]:
+        topics = [self._topics.availability(printer_id), self._topics.state(printer_id)]
+        return [*topics, self._announced.config(self._topics.printer_device(printer_id))]
+
+    def _show_state(self, sight: Sight, told: _Told, now: float) -> None:
+        is_due = now - told.state_at >= STATE_SECONDS
+        if told.sight is not None and sight.is_same(told.sight) and not is_due:
+            return
+        told.sight = sight
+        printer_id = sight.printer.printer_id
+        if sight.is_offline is not told.is_offline:
+            told.is_offline = sight.is_offline
+            self._outbox.keep(self._topics.availability(printer_id), OFFLINE if sight.is_offline else ONLINE)
+        document = state_document(sight, takes_commands=self._takes_commands)
+        if document != told.state or is_due:
+            told.state, told.state_at = document, now
+            self._outbox.keep(self._topics.state(printer_id), encoded(document))
+
+    def _announce(self, sight: Sight, told: _Told, now: float) -> None:
+        printer = sight.printer
+        chamber = has_chamber(sight) or (told.announced is not None and told.announced.has_chamber)
+        wanted = Announced(
+            printer.printer_id, printer.shown_name, printer.driver, sight.presence.firmware, chamber
+        )
+        if wanted == told.announced or (told.announced and now - told.announced_at < DISCOVERY_SECONDS):
+            return
+        told.announced, told.announced_at = wanted, now
+        document = self._discovery.printer(wanted, self._hardware.get(printer.name, _NO_HARDWARE))
+        topic = self._topics.config(self._topics.printer_device(printer.printer_id))
+        self._outbox.keep(topic, encoded(document))
