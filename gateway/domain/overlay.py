@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class Overlay(MutableMapping[K, V], Generic[K, V]):
@@ -43,7 +44,11 @@ class Overlay(MutableMapping[K, V], Generic[K, V]):
     # Those of MutableMapping call __getitem__ for every key; a draft of some hundred printers and jobs is
     # made for every word of every printer, and looked through many times.
 
-    def get(self, key: K, default: Any = None) -> Any:
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, /, default: V | T) -> V | T: ...
+    def get(self, key: K, /, default: Any = None) -> Any:
         """As of a dict."""
         if key in self._changed:
             return self._changed[key]
