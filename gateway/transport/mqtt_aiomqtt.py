@@ -7,6 +7,7 @@ What is used of the libraries' inside, each because there is no other way in 2.x
     aiomqtt.Client._on_socket_register_write   wakes the loop as from another thread and asks epoll, for each
                                                packet: here it is written in the next turn of the loop
     aiomqtt.Client._misc_loop                  keeps the connection alive: here it looks less often
+    aiomqtt.Client._connected, ._disconnected  futures whose exceptions nobody may have asked for
     paho.Client._create_socket                 where paho gets its socket from
 """
 
@@ -58,6 +59,8 @@ class SocketClient(aiomqtt.Client):
         )
         self._wire = wire
         self._peer = peer
+        for state in (self._connected, self._disconnected):
+            state.add_done_callback(_seen)
         self._client._create_socket = lambda: wire  # type: ignore[method-assign, assignment, return-value]
 
     async def begin(self, seconds: float) -> None:
@@ -114,6 +117,12 @@ class SocketClient(aiomqtt.Client):
             self._client.loop_write()
         if not self._wire.ended.done() and self._client.want_write():
             self._loop.add_writer(self._wire.fileno(), self._client.loop_write)
+
+
+def _seen(state: asyncio.Future[None]) -> None:
+    """asyncio complains of an exception that nobody has asked for; the wire tells it as well."""
+    if not state.cancelled():
+        state.exception()
 
 
 class _Diverted(asyncio.Queue[aiomqtt.Message]):
