@@ -1,14 +1,16 @@
-"""The command `firmware-sim`: a simulated printer on a pseudo-terminal, on a TCP port, or one that calls in.
+"""The command `firmware-sim`: a simulated printer, on a pseudo-terminal or on a network.
 
 Prints `ready PATH` or `ready tcp://HOST:PORT` when it can be opened, `ready URL` when it has called in there,
-and runs until SIGTERM or SIGINT. Exit status 0; 2 for an argument that is wrong or cannot be had (unknown
-personality, a link path that is taken, a folder that is not there): then one line on stderr says which.
+`ready NAME URL` when it is on the broker, and runs until SIGTERM or SIGINT. Exit status 0; 2 for an argument
+that is wrong or cannot be had (unknown personality, a link path that is taken, a folder that is not there):
+then one line on stderr says which.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import math
 import signal
 import sys
@@ -25,6 +27,7 @@ from firmware_sim.faults.plan_file import BadPlan, random_part, rates_from, read
 from firmware_sim.forge.options import add_options as add_call_in_options
 from firmware_sim.ledger import Ledger
 from firmware_sim.machine.board import Board
+from firmware_sim.moonraker.options import add_options as add_moonraker_options
 from firmware_sim.personality import (
     BadPersonality,
     UnknownPersonality,
@@ -40,6 +43,11 @@ LEAST_BAUD, MOST_BAUD = 300, 4_000_000
 """What UARTs of printers run at, with room on both sides."""
 MOST_PORT = 65_535
 REPLAY_PERSONALITY = "marlin-stock"
+NETWORK_KINDS = {
+    "forge": "firmware_sim.forge.command_line",
+    "moonraker": "firmware_sim.moonraker.command_line",
+}
+"""Printers that are no boards: who serves them. Each has `serve(options, stopped)` and `CannotStart`."""
 
 
 class CannotStart(Exception):
@@ -57,8 +65,8 @@ class _OneLineParser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    if options.kind == "forge":
-        return _call_in(options)
+    if options.kind in NETWORK_KINDS:
+        return _network_printer(options)
     try:
         board = _lender(options) if options.kind == "replay" else _board(options)
     except CannotStart as error:
@@ -76,16 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         board.ledger.close()
 
 
-def _call_in(options: argparse.Namespace) -> int:
-    """A printer that calls in: no board and no port, but an HTTP client that the others need not load."""
-    from firmware_sim.forge import command_line as forge
+def _network_printer(options: argparse.Namespace) -> int:
+    """A printer without a board. Its module, and what that needs, is loaded only when it is wanted."""
+    printer = importlib.import_module(NETWORK_KINDS[options.kind])
 
     async def until_signal() -> None:
-        await forge.serve(options, _stop_by_signal())
+        await printer.serve(options, _stop_by_signal())
 
     try:
         asyncio.run(until_signal())
-    except (forge.CannotStart, ControlRefused) as error:
+    except (printer.CannotStart, ControlRefused) as error:
         print(f"firmware-sim: {error}", file=sys.stderr)
         return USAGE_ERROR
     return 0
@@ -119,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     calling = kinds.add_parser("forge", help="a printer that calls in, by the Forge firmware protocol")
     add_call_in_options(calling)
     _add_common_options(calling)
+    moonraker = kinds.add_parser("moonraker", help="Klipper with Moonraker, on somebody's MQTT broker")
+    add_moonraker_options(moonraker)
+    _add_common_options(moonraker)
     return parser
 
 

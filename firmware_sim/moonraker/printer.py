@@ -267,6 +267,10 @@ class MoonrakerPrinter:
         """The micro-controller gives up."""
         self._act(now, lambda: self.klippy.shut_down(why))
 
+    def break_heater(self, heater: str, kind: str, now: float) -> None:
+        """One of thermal.HEATER_FAULTS to `E0` or `bed`. Raises ValueError for others."""
+        self._act(now, lambda: self.klippy.heater(heater).suffer(kind, self.now))
+
     def kill_moonraker(self, now: float, *, back_after: float | None = None) -> None:
         """kill -9 of Moonraker; the machine prints on. back_after: seconds until systemd starts it again."""
 
