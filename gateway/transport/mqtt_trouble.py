@@ -66,7 +66,7 @@ class Peer:
         if trouble is not None and trouble.errno not in _GONE:
             return MqttLost(f"{self.where} cannot be reached: {self._said(trouble)}")
         return MqttLost(
-            f"{self.where} hung up before it answered: check the port and the credentials; or it has too many clients"
+            f"{self.where} hung up before it answered: check port and credentials, or it has too many clients"
         )
 
     def silent(self, seconds: float) -> MqttLost:

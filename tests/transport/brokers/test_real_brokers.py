@@ -178,10 +178,10 @@ async def test_wrong_credentials_are_refused(kind: str, tmp_path: Path) -> None:
         async with connected(right) as one:
             await one.publish("a", b"b", qos=1)
         for wrong in (replace(right, password="other"), connecting(broker)):
-            with pytest.raises(
-                MqttRefused, match="refuses the credentials: check username and password_file"
-            ):
+            with pytest.raises(MqttLost, match="credentials") as raised:
                 await wrong()
+            # rumqttd hangs up without an answer, so it may be something else.
+            assert isinstance(raised.value, MqttRefused) is (kind != "rumqttd")
         assert "secret" not in repr(right)
 
 
