@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from firmware_sim.bambu.options import add_options as add_bambu_options
 from firmware_sim.endpoints.control import ControlRefused, ControlSocket
 from firmware_sim.endpoints.pty import LinkRefused, PtyEndpoint
 from firmware_sim.endpoints.pump import Pump
@@ -44,6 +45,7 @@ LEAST_BAUD, MOST_BAUD = 300, 4_000_000
 MOST_PORT = 65_535
 REPLAY_PERSONALITY = "marlin-stock"
 NETWORK_KINDS = {
+    "bambu": "firmware_sim.bambu.command_line",
     "forge": "firmware_sim.forge.command_line",
     "moonraker": "firmware_sim.moonraker.command_line",
 }
@@ -124,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--link", type=Path, required=True, metavar="PATH", help="symlink to the pty")
     replay.add_argument("--ledger", type=Path, metavar="FILE", help="JSON lines: where the host deviates")
     replay.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="recorded time per real time")
+    bambu = kinds.add_parser("bambu", help="a Bambu Lab printer: its own MQTT broker, and files over FTPS")
+    bambu.add_argument("--listen", type=_address, required=True, metavar="HOST:PORT", help="port 0: any")
+    add_bambu_options(bambu)
+    _add_common_options(bambu)
     calling = kinds.add_parser("forge", help="a printer that calls in, by the Forge firmware protocol")
     add_call_in_options(calling)
     _add_common_options(calling)

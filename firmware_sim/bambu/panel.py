@@ -15,6 +15,9 @@ from firmware_sim.bambu.requests import MOST_ID, Refusal, cloud_echo, cloud_job
 if TYPE_CHECKING:
     from firmware_sim.bambu.printer import BambuPrinter
 
+CLOUD_TASK, SLICER_TASK = 626732162, 81817161
+"""Ids of jobs that others start, unless they are given."""
+
 
 class NotNow(ValueError):
     """The printer is in no state for it."""
@@ -61,7 +64,7 @@ class BambuPanel:
         name: str,
         content: bytes,
         *,
-        task_id: int = 626732162,
+        task_id: int = CLOUD_TASK,
         profile_id: int = 526202342,
         now: float | None = None,
     ) -> None:
@@ -77,7 +80,7 @@ class BambuPanel:
         self._printer.say({"print": cloud_echo(job, self._printer.serial)})
 
     def start_from_slicer(
-        self, path: str, *, ids: int | str = 81817161, sequence_id: str = "20007", now: float | None = None
+        self, path: str, *, ids: int | str = SLICER_TASK, sequence_id: str = "20007", now: float | None = None
     ) -> None:
         """A slicer on the network starts a file of the storage; clients hear its echo, whatever it says."""
         at = self._live(now, f"slicer {path}")

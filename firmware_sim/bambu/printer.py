@@ -37,6 +37,7 @@ from firmware_sim.bambu.requests import Refusal, Requests, echo, parse, versions
 from firmware_sim.bambu.seat import Seat
 from firmware_sim.bambu.status import Status
 from firmware_sim.bambu.storage import Files, StorageFull
+from firmware_sim.bambu.topics import matches
 from firmware_sim.ledger import Ledger
 
 USER = "bblp"
@@ -118,7 +119,7 @@ class BambuPrinter:
         """A client that knows the access code. Raises NotServed when it is off or has no place left."""
         self.poll(now)
         for other in self.seats:
-            if other.client_id == client_id:  # MQTT 3.1.1, 3.1.4-2: the new one takes over
+            if client_id and other.client_id == client_id:  # MQTT 3.1.1 [3.1.4]: the new one takes over
                 other.cut("the same client id came again")
         self._sweep()
         if not self.is_on:
@@ -347,17 +348,6 @@ class BambuPrinter:
         self, event: str, line: str | None = None, *, source: str | None = None, effect: str | None = None
     ) -> None:
         self.ledger.append(self.now, event, source=source, line=line, effect=effect)
-
-
-def matches(topic_filter: str, topic: str) -> bool:
-    """MQTT 3.1.1, 4.7: `+` is one level, `#` all that follow."""
-    wanted, levels = topic_filter.split("/"), topic.split("/")
-    for place, part in enumerate(wanted):
-        if part == "#":
-            return place == len(wanted) - 1
-        if place >= len(levels) or part not in ("+", levels[place]):
-            return False
-    return len(wanted) == len(levels)
 
 
 def _packed(document: Mapping[str, Any]) -> bytes:
