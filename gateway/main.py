@@ -23,7 +23,9 @@ from gateway.api.greenarrow.dialect import GREENARROW
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.native.dialect import NATIVE
 from gateway.api.oauth.dialect import DISCOVERY, OAUTH
+from gateway.broker.supervisor import BrokerUnavailable
 from gateway.config import Config
+from gateway.config.secret_files import Secrets
 from gateway.engine.ports import StoreUnavailable
 from gateway.main_gateway import Gateway
 from gateway.running import Notifier, Service, log_to_stderr, run_process
@@ -55,16 +57,20 @@ class AddressUnavailable(Exception):
         super().__init__(f"{listen} cannot be listened at: {why}")
 
 
-def serve(config: Config) -> int:
+#: What a person can mend; told in one line.
+EXPECTED = (StoreUnavailable, AddressUnavailable, CatalogueError, BrokerUnavailable)
+
+
+def serve(config: Config, secrets: Secrets, *, embedded_broker: bool = False) -> int:
     """The gateway process: engine, store, HTTP. Blocks; returns the exit code."""
     log_to_stderr()
-    return run_process(partial(_serve, config), (StoreUnavailable, AddressUnavailable, CatalogueError))
+    return run_process(partial(_serve, config, secrets, embedded_broker), EXPECTED)
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int:
     service = Service(Notifier())
     async with AsyncExitStack() as stack:
-        gateway = Gateway(config, stack)
+        gateway = Gateway(config, secrets, stack, embedded_broker=embedded_broker)
         services = await gateway.begin(service)
         app = build_app(services, DIALECTS, extra_routes=gateway.call_ins.hub.routes)
         runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS, **runner_options())

@@ -8,7 +8,7 @@ engine ----events----> PrinterNews -----+  registered, unregistered
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.api.forge.faye.hub import BayeuxHub
 from gateway.api.forge.firmware.door import may_subscribe
@@ -63,9 +63,9 @@ class CallIns:
             firmware_of=firmware_of,
         )
 
-    def drivers(self, streamer: TakesOrders) -> Routing:
-        """All drivers: the streamer has the printers of the configuration."""
-        return Routing(streamer, {CALL_IN_DRIVER: self.driver})
+    def drivers(self, streamer: TakesOrders, by_name: Mapping[str, TakesOrders] | None = None) -> Routing:
+        """All drivers: the streamer has the printers of the configuration that are not in `by_name`."""
+        return Routing(streamer, {CALL_IN_DRIVER: self.driver}, by_name)
 
     def publisher(self, behind: Publisher) -> PrinterNews:
         """What the engine publishes to, so that registrations are heard."""

@@ -1,6 +1,6 @@
 """The parts of the gateway process, built in the order in which they need each other, for `main`.
 
-    store -> links, web clients -> drivers -> engine -> what runs beside it -> services of the HTTP surfaces
+store -> links, web clients -> drivers -> engine -> what runs beside it -> services of the HTTP surfaces
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.api.conversio.results import ResultLinks
 from gateway.api.forge.answers import ROOTS
@@ -29,6 +29,7 @@ from gateway.auth.issuer import Issuer, Trust
 from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
 from gateway.config.auth import Auth
+from gateway.config.secret_files import Secrets
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import ConfigurePrinters, PrinterSetting
 from gateway.domain.job import Job
@@ -56,6 +57,9 @@ from gateway.tasks.cron import CronTimes
 from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import WebClient
 
+if TYPE_CHECKING:
+    from gateway.main_mqtt import MqttSide
+
 #: Seconds that the issuer gets for an answer while a request waits, and bytes that its keys may have.
 ISSUER_SECONDS, ISSUER_BYTES = 5.0, 256 * 1024
 
@@ -63,8 +67,12 @@ ISSUER_SECONDS, ISSUER_BYTES = 5.0, 256 * 1024
 class Gateway:
     """Everything but the listening sockets. `stack` ends what was begun, last things first."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
-        self._config = config
+    def __init__(
+        self, config: Config, secrets: Secrets, stack: AsyncExitStack, *, embedded_broker: bool = False
+    ) -> None:
+        self._config = config.with_embedded_broker() if embedded_broker else config
+        self._secrets = secrets
+        self._is_broker_embedded = embedded_broker
         self._stack = stack
         self._clock, self._ids, self._hub = SystemClock(), SystemIds(), Hub()
         self._printdb = Catalogue.load(Path(config.forge.printdb) if config.forge.printdb else None)
@@ -92,6 +100,7 @@ class Gateway:
         await self._engine.start()
         self.call_ins.begin(self._config.server.unreachable)
         self._stack.push_async_callback(service.cancel)
+        await self._begin_broker(service)
         self.writer = service.spawn(self._engine.run(), "engine")
         settings = tuple(_setting(printer) for printer in self._config.printers)
         await self._engine.execute(ConfigurePrinters(settings))
@@ -100,7 +109,15 @@ class Gateway:
         service.spawn(self._callback_sender().run(), "callbacks")
         for name, work in self._workshop().workers(self._stack).items():
             service.spawn(work, name)
+        if self._mqtt is not None:
+            for name, work in self._mqtt.workers(self._engine, self._queries, self._hub).items():
+                service.spawn(work, name)
         return self._services()
+
+    async def _begin_broker(self, service: Service) -> None:
+        if self._mqtt is not None and self._is_broker_embedded:
+            for name, work in (await self._mqtt.begin_broker()).items():
+                service.spawn(work, name)
 
     def stop(self) -> None:
         """Let the engine end after what it has been given."""
@@ -121,12 +138,28 @@ class Gateway:
             lenient=self._config.forge.lenient_faye,
             printable_link=self._links,
         )
+        self._mqtt = self._mqtt_side()
         self._engine = Engine(
             journal=Journal(self._database, self._ids.hex, self._clock),
             queries=self._queries,
-            drivers=self.call_ins.drivers(self._client),
+            drivers=self.call_ins.drivers(self._client, self._mqtt.drivers() if self._mqtt else {}),
             files=self._files,
             publisher=self.call_ins.publisher(self._hub),
+            clock=self._clock,
+            ids=self._ids,
+        )
+
+    def _mqtt_side(self) -> MqttSide | None:
+        """None: nothing here speaks MQTT, and nothing of it is loaded."""
+        if not self._config.speaks_mqtt:
+            return None
+        from gateway.main_mqtt import MqttSide
+
+        return MqttSide(
+            self._config,
+            self._secrets,
+            state=lambda: self._engine.state,
+            observe=lambda observation: self._engine.observe(observation),
             clock=self._clock,
             ids=self._ids,
         )

@@ -11,6 +11,7 @@ from gateway.config.errors import KNOWN_SECTIONS
 from gateway.config.loading import Config
 from gateway.config.printers import MAX_MQTT_PRINTERS, MAX_SERIAL_PRINTERS
 from gateway.config.secret_files import SECRET_BYTES, read_secrets
+from tests.support.certificates import Authority
 
 BAMBU = (
     '[[printers]]\nname = "a1"\ndriver = "bambu"\nhost = "192.0.2.7"\nserial = "03919C000000001"\n'
@@ -182,11 +183,22 @@ def test_systemds_credentials_go_first(path: Path, tmp_path: Path) -> None:
 def test_certificates_are_found_alike(path: Path) -> None:
     text = f'[mqtt]\nurl = "mqtts://b"\nca_file = "{path.parent}/ca.pem"\n' + BAMBU + 'ca_file = "bbl.pem"'
     config = loaded(path, text)
-    for name in ("a1.code", "ca.pem", "bbl.pem"):
-        (path.parent / name).write_text("x")
+    (path.parent / "a1.code").write_text("12345678")
+    certificates = Authority(path.parent).file.read_text()
+    for name in ("ca.pem", "bbl.pem"):
+        (path.parent / name).write_text(certificates)
     secrets = read_secrets(config, path, {})
     assert secrets.path("", "ca_file") == path.parent / "ca.pem"
     assert secrets.path("a1", "ca_file") == path.parent / "bbl.pem"
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\xff"])
+def test_a_certificate_file_without_one_is_an_error(path: Path, content: bytes) -> None:
+    config = loaded(path, '[mqtt]\nurl = "mqtts://b"\nca_file = "ca.pem"\n')
+    (path.parent / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_secrets(config, path, {})
+    assert caught.value.problems == ('[mqtt] ca_file: "ca.pem" holds no certificate in PEM form',)
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,19 @@ def _is_url(text: str) -> bool:
 
 
 @app.command()
-def serve(config: ConfigPath = None) -> None:
+def serve(
+    config: ConfigPath = None,
+    embedded_broker: Annotated[
+        bool, typer.Option("--embedded-broker", help="With an MQTT broker of its own, for this host alone.")
+    ] = False,
+) -> None:
     """Run the gateway: engine, store, HTTP."""
     settings = _load(config)
+    secrets = _read_secrets(settings, config)
     gc.disable()  # until it listens: a tenth of the start went into looking for garbage among modules
     from gateway.main import serve as run
 
-    raise typer.Exit(run(settings))
+    raise typer.Exit(run(settings, secrets, embedded_broker=embedded_broker))
 
 
 @app.command()

@@ -31,6 +31,8 @@ from gateway.config.sections import SECTIONS, Forge, Outbound, Safety, Server, S
 
 #: Read when no path is given and it exists.
 DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
+#: Where the embedded broker listens unless `url` under [mqtt] says otherwise: nobody else may reach it.
+EMBEDDED_BROKER = "mqtt://127.0.0.1:1883"
 ENV_PREFIX = "PRINT_GATEWAY_"
 
 
@@ -62,6 +64,17 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is handed in: `load` merges the sources, so that errors can name theirs."""
         return (init_settings,)
+
+    @property
+    def speaks_mqtt(self) -> bool:
+        """Whether there is a broker, or a printer that is reached over one."""
+        return self.mqtt.url is not None or any(printer.driver != "marlin" for printer in self.printers)
+
+    def with_embedded_broker(self) -> Config:
+        """The same, with the broker's usual address on this host where none was given."""
+        if self.mqtt.url is not None:
+            return self
+        return self.model_copy(update={"mqtt": self.mqtt.model_copy(update={"url": EMBEDDED_BROKER})})
 
     def warnings(self) -> list[str]:
         """What is accepted but will not do what one may hope for."""

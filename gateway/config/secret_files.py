@@ -52,7 +52,7 @@ def read_secrets(
             if key in _TEXTS:
                 texts[owner, key] = _read(found)
             else:
-                found.read_bytes()
+                _check_certificates(found)
                 paths[owner, key] = found
         except (OSError, ValueError) as error:
             problems.append(f'{place} {key}: "{name}" {_reason(error)}')
@@ -81,6 +81,15 @@ def _find(name: str, folders: list[Path]) -> Path:
     """The first that is there; where it should have been, when there is none."""
     places = [folder / name for folder in folders] or [Path(name)]
     return next((place for place in places if place.exists()), places[-1])
+
+
+def _check_certificates(path: Path) -> None:
+    import ssl  # seldom needed, and slow to load
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=path.read_text("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise ValueError("holds no certificate in PEM form") from None
 
 
 def _read(path: Path) -> str:

@@ -112,6 +112,30 @@ ROOMS = {
     "gateway.main_call_in": Room(
         ("gateway.api.forge", "gateway.domain", "gateway.drivers", "gateway.engine.ports", "gateway.publish")
     ),
+    "gateway.main_mqtt": Room(
+        (
+            "gateway.config",
+            "gateway.domain",
+            "gateway.drivers",
+            "gateway.engine",
+            "gateway.main_northbound",
+            "gateway.protocol.bambu",
+            "gateway.protocol.moonraker",
+            "gateway.publish",
+            "gateway.transport",
+        )
+    ),
+    "gateway.main_northbound": Room(
+        (
+            "gateway.auth",
+            "gateway.broker.supervisor",
+            "gateway.config",
+            "gateway.domain",
+            "gateway.engine",
+            "gateway.publish",
+            "gateway.transport",
+        )
+    ),
     "gateway.main_streamer": Room(
         (
             "gateway.config",

@@ -1,0 +1,96 @@
+"""Builds what speaks MQTT, for `main_gateway`: drivers of printers, who tells the user's broker, a broker.
+
+Loaded when the configuration asks for any of it: a gateway without MQTT loads neither aiomqtt nor paho.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from gateway.config import Config
+from gateway.config.secret_files import Secrets
+from gateway.domain.observations import Observation
+from gateway.domain.state import State
+from gateway.drivers.hosting import DriverFactory, DriverHost
+from gateway.drivers.left import LeftPrint, left_print
+from gateway.drivers.routing import TakesOrders
+from gateway.engine.engine import Engine
+from gateway.engine.ports import Clock, IdSource, Queries
+from gateway.main_northbound import embedded_broker, northbound
+from gateway.publish.hub import Hub
+from gateway.publish.mqtt.rights import NorthboundStatus
+
+
+class MqttSide:
+    """The parts. `state` and `observe` are the engine's, which is built with these."""
+
+    def __init__(
+        self,
+        config: Config,
+        secrets: Secrets,
+        *,
+        state: Callable[[], State],
+        observe: Callable[[Observation], None],
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
+        self._config = config
+        self._secrets = secrets
+        self._state = state
+        self._clock = clock
+        self._host = DriverHost(
+            self._factories(ids),
+            observe,
+            left=self._left,
+            monotonic=clock.monotonic,
+            chance=random.Random(),
+        )
+        self._told: Callable[[], NorthboundStatus] | None = None
+
+    def status(self) -> NorthboundStatus | None:
+        """How it goes with the user's broker; None: none is configured."""
+        return None if self._told is None else self._told()
+
+    def drivers(self) -> Mapping[str, TakesOrders]:
+        """Who takes the orders of which printer."""
+        return dict.fromkeys(self._host.printers, self._host)
+
+    async def begin_broker(self) -> dict[str, Coroutine[Any, Any, Any]]:
+        """Start the embedded broker, and give what keeps it running. Raises BrokerUnavailable."""
+        broker = self._config.mqtt.broker
+        assert broker is not None, "Config.with_embedded_broker"
+        embedded = embedded_broker(self._config, self._secrets, broker)
+        await embedded.start()
+        return {"embedded broker": embedded.keep()}
+
+    def workers(self, engine: Engine, queries: Queries, hub: Hub) -> dict[str, Coroutine[Any, Any, Any]]:
+        """What runs for as long as the gateway lives, by name; once the engine knows its printers."""
+        found: dict[str, Coroutine[Any, Any, Any]] = {}
+        if self._host.printers:
+            found["drivers over MQTT"] = self._host.run()
+        broker = self._config.mqtt.broker
+        if broker is not None:
+            teller = northbound(
+                self._config,
+                self._secrets,
+                broker,
+                engine=engine,
+                queries=queries,
+                hub=hub,
+                clock=self._clock,
+            )
+            self._told = lambda: teller.status
+            found["the user's broker"] = teller.run()
+        return found
+
+    def _left(self, name: str) -> list[LeftPrint]:
+        """The prints that this printer has, or may have."""
+        state = self._state()
+        numbers = {printer.printer_id for printer in state.printers.values() if printer.name == name}
+        found = (left_print(job) for job in state.jobs.values() if job.printer_id in numbers)
+        return [left for left in found if left is not None]
+
+    def _factories(self, ids: IdSource) -> dict[str, DriverFactory]:
+        return {}
