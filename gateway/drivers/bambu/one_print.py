@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.domain.observations import Origin, PrintPhase, PrintReport
 from gateway.protocol.bambu.codes import error_words, is_fault, worst
 from gateway.protocol.bambu.ladder import Whose
+from gateway.protocol.bambu.names import mark_in_name
 from gateway.protocol.bambu.requests import SPEEDS
 from gateway.protocol.bambu.stages import stage_words
 from gateway.protocol.bambu.state import GcodeState, PrinterState
@@ -69,6 +70,8 @@ class Print:
         self.phase = PHASES[state.gcode_state]
         self.file_name = state.name or self.file_name
         self.native_id = state.native_id or self.native_id
+        if self.mark is not None and state.file is not None and mark_in_name(state.file) == self.mark:
+            self.file_on_printer = state.file
         self.message = trouble(state)
         self.failed_since = None
         if self.phase is P.STARTING:

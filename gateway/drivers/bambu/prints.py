@@ -50,7 +50,8 @@ class Prints:
         self.ended: OrderedDict[str, PrintReport] = OrderedDict()  # by key, until acknowledged
         self._doubted: OrderedDict[int, Print] = OrderedDict()  # by mark: starts nobody saw arrive
         self._passing: list[PrintReport] = []  # to be told once, before the current one
-        self._over: OrderedDict[str, str | None] = OrderedDict()  # key -> file to be removed
+        self._over: OrderedDict[str, None] = OrderedDict()  # keys
+        self._removable: list[str] = []  # files on the printer whose print is over
         self._last_shown: tuple[str | None, str | None] | None = None  # of the last end that is known
         self._question: tuple[PrinterState, float] | None = None  # an end nobody saw, and since when
 
@@ -132,7 +133,9 @@ class Prints:
             self.ended.popitem(last=False)
 
     def _leave(self, known: Print) -> None:
-        self._over[known.key] = known.file_on_printer
+        self._over[known.key] = None
+        if known.file_on_printer is not None:
+            self._removable.append(known.file_on_printer)
         self.keys.ended(known.key)
         self.drop(known)
         if self.current is known:
@@ -319,10 +322,13 @@ class Prints:
         local = Print(key, True, None, None, None, file_name=state.name, origin=Origin.UNKNOWN)
         self._end_as_shown(doubted or local, state)
 
-    def file_of(self, key: str) -> str | None:
-        """The file that was put on the printer for a print that is over; told once."""
-        name, self._over[key] = self._over.get(key), None
-        return name
+    def take_removable(self) -> list[str]:
+        """Files that were put on the printer for prints that are over.
+
+        P1S and A1 were seen to start what they find on their card when they are switched on (bambuddy #374).
+        """
+        removable, self._removable = self._removable, []
+        return removable
 
 
 def _left_print(left: LeftPrint) -> Print:

@@ -105,14 +105,19 @@ class Starts:
         free: Callable[[float], Free],
         look: Callable[[], None],
         tell: Callable[[float], None],
+        stop: Callable[[Print, str, float], None],
     ) -> None:
-        """`free`: how the printer is; `look`: ask it for its full state; `tell`: leave a snapshot now."""
+        """`free`: how the printer is; `look`: ask it for its full state; `tell`: leave a snapshot now.
+
+        `stop`: carry out a cancel, with its order id, of a print that runs.
+        """
         self._outbox = outbox
         self._prints = prints
         self._settings = settings
         self._free = free
         self._look = look
         self._tell = tell
+        self._stop = stop
         self.one: Start | None = None
 
     # -- looking ------------------------------------------------------------------------------------------
@@ -234,6 +239,12 @@ class Starts:
         one.confirmation = Confirmation(left.mark, now)
         self.one = one
 
+    def first_seen(self, now: float) -> None:
+        """The printer tells for the first time in this process: a start of before gets all of its time."""
+        one = self.one
+        if one is not None and one.confirmation is not None:
+            one.confirmation = Confirmation(one.mark, now)
+
     def replied(self, reply: Reply, now: float) -> bool:
         """A reply; False: it is to somebody else's request."""
         one = self.one
@@ -285,10 +296,10 @@ class Starts:
         assert one.confirmation is not None
         match one.confirmation.stage:
             case Stage.RUNNING:
-                self._arrived(one)
                 self._prints.doubt(one.print)  # `Prints` finds it by its mark, right now
+                self._arrived(one, now)
             case Stage.ENDED if state is not None:
-                self._arrived(one)
+                self._arrived(one, now)
                 self._prints.ended_by(one.print, state)
             case Stage.REFUSED:
                 refusal = one.confirmation.refusal
@@ -299,12 +310,17 @@ class Starts:
                 self._prints.doubt(one.print)
                 one.print.file_on_printer = one.stored_as
                 one.print.phase = None
-                self._answer_all(one, OrderResult.UNCLEAR, UNPROVEN)
+                self._answer(one, OrderResult.UNCLEAR, UNPROVEN)
+                for order_id in one.cancels:
+                    self._outbox.answer(order_id, OrderResult.UNCLEAR, UNPROVEN)
+                self._tell(now)
 
-    def _arrived(self, one: Start) -> None:
+    def _arrived(self, one: Start, now: float) -> None:
         self.one = None
         one.print.file_on_printer = one.stored_as
         self._answer(one, OrderResult.ACCEPTED, None)
+        for order_id in one.cancels:
+            self._stop(one.print, order_id, now)
 
     # -- ends ---------------------------------------------------------------------------------------------
 
@@ -324,7 +340,9 @@ class Starts:
         """Provably nothing of it moved."""
         self._remove_file(one)
         self.one = None
-        self._answer_all(one, OrderResult.REFUSED, why, is_final=is_final)
+        self._answer(one, OrderResult.REFUSED, why, is_final=is_final)
+        for order_id in one.cancels:
+            self._outbox.answer(order_id, OrderResult.ACCEPTED, f"its start was refused: {why}")
         self._tell(now)
 
     def _remove_file(self, one: Start) -> None:
@@ -334,11 +352,6 @@ class Starts:
             self._outbox.put(StopStoring(one.print.key, one.stored_as))
         else:
             self._outbox.put(Remove(one.stored_as))
-
-    def _answer_all(self, one: Start, result: OrderResult, why: str, *, is_final: bool = False) -> None:
-        self._answer(one, result, why, is_final=is_final)
-        for order_id in one.cancels:
-            self._outbox.answer(order_id, result, why)
 
     def _answer(self, one: Start, result: OrderResult, why: str | None, *, is_final: bool = False) -> None:
         for order_id in one.orders:
