@@ -218,6 +218,28 @@ def test_there_are_no_import_cycles() -> None:
     assert cycle(graph) == []
 
 
+def loaded_with(*names: str) -> set[str]:
+    """Everything that is imported, at whatever distance, while these modules are."""
+    by_name, found, open_ends = {module.name: module for module in ALL}, set[str](), list(names)
+    while open_ends:
+        name = open_ends.pop()
+        if name not in found:
+            found.add(name)
+            packages = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+            inside = imports_at_load(by_name[name], known=KNOWN) if name in by_name else set()
+            open_ends += [*packages, *inside]
+    return found
+
+
+@pytest.mark.parametrize(
+    "process", ["gateway.main", "gateway.main_streamer", "gateway.cli.app", "gateway.cli.demo"]
+)
+def test_what_speaks_no_mqtt_loads_nothing_of_it(process: str) -> None:
+    """It is 4 MB and a tenth of a second, on a board that may have little of both."""
+    assert not {"aiomqtt", "paho", "amqtt"} & loaded_with(process)
+    assert "aiomqtt" in loaded_with("gateway.main_mqtt")
+
+
 @pytest.mark.parametrize(("one", "other"), [("gateway", "firmware_sim"), ("firmware_sim", "gateway")])
 def test_the_simulator_and_the_gateway_share_nothing(one: str, other: str) -> None:
     guilty = [m.name for m in modules(one) if any(is_below(target, other) for target in imports(m))]
