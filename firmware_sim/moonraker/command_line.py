@@ -1,7 +1,7 @@
 """`firmware-sim moonraker`: the machine as a process, on a real broker and a real port.
 
-Prints `ready NAME http://HOST:PORT` when it listens there and has been on the broker once; why it is not on
-the broker yet is one line on stderr.
+Prints `ready NAME http://HOST:PORT` when it listens there, is on the broker and has a klippy; why it is
+not on the broker is one line on stderr.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from firmware_sim.ledger import Ledger
 from firmware_sim.moonraker.broker_client import BrokerClient
 from firmware_sim.moonraker.control import obey
 from firmware_sim.moonraker.faults import BadFaults, Misfortunes, read_faults
+from firmware_sim.moonraker.life import Life
 from firmware_sim.moonraker.printer import MoonrakerPrinter
 from firmware_sim.moonraker.pump import MachinePump
 from firmware_sim.moonraker.settings import MoonrakerConfig
@@ -38,7 +39,7 @@ async def serve(options: argparse.Namespace, stopped: asyncio.Event) -> None:
         async with _web(options, pump) as url, _control(options, pump):
             pump.turn()
             running = asyncio.create_task(client.run())
-            told = asyncio.create_task(_tell_ready(client, f"ready {options.instance} {url}"))
+            told = asyncio.create_task(_tell_ready(pump, client, f"ready {options.instance} {url}"))
             try:
                 await _either(stopped, running)
             finally:
@@ -59,8 +60,11 @@ async def _either(stopped: asyncio.Event, running: asyncio.Task[None]) -> None:
         running.result()
 
 
-async def _tell_ready(client: BrokerClient, words: str) -> None:
+async def _tell_ready(pump: MachinePump, client: BrokerClient, words: str) -> None:
     await client.was_connected.wait()
+    while pump.printer.server.life is Life.DOWN:
+        pump.turned.clear()
+        await pump.turned.wait()
     print(words, flush=True)
 
 

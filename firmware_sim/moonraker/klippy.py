@@ -202,7 +202,7 @@ class Klippy(Machine):
     def _idle_at(self) -> float:
         if self.is_timed_out or self.life is not Life.READY or self._is_working():
             return math.inf
-        return max(self._idle_from, self.planner.drained_at(self.now)) + IDLE_SECONDS
+        return self._idle_from + IDLE_SECONDS
 
     def _is_working(self) -> bool:
         return self._running is not None or bool(self._scripts) or self.sdcard.is_active
@@ -263,7 +263,7 @@ class Klippy(Machine):
         except StopIteration:
             if self._running is running:
                 self._running = self.script = None
-                self._idle_from = self.now
+                self._idle_from = self.planner.drained_at(self.now)
         else:
             if self._running is running:  # a script that ended the process is not resumed in the next
                 self._resume_at = wanted

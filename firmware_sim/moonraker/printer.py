@@ -95,7 +95,7 @@ class MoonrakerPrinter:
     @property
     def will(self) -> Publish:
         """What the broker says when the connection breaks."""
-        return Publish(self.status_topic, json.dumps({"server": "offline"}).encode(), self.config.qos, True)
+        return Publish(self.status_topic, _json({"server": "offline"}), self.config.qos, True)
 
     @property
     def now(self) -> float:
@@ -313,8 +313,7 @@ class MoonrakerPrinter:
         if not self.server.is_connected:
             return
         self._said += 1
-        body = json.dumps(payload, separators=(",", ":")).encode()
-        message = Publish(f"{self.config.instance}/{topic}", body, self.config.qos, retain)
+        message = Publish(f"{self.config.instance}/{topic}", _json(payload), self.config.qos, retain)
         self._out.append((self.now + late, self._said, message))
 
     def leftovers(self) -> list[Publish]:
@@ -329,13 +328,18 @@ class MoonrakerPrinter:
         }
         said |= {f"klipper/state/{path}": {"eventtime": 1.0, "value": v} for path, v in former.items()}  # type: ignore[dict-item]
         return [
-            Publish(f"{self.config.instance}/{topic}", json.dumps(payload).encode(), 0, True)
+            Publish(f"{self.config.instance}/{topic}", _json(payload), 0, True)
             for topic, payload in said.items()
         ]
 
     def physical_starts(self) -> list[Entry]:
         """The ledger's `print-started`: file in `line`, who in `source`, the request's id in `effect`."""
         return self.ledger.events(STARTED)
+
+
+def _json(payload: object) -> bytes:
+    """Without blanks, as Moonraker writes it."""
+    return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def _at_once(answer: HttpAnswer) -> Later:
