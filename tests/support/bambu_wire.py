@@ -234,12 +234,14 @@ class BambuWire:
         self.pull()
         self.plug()
 
-    def silence(self, seconds: float) -> None:
+    def silence(self, seconds: float = math.inf) -> None:
         """For so long nothing passes in either direction and nobody is told; then it passes late."""
         self._heard.clear()
-        self._loop.call_later(seconds, self._speak)
+        if seconds < math.inf:
+            self._loop.call_later(seconds, self.speak)
 
-    def _speak(self) -> None:
+    def speak(self) -> None:
+        """The silence is over."""
         self._heard.set()
         self.turn()
 

@@ -1,5 +1,6 @@
-"""The driver of one Bambu printer: a thin shell around `machine.Machine`. It knows the time, one connection at
-a time, the printer's storage, and one timer; it decides nothing.
+"""The driver of one Bambu printer: a thin shell around `machine.Machine`. It decides nothing.
+
+It knows the time, one connection at a time, the printer's storage, and one timer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.contract import Sink
 from gateway.drivers.left import LeftPrint
 from gateway.protocol.bambu.requests import Request
-from gateway.transport.mqtt import Connection, ConnectMqtt
+from gateway.transport.mqtt import Connection, ConnectMqtt, MqttLost
 from gateway.transport.mqtt_session import Session
 from gateway.transport.storage import Storage, StorageTrouble
 
@@ -73,7 +74,7 @@ class BambuDriver:
         return self._printer
 
     def begin(self, left: Sequence[LeftPrint], over: Collection[str] | None = None) -> None:
-        """What the former process left, before `run`: its prints that are not over, keys of those that are."""
+        """Called before `run`: what the former process left, and keys of prints that are over."""
         self._machine.begin(left, over, self._monotonic())
 
     async def run(self, sink: Sink) -> None:
@@ -105,12 +106,11 @@ class BambuDriver:
         try:
             async with asyncio.TaskGroup() as self._publishes:
                 self._connection = connection
-                hearing = self._publishes.create_task(self._hear(connection))
+                self._publishes.create_task(self._hear(connection))
                 self._machine.connected(self._monotonic())
                 self._flush()
                 await self._anew.wait()
-                self._connection = None
-                hearing.cancel()
+                raise MqttLost("the connection is made anew")  # and nothing waits for an acknowledgement
         finally:
             self._connection = self._publishes = None
 
@@ -204,8 +204,9 @@ class BambuDriver:
         sink, tasks = self._sink, self._tasks
         if sink is None or tasks is None:
             return
-        for output in self._machine.outbox.take():
-            self._carry_out(output, sink, tasks)
+        while outputs := self._machine.outbox.take():
+            for output in outputs:
+                self._carry_out(output, sink, tasks)
         self._sooner.set()
 
     def _carry_out(self, output: Output, sink: Sink, tasks: asyncio.TaskGroup) -> None:

@@ -42,7 +42,7 @@ class Errand:
     order_id: str
     done: str | None = None  # what people are told when it is taken
     stops: Print | None = None  # the print that it ends
-    any_part: bool = False  # one part that was taken is enough
+    never_enough: str | None = None  # refused even if all of it is taken: this is why
     open: int = 0
     taken: int = 0
     refusals: list[str] = field(default_factory=list)
@@ -122,9 +122,12 @@ class Errands:
 
 
 def _judged(errand: Errand) -> tuple[OrderResult, str | None]:
-    if errand.taken and (errand.any_part or not (errand.refusals or errand.doubt)):
-        return OrderResult.ACCEPTED, errand.done
+    if errand.never_enough is not None:
+        did = errand.done if errand.taken else "nor does it take anything else now"
+        return OrderResult.REFUSED, f"{errand.never_enough}; {did}"
     if errand.doubt is not None:
         return OrderResult.UNCLEAR, errand.doubt
+    if not errand.refusals:
+        return OrderResult.ACCEPTED, errand.done
     why = errand.refusals[0]
     return (OrderResult.UNCLEAR, f"{IN_PART}: {why}") if errand.taken else (OrderResult.REFUSED, why)

@@ -6,7 +6,7 @@ Pause, Resume, Cancel      one word to the printer; refused, and nothing is sent
 SendGcode                  one `gcode_line`, to a printer that prints nothing
 Adjust                     speed: the nearest of its four levels; temperatures, fan: lines; flow, Z: refused
 HeatersOff                 lines
-EmergencyStop              `stop` and heaters off: the printer has nothing that is stronger; it says so
+EmergencyStop              `stop`, heaters off; refused all the same: only the mains switch stops it at once
 Tell                       `light`
 UploadFile, AbortUpload    `uploads`
 RecoverPrint, AnswerPrompt refused: the printer does both at its own screen
@@ -59,10 +59,8 @@ COLD_NOZZLE: Final = ("M104 S0",)
 OVER: Final = "this print is over already"
 NOT_SHOWN: Final = "the printer does not show this print; look at it, then say how it ended"
 STARTING: Final = "its start is on its way: it can only be canceled"
-STOPPED: Final = (
-    "it is told to stop its print and to switch its heaters off; it does so as for a cancel, not at once. "
-    "A Bambu printer has no emergency stop over the network: in danger, switch it off at the mains"
-)
+CUT_THE_POWER: Final = "a Bambu printer has no emergency stop over the network: switch it off at the mains"
+STOPPED: Final = "it took the order to stop its print and to cool down, as for a cancel"
 OFF: Final = "it is not connected: switch it off at the mains"
 LIGHT: Final = "light takes on or off, as {'mode': 'on'}"
 _WORDS: Final[Mapping[type, str]] = {PausePrint: "pause", ResumePrint: "resume", CancelPrint: "stop"}
@@ -239,7 +237,8 @@ def _stop(machine: Machine, order: EmergencyStop, now: float) -> None:
     if machine.not_reached() is not None:
         _refuse(machine, order.order_id, OFF)
         return
-    errand = Errand(order.order_id, done=STOPPED, stops=machine.prints.current, any_part=True)
+    present = machine.prints.current
+    errand = Errand(order.order_id, done=STOPPED, stops=present, never_enough=CUT_THE_POWER)
     asking = [partial(print_word, word="stop"), partial(gcode_lines, lines=COLD)]
     machine.errands.go(errand, asking, now)
 

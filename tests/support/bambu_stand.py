@@ -1,0 +1,214 @@
+"""A Bambu driver with a simulated printer at its other end, on virtual time; judged by the printer's ledger.
+
+    async with BambuStand(folder) as stand:
+        await stand.ready()
+        await stand.start(stand.print_file())
+        await stand.phase(PrintPhase.COMPLETED)
+        assert stand.physical_starts() == ["gateway"]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, Self
+
+from firmware_sim.bambu.faults import BambuFault, BambuFaults
+from firmware_sim.bambu.ledger import STARTED
+from firmware_sim.bambu.printer import BambuPrinter
+from firmware_sim.ledger import Ledger
+from gateway.domain.observations import PrinterObserved
+from gateway.domain.orders import Order
+from gateway.drivers.bambu.driver import BambuDriver
+from gateway.drivers.bambu.settings import BambuSettings
+from tests.contract.stand import Stand, Traits
+from tests.support.bambu_wire import BambuWire
+
+SERIAL = "01S00C000000001"
+MOVES = 150
+PROGRAM = [f"G1 X{number % 150} Y{number % 7} F200" for number in range(1, MOVES + 1)]
+VASE = "Vase.gcode.3mf"
+#: What ends, pauses or cools a print.
+ABOUT_PRINTS = ("print.pause", "print.resume", "print.stop", "print.gcode_line")
+#: Bytes a second: a file of a kilobyte takes some seconds, for tests that break an upload.
+SLOW_UPLOAD = 400.0
+
+
+def gcode(program: list[str]) -> str:
+    """A plate of two layers, with a slicer's progress."""
+    half = len(program) // 2
+    lines = ["G28", "M73 P0 R4", "; CHANGE_LAYER", *program[:half]]
+    return "\n".join([*lines, "M73 P50 R2", "; CHANGE_LAYER", *program[half:], "M73 P100 R0", ""])
+
+
+def sliced(text: str, plate: int = 1) -> bytes:
+    """A sliced 3MF with one plate."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("3D/3dmodel.model", "<model/>")
+        archive.writestr(f"Metadata/plate_{plate}.gcode", text)
+    return file.getvalue()
+
+
+class BambuStand(Stand):
+    """An A1 in developer mode, unless another personality is named."""
+
+    traits: ClassVar[Traits] = Traits(
+        prints_by_itself=True,
+        cuts=("network", "silence"),
+        has_emergency_stop=False,
+        leaves_parts=True,
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        personality: str = "a1",
+        *,
+        developer_mode: bool = True,
+        faults: tuple[BambuFault, ...] = (),
+        upload_rate: float = SLOW_UPLOAD * 1000,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(folder)
+        self.ledger = Ledger()
+        self.bambu = BambuPrinter(
+            personality,
+            serial=SERIAL,
+            files={VASE: sliced(gcode(PROGRAM))},
+            ledger=self.ledger,
+            faults=BambuFaults(faults),
+            developer_mode=developer_mode,
+        )
+        self.wire = BambuWire(self.bambu, upload_rate=upload_rate)
+        self.settings = BambuSettings(serial=SERIAL, **(settings or {}))
+        self.task: asyncio.Task[None] | None = None
+        self._ids = 0
+        self._lives = 0
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"00000000-0000-4000-8000-{self._ids:012d}"
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.raise_host()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.task is not None:
+            self.check_alive()
+            await self.kill_host()
+        self.wire.stop()
+
+    async def raise_host(self) -> None:
+        left = self.left() if self._lives else []
+        over = {end.key for shot in self.seen for end in shot.ended} | self._acknowledged
+        self._lives += 1
+        self.driver = BambuDriver(
+            self.printer, self.wire.connect, self.wire.storage, monotonic=asyncio.get_running_loop().time,
+            new_id=self._new_id, chance=Random(self._lives), settings=self.settings,
+        )  # fmt: skip
+        self.driver.begin(left, over)
+        self.task = asyncio.create_task(self.driver.run(self.sink), name="driver")
+        await asyncio.sleep(0)
+
+    async def kill_host(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        self.task = None
+
+    def give_order(self, order: Order) -> None:
+        self.driver.submit(order)
+
+    def snapshot(self) -> PrinterObserved:
+        return self.driver.snapshot()
+
+    def check_alive(self) -> None:
+        if self.task is not None and self.task.done():
+            self.task.result()
+
+    # -- people and accidents -----------------------------------------------------------------------------
+
+    def panel_start(self) -> None:
+        self.bambu.panel.start(VASE, self.wire.now)
+        self.wire.turn()
+
+    def cut(self, name: str) -> None:
+        if name == "network":
+            self.wire.pull()
+        else:
+            self.wire.silence()
+
+    def mend(self, name: str) -> None:
+        if name == "network":
+            self.wire.plug()
+        else:
+            self.wire.speak()
+
+    def reset_machine(self) -> None:
+        self.bambu.panel.cut_power(5.0, self.wire.now)
+        self.wire.turn()
+
+    def arm(self, name: str, **how: Any) -> None:
+        """Bad luck of the printer's own, at its next occasion."""
+        self.bambu.panel.arm(BambuFault(name, **how))
+
+    # -- the truth ----------------------------------------------------------------------------------------
+
+    def print_file(self, name: str = "part") -> Path:
+        path = self.folder / f"{name}.gcode.3mf"
+        path.write_bytes(sliced(gcode(PROGRAM)))
+        return path
+
+    def plain_file(self, name: str = "part") -> Path:
+        """The same as plain G-code."""
+        path = self.folder / f"{name}.gcode"
+        path.write_text(gcode(PROGRAM))
+        return path
+
+    def program(self) -> list[str]:
+        return PROGRAM
+
+    def moves(self) -> list[str]:
+        self.wire.turn()
+        who, found = "", []
+        for entry in self.ledger.entries:
+            if entry.event == STARTED:
+                who = entry.source or ""
+            elif entry.event == "executed" and entry.source == "sd" and who == "mqtt":
+                found.append(entry.line or "")
+        return [line for line in found if line.startswith("G1 X")]
+
+    def physical_starts(self) -> list[str]:
+        return ["gateway" if entry.source == "mqtt" else entry.source or ""
+                for entry in self.ledger.events(STARTED)]  # fmt: skip
+
+    def interventions(self) -> list[str]:
+        return [entry.line or "" for entry in self.ledger.events("request") if entry.line in ABOUT_PRINTS]
+
+    def told(self, command: str) -> int:
+        """How often the printer was sent a command, such as `print.project_file`."""
+        return sum(entry.line == command for entry in self.ledger.events("request"))
+
+    def is_still(self) -> bool:
+        self.wire.turn()
+        return self.bambu.mover.is_idle
+
+    def is_stopped(self) -> bool:
+        return False
+
+    def stored(self) -> dict[str, bytes]:
+        return dict(self.bambu.files.contents)
+
+    def is_same(self, stored: bytes, content: bytes) -> bool:
+        return stored == content
+
+    def is_uploading(self) -> bool:
+        return bool(self.progress) and not self.answers
