@@ -20,6 +20,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """What a personality chooses from."""
 
+READ_AHEAD_LINES, PLANNER_BLOCKS = 2, 5
+"""What is still run after a pause: few moves, since the real ones pause within seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class BambuPersonality:
@@ -79,7 +82,8 @@ class BambuPersonality:
         """The board inside."""
         return Personality(
             name=self.name,
-            bufsize=4,
+            bufsize=READ_AHEAD_LINES,
+            planner_blocks=PLANNER_BLOCKS,
             banner=(),
             identity="",
             features=frozenset({"sd", "progress", "probe"}),
