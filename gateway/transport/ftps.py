@@ -131,13 +131,21 @@ def _store(
     try:
         answer = client.send(name, _pieces(path, clock, tell))
     except ftplib.Error as error:
-        raise Refused(error, is_absent=client.size_of(name) is None) from error
+        raise Refused(error, is_absent=_is_absent(client, name)) from error
     there = client.size_of(name)
     if there != size:
         raise StorageTrouble(
             f"of {name} {there or 0} of {size} bytes arrived on the printer ({answer[:100]}): try again",
             is_absent=there is None,
         )
+
+
+def _is_absent(client: FtpsClient, name: str) -> bool:
+    """Whether the printer says that there is no such file; when it says nothing, there may be."""
+    try:
+        return client.size_of(name) is None
+    except (OSError, EOFError, ftplib.Error):
+        return False
 
 
 def _fetch(client: FtpsClient, name: str, most_bytes: int) -> bytes:

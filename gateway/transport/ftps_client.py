@@ -1,8 +1,8 @@
 """Implicit FTPS as Bambu Lab's printers speak it (port 990): TLS from the first byte, and on data channels.
 
 RFC 959 and RFC 4217, with what these printers need (OpenBambuAPI ftp.md; X1C and P1S run vsftpd): the TLS
-session of the control channel is used again on the data channel, or it is refused (522); data channels are
-closed without waiting for the other side's goodbye, which A1 never says; a 426 after all bytes arrived means
+session of the control channel is used again on the data channel, or it is refused (522); a data channel
+ends without waiting for the other side's goodbye, which A1 never says; a 426 after all bytes arrived means
 nothing, so that the size decides.
 """
 
@@ -60,17 +60,26 @@ class FtpsClient(ftplib.FTP_TLS):
         return self._kept(self._wrapped(plain, self.sock.session)), size
 
     def send(self, name: str, pieces: Iterator[bytes]) -> str:
-        """Upload; the reply to the transfer, also one that says 426."""
+        """Upload; the reply to the transfer, also one that says 426.
+
+        The data channel stays open until the reply is there: over TLS 1.3 it holds tickets that nobody has
+        read, and TCP tells the other side to forget what it has not read when such a socket is closed.
+        """
         with self.transfercmd(f"STOR {name}") as channel:
-            for piece in pieces:
-                channel.sendall(piece)
-            _say_goodbye(channel)
-        try:
-            return self.voidresp()
-        except ftplib.error_temp as answer:
-            if str(answer).startswith("426"):
-                return str(answer)
-            raise
+            try:
+                for piece in pieces:
+                    channel.sendall(piece)
+                _say_goodbye(channel)
+            except (ConnectionError, ssl.SSLEOFError):
+                if self._is_aborted:
+                    raise
+                # It hung up on the data: it says why on the other channel.
+            try:
+                return self.voidresp()
+            except ftplib.error_temp as answer:
+                if str(answer).startswith("426"):
+                    return str(answer)
+                raise
 
     def receive(self, name: str, most_bytes: int) -> bytes:
         """Download; it stops when it has more than `most_bytes`."""
@@ -117,9 +126,11 @@ class FtpsClient(ftplib.FTP_TLS):
 
 
 def _say_goodbye(channel: socket.socket) -> None:
-    """The end of the data in TLS, without waiting for an answer to it."""
+    """The end of the data, in TLS and in TCP, without waiting for an answer to it."""
     if isinstance(channel, ssl.SSLSocket):
         select.select([], [channel], [], _FLUSH_SECONDS)
         channel.setblocking(False)
         with contextlib.suppress(OSError, ValueError):
             channel.unwrap()
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(channel, socket.SHUT_WR)
