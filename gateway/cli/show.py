@@ -159,16 +159,31 @@ def _note(printer: Printer) -> str | None:
     return printer.message or printer.link_reason or _asks(printer.prompt)
 
 
+#: Of prints that nobody asked the gateway for: in a table, and by itself.
+_LOCAL = {"panel": "panel", "lan-app": "LAN app", "cloud": "cloud", "unknown": "local"}
+_STARTED = {
+    "gateway": "through the gateway",
+    "panel": "at the machine",
+    "lan-app": "by another program on its network",
+    "cloud": "through its maker's cloud",
+    "unknown": "not through the gateway",
+}
+
+
+def _origin(job: Job) -> str:
+    return job.origin or ("unknown" if job.is_local else "gateway")
+
+
 def jobs(found: Sequence[Job], *, screen: Console | None = None) -> None:
     """The table of jobs."""
     table(
-        ("NUMBER", "NAME", "STATUS", "PROGRESS", "PRINTER", "MEMBER", "LOCAL", "CREATED", "NOTE"),
+        ("NUMBER", "NAME", "STATUS", "PROGRESS", "PRINTER", "MEMBER", "ORIGIN", "CREATED", "NOTE"),
         (
             (j.number, j.name, standing(j), percent(j.progress), j.printer, j.member or j.member_id,
-             "local" if j.is_local else "", instant(j.created_at), j.message or j.waiting)
+             _LOCAL.get(_origin(j), ""), instant(j.created_at), j.message or j.waiting)
             for j in found
         ),
-        spare=("CREATED", "MEMBER", "LOCAL", "PRINTER", "PROGRESS"),
+        spare=("CREATED", "MEMBER", "ORIGIN", "PRINTER", "PROGRESS"),
         screen=screen,
     )  # fmt: skip
 
@@ -205,7 +220,7 @@ def one_job(job: Job) -> None:
             ("name", job.name), ("id", job.id), ("number", job.number), ("status", standing(job)),
             ("reasons", ", ".join(job.reasons)), ("verdict", job.verdict), ("message", job.message),
             ("waiting", job.waiting), ("printer", job.printer), ("member", job.member or job.member_id),
-            ("started", "at the machine" if job.is_local else "through the gateway"),
+            ("started", _STARTED.get(_origin(job), "elsewhere")),
             ("file", job.file.name if job.file else None), ("progress", percent(job.progress)),
             ("line", job.line), ("created", instant(job.created_at)), ("began", instant(job.started_at)),
             ("ended", instant(job.ended_at)),

@@ -96,6 +96,7 @@ class Job(_Model):
     reasons: tuple[str, ...] = ()
     verdict: str | None = None
     is_local: bool = False
+    origin: str | None = None  # gateway, panel, lan-app, cloud, unknown
     is_held: bool = False
     member_id: str
     member: str | None = None

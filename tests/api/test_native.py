@@ -315,7 +315,7 @@ async def test_new_job(host: Host) -> None:
     schemas.Job.model_validate(job)
     assert job | {"waiting": None} == {
         "id": job["id"], "number": 1, "name": "Benchy", "status": "queued", "reasons": job["reasons"], "verdict": None,
-        "is_local": False, "is_held": False, "member_id": BEN.member_id, "member": "ben", "printer_id": 1,
+        "is_local": False, "origin": "gateway", "is_held": False, "member_id": BEN.member_id, "member": "ben", "printer_id": 1,
         "printer": "mk3", "file": {"sha256": file.sha256, "name": "part.gcode", "size": len(GCODE)},
         "progress": None, "position": None, "line": None, "message": job["message"], "waiting": None, "attempts": 0,
         "created_at": "2016-05-18T05:42:02.000Z", "status_at": "2016-05-18T05:42:02.000Z", "started_at": None,

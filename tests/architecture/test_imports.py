@@ -235,7 +235,7 @@ def loaded_with(*names: str) -> set[str]:
     "process", ["gateway.main", "gateway.main_streamer", "gateway.cli.app", "gateway.cli.demo"]
 )
 def test_what_speaks_no_mqtt_loads_nothing_of_it(process: str) -> None:
-    """It is 4 MB and a tenth of a second, on a board that may have little of both."""
+    """It is 2 MB and a tenth of a second, on a board that may have little of both."""
     assert not {"aiomqtt", "paho", "amqtt"} & loaded_with(process)
     assert "aiomqtt" in loaded_with("gateway.main_mqtt")
 

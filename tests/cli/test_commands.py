@@ -140,6 +140,24 @@ def test_lists_jobs(run: Run, fake: FakeGateway) -> None:
     assert "local" in text
 
 
+@pytest.mark.parametrize(
+    ("origin", "listed", "shown"),
+    [
+        ("gateway", "", "through the gateway"),
+        ("panel", "panel", "at the machine"),
+        ("lan-app", "LAN app", "by another program on its network"),
+        ("cloud", "cloud", "through its maker's cloud"),
+        ("unknown", "local", "not through the gateway"),
+    ],
+)
+def test_who_started_a_print_is_told(
+    run: Run, fake: FakeGateway, origin: str, listed: str, shown: str
+) -> None:
+    fake.jobs = [job(is_local=origin != "gateway", origin=origin)]
+    assert listed in run("jobs", "list").stdout
+    assert shown in run("jobs", "show", "7").stdout
+
+
 def test_lists_the_newest(run: Run, fake: FakeGateway) -> None:
     fake.jobs = [job(number=number, id=f"{number:036}") for number in range(1, 8)]
     result = run("jobs", "list", "--limit", "3", "--status", "queued", "--scope", "mine")

@@ -91,6 +91,7 @@ async def test_a_row_says_what_there_is(shop: Shop) -> None:
         "file_sha256": "ab" * 32,
         "comment": 'good, "really"\nfine',
         "message": "\u00e4",
+        "origin": "gateway",
     }
 
 

@@ -16,7 +16,7 @@ from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, 
 from gateway.domain.commands import TaskState
 from gateway.domain.job import AttemptResult, JobStatus, Reason, Verdict
 from gateway.domain.member import Scope
-from gateway.domain.observations import LinkState
+from gateway.domain.observations import LinkState, Origin
 from gateway.domain.printer import Plate, PlateClear, PrinterStatus
 from gateway.engine.ports import CallbackState
 
@@ -44,12 +44,12 @@ class Printer(BaseModel):
     name: str
     display_name: str = Field(description="What people call it; `name` unless its owner gave another.")
     type_id: UUID | None = Field(description="The kind of printer, where it has said so.")
-    driver: str
+    driver: Literal["marlin", "bambu", "moonraker", "forge"]
     owner: str | None
     owner_id: str
     link: LinkState
     link_reason: str | None
-    port: str
+    port: str = Field(description="Where it is reached: a serial port, a host, a broker; empty: it calls in.")
     status: PrinterStatus
     plate: Plate
     plate_clear: PlateClear
@@ -197,7 +197,8 @@ class Job(BaseModel):
     status: str
     reasons: list[Reason]
     verdict: Verdict | None
-    is_local: bool = Field(description="Started at the machine, not through an app.")
+    is_local: bool = Field(description="Nobody asked the gateway for it: the printer had it from elsewhere.")
+    origin: Origin = Field(description="Who started it, as far as its printer tells.")
     is_held: bool = Field(description="A person must look at the machine; see `resolve`.")
     member_id: str
     member: str | None

@@ -109,6 +109,7 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
         "reasons": sorted(reason.value for reason in row.reasons),
         "verdict": None if row.verdict is None else row.verdict.value,
         "is_local": row.is_local,
+        "origin": row.shown_origin.value,
         "is_held": row.is_held,
         "member_id": row.member_id,
         "member": member.name if member is not None else None,

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.domain.observations import PrintPhase, PrintReport
+from gateway.domain.observations import Origin, PrintPhase, PrintReport
 from gateway.protocol.marlin.responses import (
     Action,
     DonePrinting,
@@ -263,6 +263,7 @@ class CardWatch:
             key=self._new_key(),
             phase=PrintPhase.PRINTING,
             is_local=True,
+            origin=Origin.PANEL,  # nobody else reaches its card: this host has its only port
             name=self._name,
             size=size,
             position=position,

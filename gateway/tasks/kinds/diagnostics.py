@@ -186,6 +186,7 @@ def _job(state: State, number: int) -> Mapping[str, Any]:
         "reasons": sorted(reason.value for reason in job.reasons),
         "printer_id": job.printer_id,
         "is_local": job.is_local,
+        "origin": job.shown_origin.value,
         "attempts": job.attempts,
         "created_at": job.created_at,
         "status_at": job.status_at,

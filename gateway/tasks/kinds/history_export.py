@@ -32,7 +32,7 @@ MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 COLUMNS: Final = (
     "number", "job_id", "name", "status", "verdict", "printer", "member", "organization_id", "is_local",
     "attempts", "created_at", "started_at", "ended_at", "elapsed_seconds", "file_name", "file_size",
-    "file_sha256", "comment", "message",
+    "file_sha256", "comment", "message", "origin",
 )  # fmt: skip
 #: What makes a spreadsheet take a cell for a formula, in full width too (OWASP, "CSV Injection"), also behind
 #: blanks and what is not seen. And behind a semicolon: where the comma is the decimal point, spreadsheets
@@ -112,7 +112,7 @@ class HistoryExport:
             printer and printer.shown_name, member and member.name, job.organization_id,
             "true" if job.is_local else "false", job.attempts, job.created_at, job.started_at, job.ended_at,
             None if seconds is None else max(seconds, 0), job.file_name, job.file_size, job.file_sha256,
-            job.comment, job.message,
+            job.comment, job.message, job.shown_origin.value,
         )  # fmt: skip
         return tuple(_cell(value) for value in cells)
 
