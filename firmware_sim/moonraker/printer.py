@@ -296,8 +296,8 @@ class MoonrakerPrinter:
 
     def power_cycle(self, now: float, *, back_after: float = DEFAULT_SECONDS) -> None:
         """The whole host loses its power: both processes end, and both come back."""
-        self.kill_klippy(now)
         self.kill_moonraker(now, back_after=back_after)
+        self.kill_klippy(now)
         self._returns.append((self.now + back_after, lambda: self.start_klippy(self.now)))
 
     def _act(self, now: float, act: Callable[[], object]) -> None:

@@ -1,6 +1,6 @@
 """JSON-RPC 2.0 as Moonraker speaks it over MQTT. Source: Moonraker's common.py (JsonRPC), mqtt.py.
 
-    not JSON                      -32700 Parse error, id null
+    not JSON                      -32700 Parse error, id null; no reply at all to what is no UTF-8
     no "jsonrpc": "2.0"           -32600 Invalid Request
     no method                     taken for a response: no reply
     method unknown                -32601 Method not found
@@ -64,7 +64,7 @@ class Dispatcher:
         try:
             asked = json.loads(payload)
         except ValueError:
-            reply(_error(-32700, "Parse error", None))
+            reply(_error(-32700, "Parse error", None) if _is_text(payload) else None)
             return
         if isinstance(asked, list):
             self._batch(deque(asked), [], reply)
@@ -125,6 +125,15 @@ class Dispatcher:
         if stamp in self._timestamps:
             raise Refusal("Duplicate MQTT Request", DUPLICATE)
         self._timestamps.append(stamp)
+
+
+def _is_text(payload: bytes) -> bool:
+    """Whether Moonraker can write it into its log; otherwise its task dies there."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _error(code: int, message: str, number: object) -> dict[str, object]:
