@@ -13,12 +13,14 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Self
 
 from firmware_sim.bambu.faults import BambuFault, BambuFaults
 from firmware_sim.bambu.ledger import STARTED
+from firmware_sim.bambu.personality import load_bambu_personality
 from firmware_sim.bambu.printer import BambuPrinter
 from firmware_sim.ledger import Ledger
 from gateway.domain.observations import PrinterObserved
@@ -29,20 +31,26 @@ from tests.contract.stand import Stand, Traits
 from tests.support.bambu_wire import BambuWire
 
 SERIAL = "01S00C000000001"
-MOVES = 150
-PROGRAM = [f"G1 X{number % 150} Y{number % 7} F200" for number in range(1, MOVES + 1)]
+MOVES = 300
+PROGRAM = [f"G1 X{number % 50 + 1} Y{number % 7} F6000" for number in range(1, MOVES + 1)]
+#: Between two moves, so that a machine that is told to pause stands within a second.
+DWELL = "G4 P400"
+#: From a stop until it is shown: the head has gone aside by then.
+STOP_SECONDS = 8.0
 VASE = "Vase.gcode.3mf"
 #: What ends, pauses or cools a print.
 ABOUT_PRINTS = ("print.pause", "print.resume", "print.stop", "print.gcode_line")
-#: Bytes a second: a file of a kilobyte takes some seconds, for tests that break an upload.
-SLOW_UPLOAD = 400.0
+#: Bytes a second, as slow printers take them, and of a file that takes 4 seconds.
+UPLOAD_RATE = 100_000.0
+UPLOAD_BYTES = 400_000
 
 
 def gcode(program: list[str]) -> str:
     """A plate of two layers, with a slicer's progress."""
-    half = len(program) // 2
-    lines = ["G28", "M73 P0 R4", "; CHANGE_LAYER", *program[:half]]
-    return "\n".join([*lines, "M73 P50 R2", "; CHANGE_LAYER", *program[half:], "M73 P100 R0", ""])
+    slow = [line for move in program for line in (move, DWELL)]
+    half = len(slow) // 2
+    lines = ["G28", "M73 P0 R4", "; CHANGE_LAYER", *slow[:half]]
+    return "\n".join([*lines, "M73 P50 R2", "; CHANGE_LAYER", *slow[half:], "M73 P100 R0", ""])
 
 
 def sliced(text: str, plate: int = 1) -> bytes:
@@ -64,6 +72,8 @@ class BambuStand(Stand):
         leaves_parts=True,
     )
 
+    look: ClassVar[float] = 0.25  # each reads the ledger
+
     def __init__(
         self,
         folder: Path,
@@ -71,13 +81,13 @@ class BambuStand(Stand):
         *,
         developer_mode: bool = True,
         faults: tuple[BambuFault, ...] = (),
-        upload_rate: float = SLOW_UPLOAD * 1000,
+        upload_rate: float = UPLOAD_RATE,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(folder)
         self.ledger = Ledger()
         self.bambu = BambuPrinter(
-            personality,
+            replace(load_bambu_personality(personality), stop_seconds=STOP_SECONDS),
             serial=SERIAL,
             files={VASE: sliced(gcode(PROGRAM))},
             ledger=self.ledger,
@@ -165,6 +175,11 @@ class BambuStand(Stand):
     def print_file(self, name: str = "part") -> Path:
         path = self.folder / f"{name}.gcode.3mf"
         path.write_bytes(sliced(gcode(PROGRAM)))
+        return path
+
+    def upload_file(self) -> Path:
+        path = self.folder / "upload.gcode"
+        path.write_bytes(b"G1 X1\n" * (UPLOAD_BYTES // 6))
         return path
 
     def plain_file(self, name: str = "part") -> Path:

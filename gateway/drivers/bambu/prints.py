@@ -86,6 +86,10 @@ class Prints:
         """Whether this print ended, as far as this process remembers."""
         return key in self._over
 
+    def is_doubted(self, key: str) -> bool:
+        """Whether its start was sent, and nobody saw it arrive."""
+        return any(each.key == key for each in self._doubted.values())
+
     @property
     def has_question(self) -> bool:
         """Whether the printer shows the end of a print that nobody knows: its part lies on the plate."""

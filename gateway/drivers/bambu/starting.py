@@ -144,6 +144,10 @@ class Starts:
             if order.order_id not in one.orders:
                 one.orders.append(order.order_id)
             return
+        known = self._known_already(order.key)
+        if known is not None:
+            self._outbox.answer(order.order_id, *known)
+            return
         free = self._free(now)
         busy = "another start is on its way to the printer" if one is not None else free.why_not
         if busy is not None:
@@ -153,6 +157,16 @@ class Starts:
         name = Print(order.key, is_local=False, mark=mark, name=order.name, phase=PrintPhase.STARTING)
         self.one = Start(name, mark, order.path, order.size, [order.order_id])
         self._outbox.put(LookAtFile(order.key, order.path))
+
+    def _known_already(self, key: str) -> tuple[OrderResult, str | None] | None:
+        """The answer to a start that was sent before."""
+        present = self._prints.current
+        if present is not None and present.key == key:
+            return OrderResult.ACCEPTED, None
+        if self._prints.is_over(key):
+            return OrderResult.REFUSED, "this print is over already"
+        is_doubted = self._prints.is_doubted(key)
+        return (OrderResult.UNCLEAR, UNPROVEN) if is_doubted else None
 
     def looked(self, key: str, found: PrintFile | str, now: float) -> None:
         """What the file is, or why it cannot be printed."""
