@@ -35,8 +35,8 @@ MOVES = 300
 PROGRAM = [f"G1 X{number % 50 + 1} Y{number % 7} F6000" for number in range(1, MOVES + 1)]
 #: Between two moves, so that a machine that is told to pause stands within a second.
 DWELL = "G4 P400"
-#: From a stop until it is shown: the head has gone aside by then.
-STOP_SECONDS = 8.0
+#: From a stop until it is shown: the head is homed by then.
+STOP_SECONDS = 15.0
 VASE = "Vase.gcode.3mf"
 #: What ends, pauses or cools a print.
 ABOUT_PRINTS = ("print.pause", "print.resume", "print.stop", "print.gcode_line")
