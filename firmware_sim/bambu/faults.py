@@ -22,13 +22,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-COMMAND, REPORT, CONNECTION, SUBSCRIPTION, UPLOAD = (
-    "command",
-    "report",
-    "connection",
-    "subscription",
-    "upload",
-)
+COMMAND, REPORT, TICK = "command", "report", "tick"
+CONNECTION, SUBSCRIPTION, UPLOAD = "connection", "subscription", "upload"
 KINDS: Mapping[str, tuple[str, str]] = {
     "no-echo": (COMMAND, "a command is done, and its echo never comes"),
     "echo-late": (COMMAND, "a command is done, and its echo comes late"),
@@ -41,14 +36,15 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "int32-clamp": (COMMAND, "ids beyond 32 bits become 2147483647"),
     "connection-lost": (REPORT, "the connection breaks instead of a report"),
     "non-utf8": (REPORT, "one byte of a report is no UTF-8"),
-    "power-cut": (REPORT, "the power fails, for a time"),
+    "power-cut": (TICK, "the power fails, for a time"),
     "deltas-only": (CONNECTION, "for a time the full state is not sent to a new connection, only changes"),
     "request-drop": (SUBSCRIPTION, "the connection is closed when somebody subscribes to /request"),
     "file-truncated": (UPLOAD, "the end of a file is not kept, though the upload ends well"),
     "upload-cut": (UPLOAD, "the connection breaks in the middle of a file"),
     "storage-full": (UPLOAD, "there is no room for the file"),
 }
-"""What there is: on which occasion it strikes, and what it does."""
+"""What there is: on which occasion it strikes, and what it does. A tick is when a report is due, whether
+somebody listens or not."""
 DEFAULT_SECONDS = 5.0
 _KEYS: Mapping[str, type] = {"name": str, "command": str, "at": float, "count": int, "seconds": float}
 

@@ -26,6 +26,7 @@ from firmware_sim.bambu.faults import (
     CONNECTION,
     REPORT,
     SUBSCRIPTION,
+    TICK,
     UPLOAD,
     BambuFault,
     BambuFaults,
@@ -43,8 +44,8 @@ from firmware_sim.ledger import Ledger
 USER = "bblp"
 LONGEST_SILENCE_SECONDS = 30.0
 """With nothing to tell the signal strength is told so often at least (recorded: 32 s at most)."""
-WIFI_CHANGES = 0.8
-"""Share of reports in which the signal strength is another one (recorded)."""
+WIFI_DBM = range(-52, -47)
+"""The signal strength of a recorded machine: another one in four of five reports."""
 TRUNCATED_SHARE = 0.5
 """What is kept of a file that is cut."""
 
@@ -238,24 +239,26 @@ class BambuPrinter:
     def _report(self) -> None:
         """What is due every two seconds, or at a change."""
         self._tick_at = self.now + self.personality.report_seconds
-        silent_for = self.now - self._told_at
-        if self._chance.random() < WIFI_CHANGES or silent_for >= LONGEST_SILENCE_SECONDS:
-            self.status.wifi_dbm = -48 - (self.status.wifi_dbm + 48 - 1) % 5
+        silent_for = self.now - self._told_at + self.personality.report_seconds
+        before, self.status.wifi_dbm = self.status.wifi_dbm, self._chance.choice(WIFI_DBM)
+        if self.status.wifi_dbm == before and silent_for >= LONGEST_SILENCE_SECONDS:
+            self.status.wifi_dbm -= 1
         sends_full = not self.personality.sends_deltas
         said = self.status.full(self.now) if sends_full else self.status.delta(self.now)
-        if said is None:
-            return
-        payload = _packed({"print": said})
-        struck = self._strike(REPORT)
-        if "non-utf8" in struck:
-            payload = payload.replace(b"{", NOT_UTF8, 1)
-        self._send(payload, is_full=sends_full)
+        if said is not None:
+            self._spoiled(_packed({"print": said}), is_full=sends_full)
+        if fault := self._strike(TICK).get("power-cut"):
+            self.cut_power(fault.seconds)
+
+    def _spoiled(self, payload: bytes, *, is_full: bool) -> None:
+        """Send a report, with whatever bad luck there is for it."""
+        is_heard = any(seat.is_listening for seat in self.seats)
+        struck = self._strike(REPORT) if is_heard else {}
         if "connection-lost" in struck:
             for seat in self.seats:
                 seat.cut("the connection broke")
             self._sweep()
-        if fault := struck.get("power-cut"):
-            self.cut_power(fault.seconds)
+        self._send(payload.replace(b"{", NOT_UTF8, 1) if "non-utf8" in struck else payload, is_full=is_full)
 
     def _hurry(self) -> None:
         """Something changed: it is told at once."""

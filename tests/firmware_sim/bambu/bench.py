@@ -74,7 +74,9 @@ class Bench:
         echoes = [one.body for one in self.heard[count:] if one.body["command"] == command]
         return echoes[0] if echoes else None
 
-    def start(self, ids: int | str = 77, file: str = "cube.gcode.3mf", **changes: Any) -> dict[str, Any] | None:
+    def start(
+        self, ids: int | str = 77, file: str = "cube.gcode.3mf", **changes: Any
+    ) -> dict[str, Any] | None:
         """As a gateway starts a print."""
         number = str(ids)
         order = {

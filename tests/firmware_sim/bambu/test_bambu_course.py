@@ -79,7 +79,9 @@ def test_newer_models_count_their_local_prints() -> None:
     for _ in range(2):
         bench.printer.panel.start("plain.gcode")
         bench.until("RUNNING")
-        seen.append(tuple(bench.shown[name] for name in ("subtask_id", "task_id", "project_id", "print_type")))
+        seen.append(
+            tuple(bench.shown[name] for name in ("subtask_id", "task_id", "project_id", "print_type"))
+        )
         bench.until("FINISH")
         bench.printer.panel.dismiss()
         bench.until("IDLE")
