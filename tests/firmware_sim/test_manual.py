@@ -56,7 +56,7 @@ def test_every_event_of_a_printer_that_calls_in_is_told() -> None:
     assert [event for event in sorted(events) if f"`{event}`" not in part] == []
 
 
-@pytest.mark.parametrize("kind", ["serial", "tcp", "replay", "forge"])
+@pytest.mark.parametrize("kind", ["serial", "tcp", "replay", "forge", "moonraker"])
 def test_every_option_is_told(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([kind, "--help"])
