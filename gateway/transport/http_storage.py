@@ -116,7 +116,7 @@ class HttpStorage:
         said = await _said(response)
         if response.status in (401, 403):
             reason = f"{self._where} wants an API key, or another one: set api_key_file ({said})"
-        elif response.status == 404:
+        elif _is_no_file(response.status, said) and response.method != "POST":
             return StorageTrouble(f"cannot {what}: {self._where} has no such file", is_absent=True)
         elif response.status == 413:
             reason = f"the file is larger than {self._where} allows: raise max_upload_size in moonraker.conf"
@@ -216,6 +216,11 @@ async def _said(response: aiohttp.ClientResponse) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     words = error.get("message") if isinstance(error, dict) else error
     return str(words or response.reason or "no reason given")[:_WORDS]
+
+
+def _is_no_file(status: int, said: str) -> bool:
+    """404 to a download; to a deletion a 400 (file_manager.py, `delete_file`)."""
+    return status == 404 or (status == 400 and "invalid file path" in said.lower())
 
 
 def _why(error: Exception) -> str:
