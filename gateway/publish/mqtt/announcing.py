@@ -53,16 +53,21 @@ class Announcer:
         self._discovery = Discovery(topics, version, public_url, settings.allow_commands)
         self._told: dict[int, _Told] = {}
         self._leftovers: frozenset[str] = frozenset()
+        self._must_greet = True
 
-    def begin(self, sights: Iterable[Sight], now: float) -> None:
-        """A new connection: tell everything. The printers first, so that "online" is true of what is read."""
+    def begin(self) -> None:
+        """A new connection: everything is to be told, the gateway's own device first."""
         self._told.clear()
-        for sight in sights:
-            self._show_state(sight, self._told.setdefault(sight.printer.printer_id, _Told()), now)
-        self._outbox.keep(self._topics.status, ONLINE)
+        self._must_greet = True
         if self._topics.discovery:
             device = self._topics.gateway_device
             self._outbox.keep(self._topics.config(device), encoded(self._discovery.gateway()))
+
+    def greet(self) -> None:
+        """After a look at all printers: "online" is said when it is true of what is read."""
+        if self._must_greet:
+            self._must_greet = False
+            self._outbox.keep(self._topics.status, ONLINE)
 
     def show(self, sight: Sight, now: float) -> None:
         """A look at one printer."""
@@ -73,7 +78,7 @@ class Announcer:
 
     def repeat(self) -> None:
         """Tell availabilities and states again: somebody has come who did not hear them."""
-        self._outbox.keep(self._topics.status, ONLINE)
+        self._must_greet = True
         for told in self._told.values():
             told.sight = told.state = told.is_offline = None
 

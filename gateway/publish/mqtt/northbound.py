@@ -40,8 +40,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks: a state goes out at most this often.
 TICK: Final = 1.0
+#: Seconds until the next look after one that failed: its trace is in the log often enough.
+AGAIN_SECONDS: Final = 60.0
 #: Publishes that wait for their acknowledgement at the same time: 200 a second through a line of 80 ms.
 SENDERS: Final = 16
+#: Printers looked at in one go: a millisecond, or three while documents of discovery are written.
+BREATH: Final = 20
 #: Seconds after Home Assistant's birth message: it is still subscribing, and would miss what comes first.
 BIRTH_SECONDS: Final = 2.0
 #: Seconds for the last word of a gateway that stops; the broker's will says it otherwise.
@@ -118,13 +122,20 @@ class Northbound:
             await self._fleet.recall()
             while True:
                 await asyncio.sleep(TICK)
-                batch = await _heard(events)
-                if batch is not None:
-                    await self._hear(batch)
-                if self._talk is not None:
-                    self._tell(self._talk)
+                try:
+                    await self._look(events)
+                except Exception:  # a bug here must not end the process that prints
+                    log.exception("MQTT: what the printers do could not be told; it is tried again")
+                    await asyncio.sleep(AGAIN_SECONDS)
         finally:
             events.close()
+
+    async def _look(self, events: Subscription) -> None:
+        batch = await _heard(events)
+        if batch is not None:
+            await self._hear(batch)
+        if self._talk is not None:
+            await self._tell(self._talk)
 
     async def _hear(self, batch: Batch) -> None:
         if batch.overflowed:
@@ -151,13 +162,18 @@ class Northbound:
             document = event_document(word, event.at, named(job), message)
             self._outbox.tell(self._topics.event(event.printer_id), document)
 
-    def _tell(self, talk: _Talk) -> None:
+    async def _tell(self, talk: _Talk) -> None:
         now = self._clock.monotonic()
         if talk.repeat_at is not None and now >= talk.repeat_at:
             talk.repeat_at = None
             self._announcer.repeat()
-        for sight in self._fleet.sights(now):
+        for number, sight in enumerate(list(self._fleet.sights(now)), start=1):
             self._announcer.show(sight, now)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+            if self._talk is not talk:
+                return  # the connection ended meanwhile
+        self._announcer.greet()
         self._announcer.take_away(self._fleet.gone())
         for right in talk.proofs.overdue(now):
             log.warning("MQTT: %s", right.advice)
@@ -187,8 +203,7 @@ class Northbound:
         commands = [self._topics.all_commands] if self._settings.allow_commands else []
         await connection.subscribe(self._topics.status, *commands, qos=1)
         await self._listen_elsewhere(connection)
-        now = self._clock.monotonic()
-        self._announcer.begin(self._fleet.sights(now), now)
+        self._announcer.begin()
 
     async def _listen_elsewhere(self, connection: Connection) -> None:
         """To what it can do without. A broker that refuses it hangs up: the next connection goes without."""
@@ -217,15 +232,21 @@ class Northbound:
     async def _receive(self, connection: Connection, talk: _Talk) -> None:
         while True:
             message = await connection.receive()
-            printer_id = self._topics.commanded(message.topic)
-            if printer_id is not None:
-                answer = await self._commands.answer(printer_id, message)
-                if answer is not None:
-                    self._outbox.tell(self._topics.result(printer_id), answer)
-            elif message.retain:
-                self._announcer.found(message.topic, message.payload)
-            else:
-                self._noticed(message, talk)
+            try:
+                await self._take(message, talk)
+            except Exception:  # as above
+                log.exception("MQTT: a message to %s could not be read", message.topic)
+
+    async def _take(self, message: MqttMessage, talk: _Talk) -> None:
+        printer_id = self._topics.commanded(message.topic)
+        if printer_id is not None:
+            answer = await self._commands.answer(printer_id, message)
+            if answer is not None:
+                self._outbox.tell(self._topics.result(printer_id), answer)
+        elif message.retain:
+            self._announcer.found(message.topic, message.payload)
+        else:
+            self._noticed(message, talk)
 
     def _noticed(self, message: MqttMessage, talk: _Talk) -> None:
         """What is said now, by the gateway itself, a former connection's will, or Home Assistant."""

@@ -36,6 +36,7 @@ class Broadcast(Office):
         self.is_silent = False
         self.commands: list[Any] = []
         self.may_command = True
+        self.settled = SETTLED
 
     def tell(self, settings: NorthboundSettings = SETTINGS, connect: Any = None) -> None:
         """Start a worker, as a process does."""
@@ -65,8 +66,8 @@ class Broadcast(Office):
                 self.engine.observe(self.said)
             await asyncio.sleep(1.0)
 
-    async def settle(self, seconds: float = SETTLED) -> None:
-        await asyncio.sleep(seconds)
+    async def settle(self, seconds: float | None = None) -> None:
+        await asyncio.sleep(self.settled if seconds is None else seconds)
 
     async def stop(self) -> None:
         """The worker ends in good order."""
