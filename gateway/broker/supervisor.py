@@ -13,6 +13,7 @@ import ipaddress
 import json
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from random import Random
@@ -64,11 +65,18 @@ class Listening:
         )
 
 
+def _has_amqtt() -> bool:
+    return find_spec("amqtt") is not None
+
+
 class EmbeddedBroker:
     """One child process at a time."""
 
-    def __init__(self, listening: Listening, *, chance: Random) -> None:
+    def __init__(
+        self, listening: Listening, *, chance: Random, is_installed: Callable[[], bool] = _has_amqtt
+    ) -> None:
         self._listening = listening
+        self._is_installed = is_installed
         self._chance = chance
         self._child: asyncio.subprocess.Process | None = None
 
@@ -81,7 +89,7 @@ class EmbeddedBroker:
         """Returns when it listens. Raises BrokerUnavailable, and then there is no child."""
         if (refusal := self._listening.refusal) is not None:
             raise BrokerUnavailable(refusal)
-        if find_spec("amqtt") is None:
+        if not self._is_installed():
             raise BrokerUnavailable(
                 "the embedded broker is not installed: pip install 'print-gateway[broker]', or set url under "
                 "[mqtt] to a broker of your own"
