@@ -29,6 +29,7 @@ from gateway.config.secret_files import Secrets
 from gateway.engine.ports import StoreUnavailable
 from gateway.main_gateway import Gateway
 from gateway.running import Notifier, Service, log_to_stderr, run_process
+from gateway.transport.tls import TlsFileTrouble
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class AddressUnavailable(Exception):
 
 
 #: What a person can mend; told in one line.
-EXPECTED = (StoreUnavailable, AddressUnavailable, CatalogueError, BrokerUnavailable)
+EXPECTED = (StoreUnavailable, AddressUnavailable, CatalogueError, BrokerUnavailable, TlsFileTrouble)
 
 
 def serve(config: Config, secrets: Secrets, *, embedded_broker: bool = False) -> int:

@@ -158,6 +158,7 @@ class Gateway:
         return MqttSide(
             self._config,
             self._secrets,
+            self._stack,
             state=lambda: self._engine.state,
             observe=lambda observation: self._engine.observe(observation),
             clock=self._clock,

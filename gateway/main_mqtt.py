@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from gateway.config import Config
 from gateway.config.secret_files import Secrets
 from gateway.domain.observations import Observation
 from gateway.domain.state import State
-from gateway.drivers.hosting import DriverFactory, DriverHost
+from gateway.drivers.hosting import DriverHost
 from gateway.drivers.left import LeftPrint, left_print
 from gateway.drivers.routing import TakesOrders
 from gateway.engine.engine import Engine
 from gateway.engine.ports import Clock, IdSource, Queries
+from gateway.main_mqtt_printers import PrinterParts
 from gateway.main_northbound import embedded_broker, northbound
 from gateway.publish.hub import Hub
 from gateway.publish.mqtt.rights import NorthboundStatus
 
 
 class MqttSide:
-    """The parts. `state` and `observe` are the engine's, which is built with these."""
+    """The parts. `state` and `observe` are the engine's, which is built with these.
+
+    `stack` ends what the drivers share. Raises TlsFileTrouble.
+    """
 
     def __init__(
         self,
         config: Config,
         secrets: Secrets,
+        stack: AsyncExitStack,
         *,
         state: Callable[[], State],
         observe: Callable[[Observation], None],
@@ -40,10 +46,18 @@ class MqttSide:
         self._secrets = secrets
         self._state = state
         self._clock = clock
-        self._host = DriverHost(
-            self._factories(ids),
-            observe,
+        parts = PrinterParts(
+            config,
+            secrets,
+            stack,
             left=self._left,
+            over=lambda: state().ended_keys,
+            monotonic=clock.monotonic,
+            new_id=ids.uuid,
+        )
+        self._host = DriverHost(
+            parts.factories(),
+            observe,
             monotonic=clock.monotonic,
             chance=random.Random(),
         )
@@ -91,6 +105,3 @@ class MqttSide:
         numbers = {printer.printer_id for printer in state.printers.values() if printer.name == name}
         found = (left_print(job) for job in state.jobs.values() if job.printer_id in numbers)
         return [left for left in found if left is not None]
-
-    def _factories(self, ids: IdSource) -> dict[str, DriverFactory]:
-        return {}

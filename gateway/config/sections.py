@@ -67,6 +67,11 @@ class Store(Section):
     url: StoreUrl = "sqlite:////var/lib/print-gateway/gateway.db"
     files: AbsolutePath = "/var/lib/print-gateway/files"
 
+    @property
+    def folder(self) -> Path:
+        """Where the database is: what else is kept from one start to the next lies beside it."""
+        return Path(self.url.removeprefix("sqlite:///")).parent
+
 
 class Streamer(Section):
     """The process that feeds serial printers: where it is reached, where its line records lie."""

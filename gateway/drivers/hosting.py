@@ -1,6 +1,6 @@
 """Hosts drivers in the gateway's own process: of printers that print by themselves, whoever watches.
 
-    make + begin(left) --> run --died--> "down, because", orders on their way answered --> wait --> make ...
+    make --> run --died--> "down, because", orders on their way are answered --> wait --> make ...
 
 A driver that dies takes neither the gateway nor another driver with it, and does not stay dead: a new one
 begins with what the engine knows, as behind a restart of the gateway.
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.domain.observations import (
     LinkState,
@@ -26,7 +25,6 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Acknowledge, EmergencyStop, Order
 from gateway.drivers.contract import Driver
-from gateway.drivers.left import LeftPrint
 from gateway.transport.web_backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -42,14 +40,8 @@ _UNKNOWN: Final = "there is no such printer in the configuration"
 _BUSY: Final = "too many orders wait for an answer of this printer; ask again when some are answered"
 
 
-class ResidentDriver(Driver, Protocol):
-    """A driver that can begin in the middle of a print."""
-
-    def begin(self, left: Sequence[LeftPrint]) -> None:
-        """What the engine knows of prints on the printer, once, before `run`."""
-
-
-DriverFactory = Callable[[], ResidentDriver]
+#: Makes a driver that has been told what the engine knows of the printer's prints now (drivers.left).
+DriverFactory = Callable[[], Driver]
 
 
 class DriverHost:
@@ -60,14 +52,12 @@ class DriverHost:
         factories: Mapping[str, DriverFactory],
         observe: Callable[[Observation], None],
         *,
-        left: Callable[[str], Sequence[LeftPrint]],
         monotonic: Callable[[], float],
         chance: Random,
     ) -> None:
-        """`factories` by the printer's name; `left`: the prints that a printer has, as far as is known."""
+        """`factories` by the printer's name."""
         self._hosted = {
-            name: _Hosted(name, make, observe, partial(left, name), monotonic, chance)
-            for name, make in factories.items()
+            name: _Hosted(name, make, observe, monotonic, chance) for name, make in factories.items()
         }
         self._observe = observe
 
@@ -99,17 +89,15 @@ class _Hosted:
         name: str,
         make: DriverFactory,
         observe: Callable[[Observation], None],
-        left: Callable[[], Sequence[LeftPrint]],
         monotonic: Callable[[], float],
         chance: Random,
     ) -> None:
         self._name = name
         self._make = make
         self._observe = observe
-        self._left = left
         self._monotonic = monotonic
         self._chance = chance
-        self._driver: ResidentDriver | None = None
+        self._driver: Driver | None = None
         self._seen = PrinterObserved(printer=name, link=LinkState.CONNECTING)
         self._asked: set[str] = set()  # orders that the driver has not answered
         self._why = "its driver has not begun yet"
@@ -128,9 +116,7 @@ class _Hosted:
     async def _lived(self) -> str:
         """One driver from its beginning to its end: why it ended."""
         try:
-            driver = self._make()
-            driver.begin(self._left())
-            self._driver = driver
+            self._driver = driver = self._make()
             self._hear(driver.snapshot())
             await driver.run(self._hear)
         except Exception as failure:

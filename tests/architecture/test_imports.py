@@ -118,12 +118,20 @@ ROOMS = {
             "gateway.domain",
             "gateway.drivers",
             "gateway.engine",
+            "gateway.main_mqtt_printers",
             "gateway.main_northbound",
-            "gateway.protocol.bambu",
-            "gateway.protocol.moonraker",
             "gateway.publish",
-            "gateway.transport",
         )
+    ),
+    "gateway.main_mqtt_printers": Room(
+        (
+            "gateway.config",
+            "gateway.domain",
+            "gateway.drivers",
+            "gateway.protocol.moonraker",
+            "gateway.transport",
+        ),
+        ("aiohttp",),
     ),
     "gateway.main_northbound": Room(
         (

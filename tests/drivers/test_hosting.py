@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
@@ -18,13 +18,11 @@ from gateway.domain.observations import (
     PrintReport,
 )
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, Order, StartPrint
-from gateway.drivers.contract import Sink
-from gateway.drivers.hosting import MAX_ORDERS, DriverHost, ResidentDriver
-from gateway.drivers.left import LeftPrint
+from gateway.drivers.contract import Driver, Sink
+from gateway.drivers.hosting import MAX_ORDERS, DriverHost
 from gateway.drivers.routing import Routing
 
 PRINT = PrintReport("k1", PrintPhase.PRINTING, is_local=False)
-LEFT = LeftPrint("k1", False, PrintPhase.PRINTING, False, "part", None, 0.5, None, None)
 
 
 def virtually(work: Coroutine[Any, Any, Any]) -> Any:
@@ -38,7 +36,6 @@ class Scripted:
     def __init__(self, printer: str, lives: float | None = None) -> None:
         self._printer = printer
         self.lives = lives
-        self.left: Sequence[LeftPrint] | None = None
         self.orders: list[Order] = []
         self.chokes = False
         self.sink: Sink = lambda seen: None
@@ -46,9 +43,6 @@ class Scripted:
     @property
     def printer(self) -> str:
         return self._printer
-
-    def begin(self, left: Sequence[LeftPrint]) -> None:
-        self.left = left
 
     async def run(self, sink: Sink) -> None:
         self.sink = sink
@@ -74,12 +68,11 @@ class House:
         self.host = DriverHost(
             {name: lambda name=name: self._make(name, lives[name]) for name in lives},  # type: ignore[misc]
             self.heard.append,
-            left=lambda name: [LEFT] if name == "a1" else [],
             monotonic=lambda: asyncio.get_running_loop().time(),
             chance=Random(7),
         )
 
-    def _make(self, name: str, lives: list[float | None]) -> ResidentDriver:
+    def _make(self, name: str, lives: list[float | None]) -> Driver:
         done = len(self.made[name])
         driver = Scripted(name, lives[min(done, len(lives) - 1)])
         self.made[name].append(driver)
@@ -111,11 +104,9 @@ def start(printer: str, order_id: str = "o1") -> StartPrint:
     return StartPrint(printer, order_id, order_id, "/files/x", "ab" * 32, 10, "x")
 
 
-def test_a_driver_begins_with_what_was_left_and_its_facts_arrive() -> None:
+def test_orders_go_to_the_driver_and_its_facts_arrive() -> None:
     async def run() -> None:
         async with House(a1=[None], v2=[None]) as house:
-            assert house.made["a1"][0].left == [LEFT]
-            assert house.made["v2"][0].left == []
             assert house.links("a1") == [LinkState.CONNECTING, LinkState.UP]
             house.host.submit(start("a1"))
             assert house.made["a1"][0].orders == [start("a1")]
@@ -134,7 +125,6 @@ def test_one_that_dies_is_down_with_its_print_and_made_anew_and_the_other_lives_
             assert len(house.made["a1"]) == 1
             await asyncio.sleep(3)
             assert len(house.made["a1"]) == 2
-            assert house.made["a1"][1].left == [LEFT], "it begins with what the engine knows"
             assert house.links("a1")[-1] is LinkState.UP
             assert len(house.made["v2"]) == 1
 

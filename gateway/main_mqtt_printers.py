@@ -1,0 +1,180 @@
+"""Builds the drivers of printers that speak MQTT, each with its connection and its way to the files there."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from aiohttp import ClientSession, DummyCookieJar
+
+from gateway.config import BambuPrinter, Config, MoonrakerPrinter
+from gateway.config.fields import BrokerAddress, broker_address
+from gateway.config.secret_files import Secrets
+from gateway.domain.adjustment import HeatLimits
+from gateway.drivers.bambu.driver import BambuDriver
+from gateway.drivers.bambu.settings import BambuSettings
+from gateway.drivers.contract import Driver
+from gateway.drivers.hosting import DriverFactory
+from gateway.drivers.left import LeftPrint
+from gateway.drivers.moonraker.driver import MoonrakerDriver
+from gateway.drivers.moonraker.settings import MoonrakerSettings
+from gateway.protocol.moonraker.topics import coalesces
+from gateway.transport import tls
+from gateway.transport.ftps import FtpsStorage, FtpsThreads
+from gateway.transport.http_storage import HttpStorage
+from gateway.transport.mqtt_client import AiomqttConnect
+from gateway.transport.storage import Storage
+
+_ACCESS_CODE = (
+    "read the access code again on the printer's screen (it changes with LAN mode), write it into {file}, "
+    "and restart the gateway"
+)
+
+
+class PrinterParts:
+    """What the drivers of one gateway share: threads for FTPS, a client for HTTP. Both end with `stack`."""
+
+    def __init__(
+        self,
+        config: Config,
+        secrets: Secrets,
+        stack: AsyncExitStack,
+        *,
+        left: Callable[[str], Sequence[LeftPrint]],
+        over: Callable[[], Collection[str]],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        """Inside the loop. `left`: the prints that a printer has; `over`: keys of ended ones."""
+        self._config = config
+        self._secrets = secrets
+        self._left = left
+        self._over = over
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._threads = FtpsThreads()
+        stack.callback(self._threads.close)
+        self._http = ClientSession(cookie_jar=DummyCookieJar())
+        stack.push_async_callback(self._http.close)
+
+    def factories(self) -> dict[str, DriverFactory]:
+        """A maker of each printer's driver, by its name. Raises TlsFileTrouble."""
+        made: dict[str, DriverFactory] = {}
+        for printer in self._config.printers:
+            if isinstance(printer, BambuPrinter):
+                made[printer.name] = self._bambu(printer)
+            elif isinstance(printer, MoonrakerPrinter):
+                made[printer.name] = self._moonraker(printer)
+        return made
+
+    def _bambu(self, printer: BambuPrinter) -> DriverFactory:
+        code = self._secrets.text(printer.name, "access_code_file") or ""
+        if_refused = _ACCESS_CODE.format(file=printer.access_code_file)
+        connect = AiomqttConnect(
+            printer.host,
+            printer.port,
+            self._context(printer, "mqtt"),
+            username=printer.username,
+            password=code,
+            who=f"the printer {printer.name}",
+            if_refused=if_refused,
+        )
+        storage = FtpsStorage(
+            printer.host,
+            self._context(printer, "ftps", tls.ONLY_1_2),
+            self._threads,
+            printer.username,
+            code,
+            port=printer.ftps_port,
+            who=f"the printer {printer.name}",
+            if_refused=if_refused,
+        )
+        settings = BambuSettings(
+            printer.serial,
+            topic_prefix=printer.topic_prefix,
+            model=printer.model,
+            heat=HeatLimits(printer.max_hotend, printer.max_bed),
+        )
+        return partial(self._bambu_driver, printer.name, connect, storage, settings)
+
+    def _bambu_driver(
+        self, name: str, connect: AiomqttConnect, storage: Storage, settings: BambuSettings
+    ) -> Driver:
+        driver = BambuDriver(
+            name,
+            connect,
+            storage,
+            monotonic=self._monotonic,
+            new_id=self._new_id,
+            chance=random.Random(),
+            settings=settings,
+        )
+        driver.begin(self._left(name), self._over())
+        return driver
+
+    def _context(
+        self, printer: BambuPrinter, port: str, most: ssl.TLSVersion | None = None
+    ) -> ssl.SSLContext:
+        """How the printer's certificate is judged. Each of its ports may have its own."""
+        ca_file = self._secrets.path(printer.name, "ca_file")
+        if printer.verified_by == "pinned" and ca_file is not None:
+            return tls.pinned(ca_file, printer.serial, most=most)
+        if printer.verified_by == "off":
+            return tls.unchecked(most=most)
+        known = self._config.store.folder / "fingerprints" / f"{printer.serial}.{port}"
+        return tls.first_use(tls.FingerprintFile(known), most=most)
+
+    def _moonraker(self, printer: MoonrakerPrinter) -> DriverFactory:
+        address, username, password, ca_file, client_id, keys = self._broker_of(printer)
+        connect = AiomqttConnect(
+            address.host,
+            address.port,
+            tls.verified(ca_file) if address.is_tls else None,
+            username=username,
+            password=password,
+            client_id=client_id,
+            coalesces=coalesces,
+            who=f"the broker of {printer.name}",
+            if_refused=f"check {keys}, and restart the gateway",
+        )
+        storage = HttpStorage(
+            self._http,
+            printer.url,
+            api_key=self._secrets.text(printer.name, "api_key_file"),
+            who=f"Moonraker of {printer.name}",
+        )
+        return partial(self._moonraker_driver, printer.name, connect, storage, printer.instance)
+
+    def _broker_of(
+        self, printer: MoonrakerPrinter
+    ) -> tuple[BrokerAddress, str | None, str | None, Path | None, str, str]:
+        """Its own, or that of [mqtt]: address, user, password, CA, client id, the keys that say so."""
+        if printer.broker is not None:
+            password = self._secrets.text(printer.name, "broker_password_file")
+            ca_file = self._secrets.path(printer.name, "broker_ca_file")
+            own = (printer.broker_username, password, ca_file, self._config.mqtt.client_id)
+            return broker_address(printer.broker), *own, "broker_username and broker_password_file"
+        mqtt = self._config.mqtt
+        assert mqtt.broker is not None, "config.printers.problems"
+        password, ca_file = self._secrets.text("", "password_file"), self._secrets.path("", "ca_file")
+        keys = "username and password_file under [mqtt]"
+        return mqtt.broker, mqtt.username, password, ca_file, mqtt.client_id, keys
+
+    def _moonraker_driver(
+        self, name: str, connect: AiomqttConnect, storage: Storage, instance: str
+    ) -> Driver:
+        driver = MoonrakerDriver(
+            name,
+            connect,
+            storage,
+            monotonic=self._monotonic,
+            new_id=self._new_id,
+            chance=random.Random(),
+            settings=MoonrakerSettings(instance),
+        )
+        driver.begin(self._left(name))
+        return driver
