@@ -227,8 +227,9 @@ class Moonraker:
         later = self._await()
 
         def done(error: str | None) -> None:
-            self._waiting.discard(later)
-            later.resolve("ok" if error is None else Refusal(error))
+            if later in self._waiting:  # else the process that asked is dead
+                self._waiting.discard(later)
+                later.resolve("ok" if error is None else Refusal(error))
 
         self.klippy.run_script(Script(text, who, done, request))
         self.stir()

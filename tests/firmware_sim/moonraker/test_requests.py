@@ -110,3 +110,14 @@ def test_restart_after_a_shutdown_is_an_error_until_firmware_restart() -> None:
     assert bench.get("printer.firmware_restart") == "ok"
     bench.run(4.0)
     assert bench.get("server.info")["klippy_state"] == "ready"
+
+
+def test_the_answer_to_a_dead_moonraker_is_nobodys() -> None:
+    bench = Bench().began()
+    slow = bench.ask("printer.gcode.script", script="G28")
+    bench.printer.kill_moonraker(bench.now, back_after=0.5)
+    bench.run(4.0)
+    bench.printer.broker_up(bench.now)
+    bench.run(20.0)
+    assert bench.reply(slow) is None
+    assert bench.printer.ledger.executed("rpc") == ["G28"]
