@@ -12,10 +12,14 @@ import pytest
 from tests.contract.forge_member import ForgeMember
 from tests.contract.marlin_member import MarlinMember
 from tests.contract.stand import Stand
+from tests.support.bambu_stand import BambuStand
+from tests.support.moonraker_stand import MoonrakerStand
 
 MEMBERS: dict[str, type[Stand]] = {
+    "bambu": BambuStand,
     "marlin": MarlinMember,
     "forge": ForgeMember,
+    "moonraker": MoonrakerStand,
 }
 EVERY_CUT = [(kind, cut) for kind, member in sorted(MEMBERS.items()) for cut in member.traits.cuts]
 
