@@ -20,7 +20,11 @@ class Unprintable(ValueError):
     """No G-code in it; the text says what is wrong."""
 
 
-def plate_of(content: bytes, plate: str) -> bytes:
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, RuntimeError, ValueError)
+"""What zipfile raises over harmed bytes."""
+
+
+def plate_of(content: bytes, plate: str, most_bytes: int = MOST_GCODE_BYTES) -> bytes:
     """The G-code named `plate` (`Metadata/plate_1.gcode`) of an archive; a plain file is G-code itself.
 
     Raises Unprintable.
@@ -32,13 +36,13 @@ def plate_of(content: bytes, plate: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = archive.getinfo(plate)
-            if entry.file_size > MOST_GCODE_BYTES:
-                raise Unprintable(f"{plate} has {entry.file_size} bytes")
-            return archive.read(entry)
+            if entry.file_size <= most_bytes:
+                return archive.read(entry)
     except KeyError:
         raise Unprintable(f"no {plate} in the archive") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise Unprintable(f"the archive is broken: {error}") from error
+    raise Unprintable(f"{plate} has {entry.file_size} bytes")
 
 
 @dataclass(frozen=True, slots=True)
