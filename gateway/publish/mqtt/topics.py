@@ -12,19 +12,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
-#: Home Assistant takes no other characters in the id of a discovery topic.
-_NO_ID_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Of one gateway. `base` and `gateway` have no wildcards; the configuration sees to it."""
+    """Of one gateway. `base` has no wildcards, `gateway` only what goes into ids: letters, digits, _ and -."""
 
     base: str
     gateway: str
@@ -81,7 +78,7 @@ class Topics:
     @property
     def gateway_device(self) -> str:
         """The gateway's id as a device."""
-        return f"print-gateway_{_NO_ID_CHARACTER.sub('_', self.gateway)}"
+        return f"print-gateway_{self.gateway}"
 
     def printer_device(self, printer_id: int) -> str:
         """The printer's id as a device: survives a rename."""

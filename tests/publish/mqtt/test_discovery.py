@@ -116,13 +116,6 @@ def test_ids_are_made_of_numbers_and_unique() -> None:
     assert not [one for one in ids if "twin" in one]
 
 
-def test_a_gateway_named_like_a_host_has_a_topic_that_home_assistant_takes() -> None:
-    topics = Topics("print-gateway", "print.local", "homeassistant")
-    assert (
-        topics.config(topics.printer_device(1)) == "homeassistant/device/print-gateway_print_local_1/config"
-    )
-
-
 def test_only_topics_of_commands_name_a_printer() -> None:
     assert TOPICS.commanded(TOPICS.command(7)) == 7
     for topic in (TOPICS.state(7), TOPICS.result(7), TOPICS.command(7) + "/x", "command"):
