@@ -21,7 +21,7 @@ OFFLINE: Final = b"offline"
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Of one gateway. `base` has no wildcards, `gateway` only what goes into ids: letters, digits, _ and -."""
+    """Of one gateway. `base` has no wildcards; `gateway` is made of letters, digits, _ and -."""
 
     base: str
     gateway: str
