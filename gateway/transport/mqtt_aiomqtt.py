@@ -8,7 +8,7 @@ What is used of the libraries' inside, each because there is no other way in 2.x
                                                packet: here it is written in the next turn of the loop
     aiomqtt.Client._misc_loop                  keeps the connection alive: here it looks less often
     aiomqtt.Client._connected, ._disconnected  futures whose exceptions nobody may have asked for
-    paho.Client._create_socket                 where paho gets its socket from
+    paho.Client._create_socket, ._sock_close   where paho gets its socket from, and how it lets go of it
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ class SocketClient(aiomqtt.Client):
 
     def cut(self) -> None:
         """End the connection. Idempotent."""
-        self._wire.cut()
-        self._client.loop_read()  # reads the end, and clears up
-        self._wire.close()
+        self._client._sock_close()
+        self._wire.close()  # if paho never had it
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
 
     def _cut_soon(self) -> None:
         """From within a callback of paho."""
@@ -105,8 +106,9 @@ class SocketClient(aiomqtt.Client):
         """In a thread: it was done."""
 
     async def _misc_loop(self) -> None:
+        seconds = min(_LOOK_SECONDS, self._client.keepalive / 4)
         while not self._client.loop_misc():  # noqa: ASYNC110 - paho has no event for "it is time"
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(seconds)
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         self._loop.call_soon(self._write)

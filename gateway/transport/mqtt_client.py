@@ -148,10 +148,11 @@ class AiomqttConnection:
 
     async def _watch(self) -> None:
         """Sleeps until the connection is over, and says so. Messages take the short way, into the inbox."""
-        with contextlib.suppress(aiomqtt.MqttError):
+        try:
             async for _ in self._client.messages:
                 raise AssertionError("the queue of the library stays empty")
-        self._end(self._peer.lost(self._wire.trouble))
+        except aiomqtt.MqttError as error:
+            self._end(self._peer.lost(self._wire.trouble, error.__cause__))
 
     def _end(self, lost: MqttLost) -> None:
         self._inbox.end(lost)

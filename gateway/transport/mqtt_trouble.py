@@ -26,6 +26,9 @@ _ANSWERS: Final = {
     3: "is not ready; it is tried again",
     136: "is not ready; it is tried again",
 }
+#: How paho tells why it gave a connection up: MQTT 5 section 3.14.2.1.
+_NO_MQTT: Final = 130
+_NO_ANSWER: Final = 141
 _GONE: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
 
@@ -73,11 +76,16 @@ class Peer:
         """Connected, and no answer to the request to be let in."""
         return MqttLost(f"{self.where} does not answer to MQTT within {seconds:g} s: check the port")
 
-    def lost(self, trouble: OSError | None) -> MqttLost:
-        """A connection that stood."""
-        if trouble is None or trouble.errno in _GONE:
-            return MqttLost(f"{self.where} closed the connection")
-        return MqttLost(f"the connection to {self.where} is lost: {self._said(trouble)}")
+    def lost(self, trouble: OSError | None, cause: BaseException | None = None) -> MqttLost:
+        """A connection that stood. `cause` is the library's."""
+        if trouble is not None and trouble.errno not in _GONE:
+            return MqttLost(f"the connection to {self.where} is lost: {self._said(trouble)}")
+        code = _number(cause) if isinstance(cause, MqttCodeError) else 0
+        if code == _NO_ANSWER:
+            return MqttLost(f"{self.where} does not answer any more")
+        if code == _NO_MQTT or not isinstance(cause, MqttCodeError | None):
+            return MqttLost(f"{self.where} sent what is no MQTT 3.1.1")
+        return MqttLost(f"{self.where} closed the connection")
 
     def mute(self, what: str, seconds: float) -> MqttLost:
         """A question to the broker without an answer."""

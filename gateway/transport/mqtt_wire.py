@@ -33,7 +33,6 @@ class Wire:
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._held = b""
         self._place = 0
-        self._is_cut = False
         self.ended = asyncio.get_running_loop().create_future()
         self.trouble: OSError | None = None  # what the system said when it ended
 
@@ -41,8 +40,6 @@ class Wire:
         """Up to `size` bytes; none: the other side hung up. Raises BlockingIOError, ssl.SSLWantReadError."""
         place = self._place
         if place == len(self._held):
-            if self._is_cut:
-                return b""
             self._held = self._noting(self._sock.recv, PIECE)
             self._place = place = 0
         piece = self._held[place : place + size]
@@ -51,8 +48,6 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """How many bytes went out. Raises BlockingIOError, ssl.SSLWantWriteError."""
-        if self._is_cut:
-            raise ConnectionAbortedError("cut")
         return self._noting(self._sock.send, data)
 
     def pending(self) -> int:
@@ -65,11 +60,6 @@ class Wire:
 
     def setblocking(self, flag: bool) -> None:
         self._sock.setblocking(flag)
-
-    def cut(self) -> None:
-        """From now on there is nothing to read and no way to write."""
-        self._is_cut = True
-        self._held, self._place = b"", 0
 
     def close(self) -> None:
         self._sock.close()
