@@ -173,8 +173,10 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
 
 
 def _advance(draft: Draft, printer: Printer, job: Job, report: PrintReport) -> None:
-    """A print that is not over."""
-    occupy(draft, printer, f"job {job.work_id}")
+    """A print that is not over. One that only starts has taken the plate when its start was intended."""
+    is_intent = report.phase is PrintPhase.STARTING and _took_plate(draft, printer, job)
+    if not is_intent:
+        occupy(draft, printer, f"job {job.work_id}")
     status, reasons = _running_place(job, report)
     said = (status, reasons, report.message, report.error_code)
     if said == (job.status, job.reasons, job.message, job.error_code):
@@ -315,7 +317,10 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> None:
         close_command(draft, command, state, answer.message)
         return
     job = find_by_key(draft, answer.order_id)
-    if job is not None and job.status is JobStatus.SENT:
+    is_late = answer.result is OrderResult.ACCEPTED  # its proof came first
+    if job is not None and (
+        job.status is JobStatus.SENT or (job.status is JobStatus.RECEIVED and not is_late)
+    ):
         _start_answered(draft, printer, job, answer)
 
 
@@ -393,7 +398,7 @@ def _start_refused(draft: Draft, printer: Printer, job: Job, why: str, *, is_fin
             _finished(attempt, replace(job, status_at=draft.moment.wall), AttemptResult.REFUSED, why)
         )
     draft.refused_until[printer.printer_id] = draft.moment.monotonic + REFUSED_PAUSE
-    if draft.plate_taken_by.get(printer.printer_id) == job.work_id:
+    if _took_plate(draft, printer, job):
         set_plate(draft, printer, Plate.CLEAR, "the start was refused, nothing moved")
     job = replace(job, print_key=None)
     if job.is_stopping:
@@ -405,6 +410,11 @@ def _start_refused(draft: Draft, printer: Printer, job: Job, why: str, *, is_fin
         move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
     else:
         move(draft, job, JobStatus.QUEUED, frozenset(), why)
+
+
+def _took_plate(draft: Draft, printer: Printer, job: Job) -> bool:
+    """Whether the plate is occupied for this start alone, and was clear before it."""
+    return draft.plate_taken_by.get(printer.printer_id) == job.work_id
 
 
 def move(draft: Draft, job: Job, to: JobStatus, reasons: frozenset[Reason], message: str | None) -> Job:

@@ -13,10 +13,10 @@ machine still moves" is `printing` + `processing-to-stop-point`; "a person must 
                            v        v            v              v               v
                            canceled | failed | completed      (ends: nothing follows)
 
-`queued` follows `sent` again only when a driver *provably* refused the start (nothing moved, nothing was
-sent). A local job, one started at the machine, is born in `printing` (or straight in its end, when all of it
-happened unseen). The verdict (`successful` or `failed`) is a column of its own, set by an app on a job that
-has ended, never by a printer.
+`queued` follows `sent`, or `received`, again only when a driver *provably* refused the start (nothing moved):
+one that puts the file on the printer first has the job `received` while it does. A local job, one started at
+the machine, is born in `printing` (or straight in its end, when all of it happened unseen). The verdict
+(`successful` or `failed`) is a column of its own, set by an app on a job that has ended, never by a printer.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ MOVES: Mapping[JobStatus, frozenset[JobStatus]] = MappingProxyType(
         S.UNSCHEDULED: frozenset({S.QUEUED, S.CANCELED, S.FAILED}),
         S.QUEUED: frozenset({S.CREATED, S.SENT, S.CANCELED, S.FAILED}),
         S.SENT: ON_PRINTER | ENDS | {S.QUEUED},
-        S.RECEIVED: (ON_PRINTER - {S.SENT}) | ENDS,
+        S.RECEIVED: (ON_PRINTER - {S.SENT}) | ENDS | {S.QUEUED},
         S.PRINTING: frozenset({S.PRINTING, S.PAUSED}) | ENDS,
         S.PAUSED: frozenset({S.PRINTING, S.PAUSED}) | ENDS,
         S.COMPLETED: frozenset(),

@@ -39,7 +39,7 @@ def test_every_status_can_be_left_towards_canceled() -> None:
 
 
 def test_only_a_refused_start_goes_back_to_the_queue() -> None:
-    assert {status for status in ON_PRINTER if S.QUEUED in MOVES[status]} == {S.SENT}
+    assert {status for status in ON_PRINTER if S.QUEUED in MOVES[status]} == {S.SENT, S.RECEIVED}
 
 
 def test_a_waiting_job_never_prints_without_being_sent() -> None:

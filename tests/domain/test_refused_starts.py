@@ -38,6 +38,22 @@ def test_nothing_else_came_and_the_plate_is_clear(sent: Table) -> None:
     assert sent.state.printers[1].plate is Plate.CLEAR
 
 
+def test_a_file_that_was_on_its_way_takes_no_plate(sent: Table) -> None:
+    """The driver showed the start while it put the file on the printer, which then would not take it."""
+    sent.give(replace(seen(report(sent.job().print_key or "", PrintPhase.STARTING)), activity=Activity.READY))
+    assert sent.job().status is JobStatus.RECEIVED
+    refuse(sent)
+    assert sent.state.printers[1].plate is Plate.CLEAR
+
+
+def test_a_start_that_was_received_and_is_in_doubt_is_held(sent: Table) -> None:
+    [start] = [order for order in sent.orders if isinstance(order, StartPrint)]
+    sent.give(seen(report(start.key, PrintPhase.STARTING)))
+    sent.give(OrderAnswered("mk3", start.order_id, OrderResult.UNCLEAR, "nothing proves that it arrived"))
+    assert sent.job().is_held
+    assert sent.state.printers[1].plate is Plate.OCCUPIED
+
+
 @pytest.mark.parametrize(
     "meanwhile",
     [
