@@ -118,15 +118,19 @@ class BambuStand(Stand):
 
     async def raise_host(self) -> None:
         left = self.left() if self._lives else []
-        over = {end.key for shot in self.seen for end in shot.ended} | self._acknowledged
         self._lives += 1
         self.driver = BambuDriver(
             self.printer, self.wire.connect, self.wire.storage, monotonic=asyncio.get_running_loop().time,
             new_id=self._new_id, chance=Random(self._lives), settings=self.settings,
+            over=self._over,
         )  # fmt: skip
-        self.driver.begin(left, over)
+        self.driver.begin(left)
         self.task = asyncio.create_task(self.driver.run(self.sink), name="driver")
         await asyncio.sleep(0)
+
+    def _over(self) -> set[str]:
+        """Keys of the jobs that are over, as the engine has them."""
+        return {end.key for shot in self.seen for end in shot.ended} | self._acknowledged
 
     async def kill_host(self) -> None:
         assert self.task is not None

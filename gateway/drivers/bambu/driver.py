@@ -53,7 +53,10 @@ class BambuDriver:
         new_id: Callable[[], str],
         chance: Random,
         settings: BambuSettings,
+        over: Callable[[], Collection[str]] | None = None,
     ) -> None:
+        """`over`: keys of prints that ended lately; without it the same file from the panel is told twice."""
+        self._over = over
         self._printer = printer
         self._settings = settings
         self._storage = storage
@@ -73,9 +76,9 @@ class BambuDriver:
         """The printer's name in the configuration."""
         return self._printer
 
-    def begin(self, left: Sequence[LeftPrint], over: Collection[str] | None = None) -> None:
-        """Called before `run`: what the former process left, and keys of prints that are over."""
-        self._machine.begin(left, over, self._monotonic())
+    def begin(self, left: Sequence[LeftPrint]) -> None:
+        """What the engine knows of prints on the printer, once, before `run`."""
+        self._machine.begin(left, None if self._over is None else self._over(), self._monotonic())
 
     async def run(self, sink: Sink) -> None:
         """Connect, observe, reconnect; until cancelled. Cancelling leaves the printer as it is."""

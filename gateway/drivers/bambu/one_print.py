@@ -80,7 +80,7 @@ class Print:
             return
         if state.percent is not None:
             self.progress = state.percent / 100
-        if state.minutes_left is not None:
+        if state.minutes_left or (state.minutes_left == 0 and self.progress):  # 0 at first: not told yet
             self.details["seconds_left"] = 60 * state.minutes_left
         if state.speed_level is not None:
             self.details["speed"] = SPEEDS[state.speed_level][1]

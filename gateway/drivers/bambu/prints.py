@@ -156,8 +156,8 @@ class Prints:
 
         `expected`: mark of a start that is being confirmed; what its end means, its confirmation says.
         """
+        self._settle_question(state)
         if state.is_active:
-            self._question = None
             self._give_no_reason()
             known = self._known(state, is_first) or self._new(state, has_reply)
             self._is_on_machine(known, is_watched=not is_first)
@@ -299,14 +299,21 @@ class Prints:
         if is_first and self.current is None and self._is_unknown_end(state):
             self._question = state, now
             return
-        if self._question is None:
-            return
-        asked, since = self._question
-        if state.gcode_state is not asked.gcode_state or state.shown != asked.shown:
-            self._question = None
-        elif now - since >= LINGER_SECONDS:
+        if self._question is not None and now - self._question[1] >= LINGER_SECONDS:
             self._question = None
             self._ended_unseen(state)
+
+    def _settle_question(self, state: PrinterState) -> None:
+        """Whatever else is shown: the print whose end was shown is over. It goes on: that was not its end."""
+        if self._question is None:
+            return
+        asked, _ = self._question
+        is_it = state.shown == asked.shown
+        if is_it and state.is_active:
+            self._question = None
+        elif not is_it or state.gcode_state is not asked.gcode_state:
+            self._question = None
+            self._ended_unseen(asked)
 
     def _is_unknown_end(self, state: PrinterState) -> bool:
         if state.gcode_state not in (G.FINISH, G.FAILED) or state.shown == (None, None):

@@ -89,7 +89,8 @@ class Start:
 
     def _message(self) -> str:
         if self.at is At.STORE and self.size:
-            return f"uploading {100 * min(self.sent_bytes, self.size) // self.size} %"
+            tenths = 10 * min(self.sent_bytes, self.size) // self.size  # each change is a row in the journal
+            return f"uploading {10 * tenths} %"
         return "sent to the printer, which has not begun" if self.at is At.SENT else "preparing the start"
 
 
