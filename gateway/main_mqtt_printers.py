@@ -112,8 +112,9 @@ class PrinterParts:
             new_id=self._new_id,
             chance=random.Random(),
             settings=settings,
+            over=self._over,
         )
-        driver.begin(self._left(name), self._over())
+        driver.begin(self._left(name))
         return driver
 
     def _context(

@@ -12,6 +12,7 @@ from gateway.cli import (
     access,
     apps,
     database,
+    doctor,
     exports,
     files,
     jobs,
@@ -48,6 +49,7 @@ app.command()(exports.export)
 app.command()(exports.backup)
 app.command()(restore.restore)
 app.command()(exports.diagnostics)
+app.command()(doctor.doctor)
 printers.app.command("upload")(files.upload)
 
 ConfigPath = Annotated[

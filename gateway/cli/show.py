@@ -156,7 +156,7 @@ def printers(found: Sequence[Printer], *, screen: Console | None = None) -> None
 def _note(printer: Printer) -> str | None:
     if not printer.enabled:
         return _out_of_use(printer)
-    return printer.message or printer.link_reason or _asks(printer.prompt)
+    return printer.message or printer.link_reason or printer.obstacle or _asks(printer.prompt)
 
 
 #: Of prints that nobody asked the gateway for: in a table, and by itself.
@@ -199,6 +199,7 @@ def one_printer(printer: Printer) -> None:
             ("link", printer.link), ("reason", printer.link_reason),
             ("driver", printer.driver), ("type", printer.type_id), ("port", printer.port),
             ("firmware", printer.firmware), ("owner", printer.owner), ("message", printer.message),
+            ("takes no job", printer.obstacle),
             ("temperatures", degrees),
             ("position", f"{at} mm" if at else None),
             *(("alarm", f"{alarm.message} ({alarm.rule})") for alarm in printer.alarms),

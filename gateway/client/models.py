@@ -49,6 +49,7 @@ class Printer(_Model):
     temperatures: Mapping[str, float] = Field(default_factory=dict)
     position: Mapping[str, float] | None = None  # mm by axis
     alarms: tuple[Alarm, ...] = ()
+    obstacle: str | None = None  # why it can take no job now though it is there, and what to do
     prompt: Prompt | None = None
     current_job: str | None = None
     hold: str | None = None  # why a person must look at the machine first, and what to do then
@@ -63,6 +64,41 @@ class Printer(_Model):
     def reads_archives(self) -> bool:
         """Whether a print for it may be an archive: a sliced 3MF, or what a printer that calls in reads."""
         return self.driver in ("bambu", "forge")
+
+
+class PrinterHealth(_Model):
+    """How the connection to a printer is, and what a person should do."""
+
+    id: int
+    name: str
+    driver: str
+    link: str
+    troubles: tuple[str, ...] = ()
+
+
+class BrokerRight(_Model):
+    """Whether the gateway may read and write below a prefix of the user's broker."""
+
+    prefix: str
+    proof: str
+    advice: str | None = None
+
+
+class BrokerHealth(_Model):
+    """How it goes with the user's own broker."""
+
+    is_connected: bool
+    since: datetime
+    reason: str | None = None
+    rights: tuple[BrokerRight, ...] = ()
+
+
+class Health(_Model):
+    """All of the gateway's connections."""
+
+    version: str
+    printers: tuple[PrinterHealth, ...]
+    broker: BrokerHealth | None = None  # None: no broker is configured
 
 
 class JobFile(_Model):

@@ -21,6 +21,7 @@ from gateway.client.models import (
     App,
     GatewayEvent,
     Grant,
+    Health,
     Job,
     JobPage,
     Key,
@@ -68,6 +69,10 @@ class GatewayClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._calls.close()
+
+    async def health(self) -> Health:
+        """How the connections to printers and the user's broker are; for administrators."""
+        return one(Health, await self._call("GET", "/health"))
 
     # printers
 

@@ -54,7 +54,7 @@ async def test_printers_one_may_use(host: Host) -> None:
         "id": 1, "name": "mk3", "driver": "marlin", "owner": "ana", "owner_id": ANA.member_id, "link": "up",
         "link_reason": None, "port": "", "status": "ready", "plate": "occupied", "plate_clear": "confirm",
         "enabled": True, "firmware": None, "message": None, "temperatures": {}, "position": None,
-        "alarms": [], "prompt": None, "current_job": None, "hold": None, "queued": 0,
+        "alarms": [], "obstacle": None, "prompt": None, "current_job": None, "hold": None, "queued": 0,
         "display_name": "mk3", "type_id": None,
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -146,6 +146,47 @@ class RunPlans(Protocol):
         """The lines of a run; None: none, or they want arguments. Raises ValueError with words for people."""
 
 
+class BrokerRight(Protocol):
+    """Reading and writing below one prefix of the user's broker."""
+
+    @property
+    def prefix(self) -> str:
+        """Of topics."""
+
+    @property
+    def proof(self) -> str:
+        """pending, proven, denied"""
+
+    @property
+    def advice(self) -> str | None:
+        """For people, when it is denied."""
+
+
+class BrokerStatus(Protocol):
+    """How it goes with the user's broker (`publish.mqtt.rights`)."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the gateway is on it now."""
+
+    @property
+    def since(self) -> datetime:
+        """When that became so."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no connection, with what to do."""
+
+    @property
+    def rights(self) -> Sequence[BrokerRight]:
+        """What was tried out on this connection."""
+
+
+def no_broker() -> BrokerStatus | None:
+    """None is configured."""
+    return None
+
+
 #: Path of a file -> its metadata; blocking; raises FileRejected.
 Inspect = Callable[[str], Mapping[str, Any]]
 #: (path, sha256, bytes accepted, layer or None, firmware's name or None) -> the plan; blocking; raises
@@ -182,6 +223,7 @@ class Services:
     max_upload_bytes: int
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
+    broker_status: Callable[[], BrokerStatus | None] = no_broker  # None: no broker is configured
     issuer: Issuer | None = None  # whose tokens are believed besides the gateway's own
     rate_limit: RequestLimit | None = None  # None: requests are not counted
     body_seconds: float = limits.BODY_SECONDS  # that a body may take

@@ -59,6 +59,7 @@ class Printer(BaseModel):
     temperatures: Mapping[str, float] = Field(description="Degrees Celsius; `T`, `B`, `T_target`, ...")
     position: Position | None = Field(description="null where its firmware does not report it by itself.")
     alarms: list[Alarm] = Field(description="Of the safety monitor, while they last.")
+    obstacle: str | None = Field(description="Why it can take no job now though it is there; what to do.")
     prompt: Prompt | None = Field(description="What the printer asks now; answer it by `prompt`.")
     current_job: UUID | None = Field(description="The job on the machine, if you may see it.")
     hold: str | None = Field(description="Why a person must look at the machine first, and what to do then.")

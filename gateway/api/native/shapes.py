@@ -55,6 +55,7 @@ def printer(row: Printer, state: State, now: float, current: Job | None) -> dict
         "temperatures": dict(presence.temperatures),
         "position": None if presence.position is None else asdict(presence.position),
         "alarms": [asdict(alarm) for alarm in presence.alarms],
+        "obstacle": presence.obstacle,
         "prompt": _prompt(presence.prompt),
         "current_job": current.job_id if current is not None else None,
         "hold": hold(state, row),

@@ -1,0 +1,60 @@
+"""How the gateway's connections are, told to who runs it."""
+
+from __future__ import annotations
+
+from gateway.domain.member import Scope
+from gateway.domain.observations import Activity, Alarm, LinkState
+from gateway.publish.mqtt.rights import NorthboundStatus, Proof, Right
+from tests.api.host import Host
+from tests.api.test_native import call
+from tests.support.stand import ANA, BEN, START, printer, ready
+
+
+async def test_only_administrators_are_told(host: Host) -> None:
+    assert (await call(host, "GET", "/health", BEN)).status == 403
+    response = await call(host, "GET", "/health", ANA, Scope.ADMIN)
+    assert response.status == 200
+    body = await response.json()
+    assert body["broker"] is None
+    assert [(found["name"], found["driver"]) for found in body["printers"]] == [
+        ("mk3", "marlin"),
+        ("xl", "marlin"),
+    ]
+
+
+async def test_what_is_to_be_done_is_said(host: Host) -> None:
+    state = host.engine.state
+    await host.put_printers(printer(3, "gone", enabled=False), printer(4, "a1", driver="bambu"))
+    state.presence[1] = ready(link=LinkState.DOWN, link_reason="the cable is out")
+    state.presence[4] = ready(obstacle="signed commands only: switch Developer Mode on")
+    body = await (await call(host, "GET", "/health", ANA, Scope.ADMIN)).json()
+    assert [(found["name"], found["link"], found["troubles"]) for found in body["printers"]] == [
+        ("mk3", "down", ["not connected: the cable is out"]),
+        ("xl", "up", []),
+        ("a1", "up", ["takes no job now: signed commands only: switch Developer Mode on"]),
+    ]
+    shown = await (await call(host, "GET", "/printers/a1")).json()
+    assert shown["obstacle"] == "signed commands only: switch Developer Mode on"
+    state.presence[4] = ready(
+        activity=Activity.ERROR, message="the bed is cold", alarms=(Alarm("idle-heat", "it is hot"),)
+    )
+    body = await (await call(host, "GET", "/health", ANA, Scope.ADMIN)).json()
+    assert body["printers"][2]["troubles"] == [
+        "it says that it has an error: the bed is cold",
+        "it is hot",
+    ]
+
+
+async def test_the_users_broker_is_shown_with_its_rights(host: Host) -> None:
+    rights = (Right("homeassistant", Proof.DENIED, "let it write there"), Right("pg/shelf", Proof.PROVEN))
+    host.broker = NorthboundStatus(True, START, None, rights)
+    body = await (await call(host, "GET", "/health", ANA, Scope.ADMIN)).json()
+    assert body["broker"] == {
+        "is_connected": True,
+        "since": "2016-05-18T05:42:02.000Z",
+        "reason": None,
+        "rights": [
+            {"prefix": "homeassistant", "proof": "denied", "advice": "let it write there"},
+            {"prefix": "pg/shelf", "proof": "proven", "advice": None},
+        ],
+    }
