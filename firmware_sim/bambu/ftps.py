@@ -1,4 +1,7 @@
-"""The printer's file server on a port: implicit FTPS, one data connection at a time for each client."""
+"""The printer's file server on a port: implicit FTPS, one data connection at a time for each client.
+
+What arrived of a file that broke off is kept, as vsftpd keeps it.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,7 @@ class FileServer:
         self.rate = rate
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        crank.listen(self._turned)
 
     async def open(self, host: str, port: int) -> None:
         """Port 0 takes any. Raises ListenRefused."""
@@ -67,6 +71,12 @@ class FileServer:
         await asyncio.gather(*self._clients, return_exceptions=True)
         await self._server.wait_closed()
 
+    def _turned(self) -> None:
+        """The power has failed: connections end where they are."""
+        if not self.crank.printer.is_on:
+            for task in self._clients:
+                task.cancel()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -77,7 +87,7 @@ class FileServer:
         except (ConnectionError, TimeoutError, ssl.SSLError, ValueError):
             pass  # the client is gone, silent, or sends lines without end
         except asyncio.CancelledError:
-            pass  # the server closes
+            pass  # the server closes, or its power failed
         finally:
             self._clients.discard(task)
             writer.transport.abort()
@@ -178,14 +188,19 @@ class _Client:
                 await self._pace(len(chunk))
         except (ConnectionError, TimeoutError, ssl.SSLError):
             broke_off = True
-        reply = REPLY_NO_REUSE if self._lacks_reuse(writer) else self._keep(path, bytes(content))
+        if self._lacks_reuse(writer):
+            reply = REPLY_NO_REUSE
+        elif broke_off:
+            self._server.crank.printer.keep_part(path, bytes(content), self._server.crank.now())
+            reply = REPLY_BROKEN
+        else:
+            reply = self._keep(path, bytes(content))
         writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
-        return REPLY_BROKEN if broke_off else reply
+        return reply
 
     def _keep(self, path: str, content: bytes) -> str:
-        """What came is a file, also when it broke off."""
         crank = self._server.crank
         try:
             crank.printer.store_file(path, content, crank.now())

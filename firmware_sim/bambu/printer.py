@@ -11,6 +11,7 @@ Time is an argument, seconds on any monotonic scale; the first call starts the m
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import heapq
 import itertools
@@ -279,6 +280,13 @@ class BambuPrinter:
         self._note("file-stored", path, source="ftps", effect=f"{len(content)} bytes, SHA-256 {digest}")
         if "upload-cut" in struck:
             raise NotServed("the connection broke in the middle of the file")
+
+    def keep_part(self, path: str, content: bytes, now: float) -> None:
+        """An upload broke off: what came of it is a file, if there is room."""
+        self.poll(now)
+        with contextlib.suppress(StorageFull):
+            self.files.put(path, content)
+            self._note("file-cut", path, source="ftps", effect=f"{len(content)} bytes")
 
     # -- power --------------------------------------------------------------------------------------------
 

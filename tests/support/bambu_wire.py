@@ -107,7 +107,11 @@ class BambuStorage:
         for sent in range(0, len(content), max(1, int(self.rate * CHUNK_SECONDS))):
             told(sent)
             await asyncio.sleep(min(CHUNK_SECONDS, (len(content) - sent) / self.rate))
-            self._wire.must_be_there(f"The connection broke in the middle of {name}.")
+            try:
+                self._wire.must_be_there(f"The connection broke in the middle of {name}.")
+            except StorageTrouble:
+                self._wire.printer.keep_part(name, content[:sent], self._wire.now)
+                raise
         try:
             self._wire.printer.store_file(name, content, self._wire.now)
         except StorageFull as full:
