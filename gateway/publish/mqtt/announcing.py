@@ -45,19 +45,20 @@ class Announcer:
         self, topics: Topics, settings: NorthboundSettings, outbox: Outbox, version: str, public_url: str
     ) -> None:
         self._topics = topics
-        # Where documents lie, or lay when there were any.
-        self._announced = replace(topics, discovery=topics.discovery or DEFAULT_DISCOVERY_PREFIX)
+        self._described = replace(topics, discovery=topics.discovery or DEFAULT_DISCOVERY_PREFIX)
         self._hardware = settings.hardware
         self._takes_commands = settings.allow_commands
         self._outbox = outbox
         self._discovery = Discovery(topics, version, public_url, settings.allow_commands)
         self._told: dict[int, _Told] = {}
-        self._leftovers: frozenset[str] = frozenset()
+        self._leftovers: dict[str, int] = {}  # topic -> printer; of a former process
+        self._later: dict[str, int] = {}  # the same; to be emptied with the next look
         self._must_greet = True
 
     def begin(self) -> None:
         """A new connection: everything is to be told, the gateway's own device first."""
         self._told.clear()
+        self._later.clear()
         self._must_greet = True
         if self._topics.discovery:
             device = self._topics.gateway_device
@@ -83,32 +84,48 @@ class Announcer:
             told.sight = told.state = told.is_offline = None
 
     def take_away(self, gone: Iterable[int]) -> None:
-        """Empty what was told of printers that are gone."""
+        """Empty what was told of printers that are gone: the document now, the rest with the next look.
+
+        Home Assistant reads states until it has worked off the document, and an empty one is an error to it.
+        """
+        for topic, printer_id in self._later.items():
+            if printer_id not in self._told:
+                self._outbox.keep(topic, b"")
+        self._later.clear()
         for printer_id in gone:
             if self._told.pop(printer_id, None) is not None:
                 for topic in self._retained_of(printer_id):
-                    self._outbox.keep(topic, b"")
+                    self._empty(topic, printer_id)
 
     def leftovers(self, present: Iterable[int], gone: Iterable[int]) -> list[str]:
         """Topics where something may lie that a former process retained; `found` takes it away.
 
         With discovery switched off these are the documents under the default prefix.
         """
-        topics = [topic for printer_id in gone for topic in self._retained_of(printer_id)]
+        self._leftovers = {topic: number for number in gone for topic in self._retained_of(number)}
         if not self._topics.discovery:
-            devices = [self._topics.printer_device(printer_id) for printer_id in present]
-            topics += map(self._announced.config, [self._topics.gateway_device, *devices])
-        self._leftovers = frozenset(topics)
-        return topics
+            documents = {self._document(printer_id): printer_id for printer_id in present}
+            self._leftovers |= {**documents, self._described.config(self._topics.gateway_device): 0}
+        return list(self._leftovers)
 
     def found(self, topic: str, payload: bytes) -> None:
         """A retained message that lay there when the connection was made."""
         if topic in self._leftovers and payload:
+            self._empty(topic, self._leftovers[topic])
+
+    def _empty(self, topic: str, printer_id: int) -> None:
+        if topic.endswith("/config"):
             self._outbox.keep(topic, b"")
+        else:
+            self._later[topic] = printer_id
+
+    def _document(self, printer_id: int) -> str:
+        """Where the printer's discovery document lies, or lay while there was any."""
+        return self._described.config(self._topics.printer_device(printer_id))
 
     def _retained_of(self, printer_id: int) -> list[str]:
-        topics = [self._topics.availability(printer_id), self._topics.state(printer_id)]
-        return [*topics, self._announced.config(self._topics.printer_device(printer_id))]
+        topics = self._topics
+        return [self._document(printer_id), topics.availability(printer_id), topics.state(printer_id)]
 
     def _show_state(self, sight: Sight, told: _Told, now: float) -> None:
         is_due = now - told.state_at >= STATE_SECONDS
@@ -134,5 +151,4 @@ class Announcer:
             return
         told.announced, told.announced_at = wanted, now
         document = self._discovery.printer(wanted, self._hardware.get(printer.name, _NO_HARDWARE))
-        topic = self._topics.config(self._topics.printer_device(printer.printer_id))
-        self._outbox.keep(topic, encoded(document))
+        self._outbox.keep(self._document(printer.printer_id), encoded(document))

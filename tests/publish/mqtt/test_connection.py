@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.observations import PrintPhase
-from gateway.publish.mqtt.northbound import BIRTH_SECONDS, SENDERS
+from gateway.publish.mqtt.northbound import BIRTH_SECONDS, SENDERS, TICK
 from gateway.publish.mqtt.rights import PROOF_SECONDS, Proof
 from gateway.transport.mqtt import MqttLost, MqttMessage, Will
 from tests.publish.mqtt.stand import CONFIG, OWN, SETTINGS, Broadcast
@@ -174,6 +174,13 @@ async def test_a_printer_that_was_disabled_while_nobody_told_it_is_taken_away_on
     house.tell()
     await house.settle()
     assert house.broker.said(f"{CONFIG}_1/config").count(b"") == emptied == 1
+
+
+async def test_a_printer_that_goes_is_described_no_more_before_its_state_is_empty(house: Broadcast) -> None:
+    """Home Assistant takes an empty state of a device that it still has for an error."""
+    await house.change_printer(enabled=False)
+    emptied = {tapped.topic: tapped.at for tapped in house.broker.traffic if tapped.payload == b""}
+    assert emptied[f"{OWN}/printer/1/state"] - emptied[f"{CONFIG}_1/config"] >= TICK - 0.1
 
 
 async def test_discovery_that_is_switched_off_takes_its_documents_away(house: Broadcast) -> None:
