@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import secrets
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -131,10 +131,8 @@ class AiomqttConnection:
         except MqttLost:
             asked.close()
             raise
-        limit = asyncio.timeout(self._seconds)
-        self._asking.add(limit)
         try:
-            async with limit:
+            async with self._limited():
                 return await asked
         except (aiomqtt.MqttError, TimeoutError) as error:
             if isinstance(error, TimeoutError):
@@ -143,8 +141,16 @@ class AiomqttConnection:
                 self._end(self._peer.lost(self._wire.trouble))
             self._inbox.check()
             raise AssertionError("an inbox that has ended says so") from error
-        finally:
-            self._asking.discard(limit)
+
+    @contextlib.asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Time for an acknowledgement. `_give_up_asking` ends it sooner."""
+        async with asyncio.timeout(self._seconds) as limit:
+            self._asking.add(limit)
+            try:
+                yield
+            finally:
+                self._asking.discard(limit)
 
     async def _watch(self) -> None:
         """Sleeps until the connection is over, and says so. Messages take the short way, into the inbox."""

@@ -103,6 +103,18 @@ async def test_who_waits_for_an_acknowledgement_hears_of_the_loss_at_once() -> N
                     await task
 
 
+async def test_who_publishes_at_the_very_moment_of_the_loss_is_told() -> None:
+    for quality in (0, 1):
+        async with OddBroker({}) as broker, connected(connecting(broker)) as one:
+            one._client.cut()  # nobody has noticed yet
+            with pytest.raises(MqttLost, match="closed the connection"):
+                await one.publish("a", b"", qos=quality)
+        async with OddBroker({}) as broker, connected(connecting(broker)) as one:
+            one._client.cut()
+            with pytest.raises(MqttLost, match="closed the connection"):
+                await one.subscribe("a")
+
+
 async def test_a_publish_that_is_cancelled_leaves_the_connection_as_it_was() -> None:
     async with OddBroker({PUBLISH: b""}) as broker, connected(connecting(broker)) as one:
         publishing = asyncio.create_task(one.publish("a", b"", qos=1))
