@@ -91,7 +91,7 @@ class Machine:
         self._reply_at: float | None = None  # somebody else's start was taken
         self._announced_at = -math.inf
         self._refused_unsigned = False
-        self._strange_since: float | None = None  # active, and not with the start that was sent
+        self._mixed_until: float | None = None  # active, and not with the start that was sent
         self._model: str | None = settings.model
         self._firmware: str | None = None
         self._said: tuple[object, ...] = ()
@@ -118,7 +118,7 @@ class Machine:
     def lost(self, why: str, now: float) -> None:
         """There is no connection (any more)."""
         self._link, self._why_down, self._going = LinkState.DOWN, self._going or why, None
-        self._strange_since = None
+        self._mixed_until = None
         self._liveness.lost()
         self.errands.lost()
         self.starts.lost()
@@ -194,10 +194,12 @@ class Machine:
         """Whether it may be our start that begins, its mark still to be told."""
         mark = self.starts.mark
         if mark is None or not state.is_active or state.is_marked(mark):
-            self._strange_since = None
+            self._mixed_until = None
             return False
-        self._strange_since = now if self._strange_since is None else self._strange_since
-        return now - self._strange_since < MIXED_SECONDS
+        self._mixed_until = now + MIXED_SECONDS if self._mixed_until is None else self._mixed_until
+        if now >= self._mixed_until:
+            self._mixed_until = -math.inf  # no more time has to pass: it is another print
+        return now < self._mixed_until
 
     def unsent(self, sequence_id: str, now: float) -> None:
         """A request provably never left."""
@@ -247,8 +249,8 @@ class Machine:
         """When the state means something else than now, if it has not changed."""
         if self._link is not LinkState.UP:
             return math.inf
-        mixed = math.inf if self._strange_since is None else self._strange_since + MIXED_SECONDS
-        return min(self.prints.deadline, mixed)
+        until = self._mixed_until
+        return min(self.prints.deadline, math.inf if until is None or until == -math.inf else until)
 
     def wake(self, now: float) -> None:
         """Time has passed."""

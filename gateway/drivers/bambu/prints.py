@@ -261,7 +261,7 @@ class Prints:
             self._ended(present, P.CANCELED, state)
             return
         present.failed_since = now if present.failed_since is None else present.failed_since
-        if is_fatal or now - present.failed_since >= REASON_SECONDS:
+        if is_fatal or now >= present.failed_since + REASON_SECONDS:
             self._ended(present, P.FAILED, state)
 
     def ended_by(self, start: Print, state: PrinterState) -> None:
@@ -299,7 +299,7 @@ class Prints:
         if is_first and self.current is None and self._is_unknown_end(state):
             self._question = state, now
             return
-        if self._question is not None and now - self._question[1] >= LINGER_SECONDS:
+        if self._question is not None and now >= self._question[1] + LINGER_SECONDS:
             self._question = None
             self._ended_unseen(state)
 
