@@ -125,8 +125,8 @@ class MoonrakerDriver:
         while True:
             await self._due.wait()
             self._due.clear()
-            self._timer, self._timer_at = None, math.inf
-            self._machine.wake(self._monotonic())
+            at, self._timer, self._timer_at = self._timer_at, None, math.inf
+            self._machine.wake(max(at, self._monotonic()))  # a loop's timer may fire a tick early
             self._flush()
 
     def _set_timer(self) -> None:
@@ -191,6 +191,8 @@ class MoonrakerDriver:
             await self._storage.store(transfer.path, transfer.name, told=told)
         except StorageTrouble as error:
             trouble = error
+        except OSError as error:
+            trouble = StorageTrouble(f"The file cannot be read: {error.strerror or error}.", is_absent=True)
         self._transfers.pop(transfer.ticket, None)
         self._settled(transfer.ticket, trouble)
 

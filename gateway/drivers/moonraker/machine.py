@@ -48,7 +48,7 @@ OBSERVE_SECONDS: Final = 1.0
 
 Output = Send | Store | StopStore | Remove | PrinterObserved | OrderAnswered | OrderProgressed
 
-_CONNECTING: Final = "It is not connected yet."
+_CONNECTING: Final = "Nobody has said yet how the printer is."
 _OFFLINE: Final = (
     "Moonraker is not connected to the broker ({topic} says offline). Is the printer's host switched on?"
 )

@@ -76,6 +76,7 @@ _SILENT: Final = "The printer did not answer in time. Look at it before you ask 
 _MAINS: Final = "{why} It cannot be stopped from here: switch it off at the mains."
 _NO_RECOVERY: Final = "Klipper cannot go on in the middle of a file from here: print it anew."
 _NO_PROMPT: Final = "Klipper's prompts are answered on its own screen."
+_CONTROL: Final = "A line of G-code has characters that no printer reads: line ends, tabs or the like."
 _TELLABLE: Final = "A Klipper printer can be told: restart, firmware_restart."
 
 
@@ -253,6 +254,8 @@ class Orders:
     def _gcode(self, order: SendGcode, now: float) -> None:
         machine = self._machine
         why = self._not_on_it("") or machine.unreachable()
+        if any(not line.isprintable() for line in order.lines):
+            why = _CONTROL
         if why is None and (machine.start is not None or machine.watch.standing.doing.is_active):
             why = _UNDER_WAY if machine.start is not None else _NOT_YET
         self._script(order.order_id, order.lines, why, now)

@@ -125,6 +125,6 @@ def _seconds_left(printed: float, part: float | None, slicers: float | None) -> 
     """By the slicer's estimate while that holds, else by the speed so far; an estimate, not a promise."""
     if slicers is not None and printed < slicers:
         return round(slicers - printed)
-    if part is not None and part >= ENOUGH:
+    if part is not None and part >= ENOUGH and printed > 0:
         return round(printed / part - printed)
     return None

@@ -5,8 +5,8 @@ itself is a hint to ask: it may be a leftover that the broker kept, stops withou
 comes field by field, and is not configured everywhere. With it news come at once, else within a poll.
 
     what                    when it is asked
-    server.info,            at the begin of a connection, and when Moonraker or Klipper came back
-    printer.info,
+    server.info             at the begin of a connection, and when Moonraker came back
+    printer.info,           when Klipper is there (again)
     printer.objects.list
     printer.objects.query   every POLL_ACTIVE (a print, an open question) or POLL_IDLE seconds; upon a hint
     server.history.list     when the standing changed, and every HISTORY_SECONDS
@@ -36,6 +36,10 @@ POLL_IDLE: Final = 5.0
 POLL_LEAST: Final = 0.25
 #: Seconds between two looks into the history while nothing hints at a change.
 HISTORY_SECONDS: Final = 60.0
+#: Seconds that Moonraker has, from its start or ours, to find a Klipper that runs: it tries every 0.25 to 2.
+ATTACH_SECONDS: Final = 6.0
+#: Seconds between two polls meanwhile.
+ATTACH_POLL: Final = 0.5
 #: Polls without an answer before Moonraker counts as silent.
 MOST_MISSED: Final = 2
 #: Fields whose change is worth a poll at once.
@@ -68,11 +72,14 @@ class Watch:
     known_ticket: int = 0  # of the poll that was answered last
     rows_ticket: int = 0
     _asked: dict[str, tuple[str, ...]] = field(default_factory=lambda: wanted(()))
+    _attach_until: float = -math.inf
     _poll_at: float = math.inf
     _polled_at: float = -math.inf
     _is_polling: bool = False
     _history_at: float = math.inf
     _is_reading: bool = False
+    _poll_ticket: int = 0  # of the one that is open
+    _read_ticket: int = 0
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -84,14 +91,14 @@ class Watch:
 
     def lost(self) -> None:
         """Nothing that is known is known to be so any more."""
-        self.is_fresh, self.has_no_history = False, False
+        self.is_fresh, self.has_no_history, self.known = False, False, None
         self.known_ticket = self.rows_ticket = 0
         self._is_polling = self._is_reading = False
         self._poll_at = self._history_at = math.inf
 
     def _begin(self, now: float) -> None:
+        self._attach_until = now + ATTACH_SECONDS
         self.asking.ask("server.info", None, self._hear_server, now)
-        self._ask_klipper(now)
         self.poll(now)
         self.read_history(now)
 
@@ -154,7 +161,7 @@ class Watch:
         if self._is_polling:
             self.poll_at(now)
             return
-        ticket = self.ticket()
+        ticket = self._poll_ticket = self.ticket()
         params = {"objects": {name: list(fields) for name, fields in self._asked.items()}}
         self._polled_at, self._poll_at = now, math.inf
 
@@ -168,7 +175,7 @@ class Watch:
         if self._is_reading or self.has_no_history:
             self._history_at = min(self._history_at, now)
             return
-        ticket = self.ticket()
+        ticket = self._read_ticket = self.ticket()
         self._history_at = math.inf
 
         def told(reply: Reply | None, now: float) -> None:
@@ -223,6 +230,8 @@ class Watch:
             self._asked = wanted(listed)
 
     def _hear_poll(self, reply: Reply | None, ticket: int, now: float) -> None:
+        if ticket != self._poll_ticket:
+            return  # given up: Moonraker came back meanwhile
         self._is_polling = False
         self.poll_at(now + (POLL_ACTIVE if self.is_busy else POLL_IDLE))
         if reply is None:
@@ -240,6 +249,9 @@ class Watch:
         self.news(now)
 
     def _take(self, reply: Reply, now: float) -> None:
+        if reply.error is not None and not self.is_fresh and now < self._attach_until:
+            self.poll_at(now + ATTACH_POLL)
+            return
         was_gone = self.known is None
         if reply.error is None:
             self.known = objects(table(reply.result).get("status"))
@@ -248,20 +260,22 @@ class Watch:
             self.known = None
             is_usual = reply.error.code in (503, NO_METHOD)  # it had no Klipper since it was started
             self.refusal = None if is_usual else f"Moonraker says: {reply.error.message}"
-        if was_gone and self.known is not None and self.is_fresh:
+        if was_gone and self.known is not None:
             self._ask_klipper(now)
         self.is_fresh = True
 
     def _anew(self, now: float) -> None:
         """Moonraker is there again, maybe another one, with another Klipper."""
-        self.has_no_history = False
-        self._is_reading = False
-        self._ask_klipper(now)
+        self.has_no_history = self._is_reading = self._is_polling = False
+        self._attach_until = now + ATTACH_SECONDS
+        self.known = None
         self.asking.ask("server.info", None, self._hear_server, now)
         self.read_history(now)
         self.poll_at(now)
 
     def _hear_history(self, reply: Reply | None, ticket: int, now: float) -> None:
+        if ticket != self._read_ticket:
+            return
         self._is_reading = False
         self.read_history_at(now + (POLL_IDLE if reply is None else HISTORY_SECONDS))
         if reply is None:
