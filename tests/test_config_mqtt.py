@@ -229,3 +229,21 @@ def test_a_folder_is_no_secret(path: Path) -> None:
     (path.parent / "a1.code").mkdir()
     with pytest.raises(ConfigError, match=r"cannot be read .*is a directory; check its owner and mode"):
         read_secrets(config, path, {})
+
+
+def test_what_is_accepted_but_open_is_said(path: Path) -> None:
+    login = 'username = "pg"\npassword_file = "p"\n'
+    (said,) = loaded(path, BAMBU + 'verify = "off"').warnings()
+    assert said == '[[printers]] "a1" verify = "off": whoever answers there learns its access code'
+    (said,) = loaded(path, BROKER + login + BAMBU).warnings()
+    assert said.startswith('[mqtt] url = "mqtt://broker.local:1883": the password goes over the network')
+    assert loaded(path, BROKER.replace("broker.local", "127.0.0.1") + login + BAMBU).warnings() == []
+    assert loaded(path, BROKER.replace("mqtt:", "mqtts:") + login + BAMBU).warnings() == []
+
+
+def test_an_embedded_broker_listens_on_this_host_unless_told_otherwise(path: Path) -> None:
+    assert loaded(path, MARLIN).speaks_mqtt is False
+    embedded = loaded(path, MARLIN).with_embedded_broker()
+    assert (embedded.speaks_mqtt, str(embedded.mqtt.broker)) == (True, "mqtt://127.0.0.1:1883")
+    own = loaded(path, '[mqtt]\nurl = "mqtt://127.0.0.1:2883"').with_embedded_broker()
+    assert str(own.mqtt.broker) == "mqtt://127.0.0.1:2883"

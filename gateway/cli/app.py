@@ -160,6 +160,9 @@ def check_config(
         baud = f", {printer.baud} baud" if printer.driver == "marlin" else ""
         where = f"{printer.driver} at {printer.link}{baud}"
         print(f"printer {printer.name}: {where}, owner {printer.owner}")
+    if settings.mqtt.broker is not None:
+        commands = "takes commands" if settings.mqtt.takes_commands else "takes no commands"
+        print(f"tells the broker {settings.mqtt.broker}, and {commands} from there")
     print(f"serves {settings.server.url}; store {store}")
     print("the configuration is good")
 

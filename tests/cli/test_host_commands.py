@@ -62,6 +62,40 @@ def test_a_bad_one_is_told_in_plain_words(run_alone: Run, config: Path, command:
     ]
 
 
+BAMBU = (
+    '[mqtt]\nurl = "mqtt://broker.local"\n[[printers]]\nname = "a1"\ndriver = "bambu"\nhost = "192.0.2.7"\n'
+    'serial = "01S00C000000001"\naccess_code_file = "a1.code"\nowner = "ana"\n'
+)
+
+
+def test_secrets_are_looked_at_and_never_told(run_alone: Run, config: Path) -> None:
+    config.write_text(BAMBU)
+    (config.parent / "a1.code").write_text("s3cr3t\n")
+    for form in ([], ["--json"]):
+        result = run_alone("check-config", "--config", str(config), *form)
+        assert (result.exit_code, "s3cr3t" in result.stdout) == (0, False)
+    assert (
+        "printer a1: bambu at mqtts://192.0.2.7:8883, owner ana"
+        in run_alone("check-config", "--config", str(config)).stdout
+    )
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_a_secret_that_is_not_there_is_one_line(run_alone: Run, config: Path, command: str) -> None:
+    config.write_text(BAMBU)
+    result = run_alone(command, "--config", str(config))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[1].startswith(
+        '  [[printers]] no. 1 ("a1") access_code_file: "a1.code" is not there (looked for'
+    )
+
+
+def test_what_has_no_wire_has_no_wire_log(run_alone: Run, config: Path) -> None:
+    config.write_text(BAMBU)
+    result = run_alone("wirelog", "a1", "--config", str(config))
+    assert (result.exit_code, '"a1" has no wire log: it is at no serial port' in result.stderr) == (1, True)
+
+
 def test_a_database_is_made_and_checked(run_alone: Run, config: Path) -> None:
     before = run_alone("db", "check", "--config", str(config))
     assert (before.exit_code, "does not exist" in before.stdout) == (1, True)
