@@ -38,7 +38,7 @@ class BambuPersonality:
     drops_request_subscribe: bool
     """The connection of a client that subscribes to `/request` is closed."""
     clamps_ids: bool = False
-    """Ids beyond 32 bits become 2147483647; the id of the last failed job then continues that job."""
+    """Ids beyond 32 bits become 2147483647; a job that is the last failed one by that id continues it."""
     busy_start: str = "refuses"
     """A start while a job is active is refused, or cancels the running job."""
     stop_ends: str = "failed"

@@ -35,7 +35,7 @@ from firmware_sim.bambu.faults import (
 from firmware_sim.bambu.mover import Mover
 from firmware_sim.bambu.panel import BambuPanel
 from firmware_sim.bambu.personality import BambuPersonality, load_bambu_personality
-from firmware_sim.bambu.requests import Refusal, Requests, echo, parse, versions
+from firmware_sim.bambu.requests import BAD_COMMAND, Refusal, Requests, echo, parse, versions
 from firmware_sim.bambu.seat import Seat
 from firmware_sim.bambu.status import Status
 from firmware_sim.bambu.storage import Files, StorageFull
@@ -191,9 +191,9 @@ class BambuPrinter:
 
     def _tell(self, name: str, body: dict[str, Any]) -> None:
         if name == "info.get_version":
-            self._say({"info": versions(self.personality, self.serial, body)})
+            self.say({"info": versions(self.personality, self.serial, body)})
         elif name in ("pushing.pushall", "pushing.start"):
-            self._say({"print": self.status.full(self.now)}, is_full=True)
+            self.say({"print": self.status.full(self.now)}, is_full=True)
 
     def _obey(self, kind: str, body: dict[str, Any], by: str, struck: Mapping[str, BambuFault]) -> None:
         refusal: Refusal | None = None
@@ -201,7 +201,7 @@ class BambuPrinter:
             if "verify-failed" in struck:
                 raise self.requests.unverified()
             if "refused" in struck:
-                raise Refusal("refused", 0x05004001)
+                raise Refusal("refused", BAD_COMMAND)
             clamps = self.personality.clamps_ids or "int32-clamp" in struck
             self.requests.carry_out(kind, body, by, self.now, clamps=clamps)
         except Refusal as caught:
@@ -215,7 +215,7 @@ class BambuPrinter:
         if late := struck.get("echo-late"):
             heapq.heappush(self._late, (self.now + late.seconds, next(self._order), _packed(said)))
         else:
-            self._say(said)
+            self.say(said)
 
     def obey_slicer(self, body: dict[str, Any], now: float) -> None:
         """A command of another program on the network; whoever listens hears its echo."""
@@ -225,11 +225,8 @@ class BambuPrinter:
 
     # -- reports ------------------------------------------------------------------------------------------
 
-    def say(self, document: Mapping[str, Any]) -> None:
+    def say(self, document: Mapping[str, Any], *, is_full: bool = False) -> None:
         """A message on `/report` at the present instant."""
-        self._say(document)
-
-    def _say(self, document: Mapping[str, Any], *, is_full: bool = False) -> None:
         self._send(_packed(document), is_full=is_full)
 
     def _send(self, payload: bytes, *, is_full: bool = False) -> None:
@@ -273,13 +270,15 @@ class BambuPrinter:
         struck = self._strike(UPLOAD)
         if "storage-full" in struck:
             raise StorageFull(f"no room for {path}")
-        if "file-truncated" in struck or "upload-cut" in struck:
-            content = content[: int(len(content) * TRUNCATED_SHARE)]
+        part = content[: int(len(content) * TRUNCATED_SHARE)]
+        if "upload-cut" in struck:
+            self.keep_part(path, part, now)
+            raise NotServed("the connection broke in the middle of the file")
+        if "file-truncated" in struck:
+            content = part
         self.files.put(path, content)
         digest = hashlib.sha256(content).hexdigest()
         self._note("file-stored", path, source="ftps", effect=f"{len(content)} bytes, SHA-256 {digest}")
-        if "upload-cut" in struck:
-            raise NotServed("the connection broke in the middle of the file")
 
     def keep_part(self, path: str, content: bytes, now: float) -> None:
         """An upload broke off: what came of it is a file, if there is room."""

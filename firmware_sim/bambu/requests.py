@@ -164,7 +164,7 @@ class Requests:
     def _begin(self, job: Job, now: float) -> None:
         course = self._course
         if not course.is_busy:
-            if self._personality.clamps_ids and job.subtask_id == course.failed_id not in ("", "0"):
+            if job.subtask_id == course.failed_id == str(MOST_ID):
                 self._mover.note(
                     "start-ignored", source=job.who, line=job.file, effect="continues a failed job"
                 )

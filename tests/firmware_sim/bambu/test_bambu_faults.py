@@ -131,6 +131,12 @@ def test_clamped_ids_by_bad_luck() -> None:
     bench.start(2**31)
     bench.until("RUNNING")
     assert bench.shown["subtask_id"] == "2147483647"
+    bench.ask("print", "stop", param="")
+    bench.until("FAILED")
+    bench.printer.panel.arm(BambuFault("int32-clamp", command=START))
+    bench.start(2**31 + 1)
+    bench.live(60.0)
+    assert len(bench.starts()) == 1, "taken for the failed job"
 
 
 @pytest.mark.parametrize(
