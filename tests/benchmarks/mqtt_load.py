@@ -52,6 +52,8 @@ def read_counts(path: Path) -> dict[str, int]:
 
 async def take_turns(count: int, per_second: float, send: Callable[[int], Awaitable[None] | None]) -> None:
     """Call `send` for each of `count` printers `per_second` times a second, evenly spread; for ever."""
+    if not count:
+        return
     loop = asyncio.get_running_loop()
     began, turn = loop.time(), 0
     while True:
