@@ -31,8 +31,8 @@ _encode: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_na
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:
-    """As it goes over the wire."""
-    return _encode(document).encode()
+    """As it goes over the wire; halves of characters, which JSON can name and UTF-8 cannot, become "?"."""
+    return _encode(document).encode(errors="replace")
 
 
 def state_document(sight: Sight, *, takes_commands: bool) -> dict[str, Any]:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from gateway.domain.observations import Origin, PrintPhase
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.job import Job, JobStatus
+from gateway.domain.observations import Activity, Origin, PrintPhase
 from gateway.domain.printer import Plate
+from gateway.engine.ports import StoredEvent
+from gateway.publish.hub import BUFFERED_EVENTS
 from gateway.publish.mqtt.announcing import STATE_SECONDS
+from gateway.publish.mqtt.documents import encoded, state_document
+from gateway.publish.mqtt.sight import Sight
 from tests.publish.mqtt.stand import OWN, Broadcast
-from tests.support.stand import seen
+from tests.support.stand import START, printer, ready, report, seen
+
+#: What a printer's own words may turn out to be.
+JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
 
 
 async def test_a_ready_printer_is_idle(house: Broadcast) -> None:
@@ -107,6 +119,40 @@ async def test_what_waits_is_counted(house: Broadcast) -> None:
         await house.submit(name=f"job {number}", printer_id=1)
     await house.settle()
     assert house.state()["queue_len"] == 3
+
+
+async def test_an_end_that_was_drowned_by_other_events_is_found(house: Broadcast) -> None:
+    job = await house.print_something()
+    noise = StoredEvent(1, "plate-changed", START, 1, None, 1, None, {})
+    house.said = seen(ended=(report(job.print_key or "", PrintPhase.COMPLETED),))
+    house.engine.observe(house.said)
+    await house.engine.settled()
+    house.hub.publish([noise] * (BUFFERED_EVENTS + 1), [])
+    await house.settle()
+    assert house.event_types() == ["started"]
+    assert house.state()["state"] == "finished"
+    assert house.state()["job"]["id"] == job.job_id
+
+
+@given(
+    st.text(st.characters(), min_size=1, max_size=300),
+    st.text(st.characters(), max_size=400),
+    st.dictionaries(st.sampled_from(["layer", "layers", "total_layers", "seconds_left"]), JSON),
+    st.dictionaries(st.sampled_from("TBC"), st.floats()),
+    st.none() | st.floats(),
+)
+def test_whatever_printers_say_a_document_is_small_json(
+    name: str, trouble: str, said: dict[str, Any], warm: dict[str, float], progress: float | None
+) -> None:
+    job = Job(
+        1, "b1996dd1-4b7f-44d8-9040-01615530073c", name, "M", 1, START, JobStatus.PRINTING, START,
+        printer_id=1, print_key="k", reported=said, progress=progress,
+    )  # fmt: skip
+    presence = ready(activity=Activity.PRINTING, obstacle=trouble, temperatures=warm)
+    payload = encoded(state_document(Sight(printer(), presence, False, job=job), takes_commands=True))
+    assert len(payload) < 1024
+    document = json.loads(payload)
+    assert document["job"]["progress"] is None or 0 <= document["job"]["progress"] <= 1
 
 
 async def test_documents_are_small(house: Broadcast) -> None:
