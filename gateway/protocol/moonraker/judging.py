@@ -4,9 +4,10 @@ print_stats alone lies: an emergency stop leaves it at "paused", the death of Kl
 
     Klipper there?   webhooks           print_stats        is
     no               any                any                GONE      nobody knows of the machine
-    yes              startup, none      any                BOOTING   it will say soon
+    yes              startup, none      any                BOOTING   it will say soon: nothing begins or ends
     yes              shutdown, error    any                STOPPED   a print is over; the text says why
-    yes              ready              none, unknown      NO_PRINTS printer.cfg lacks [virtual_sdcard]
+    yes              ready              none               NO_PRINTS printer.cfg lacks [virtual_sdcard]
+    yes              ready              unknown            BOOTING
     yes              ready              standby            IDLE
     yes              ready              printing           PRINTING
     yes              ready              paused             PAUSED
@@ -85,6 +86,7 @@ def judge(known: Objects | None, why_gone: str = "") -> Standing:
         return Standing(Doing.STOPPED, file, seconds, words)
     if state != "ready":
         return Standing(Doing.BOOTING, why=words)
-    doing = Doing.NO_PRINTS if stats is None else _BY_STATE.get(stats.state, Doing.NO_PRINTS)
-    said = stats.message if stats is not None and doing is Doing.FAILED else None
-    return Standing(doing, file, seconds, said or "")
+    if stats is None:
+        return Standing(Doing.NO_PRINTS)
+    doing = _BY_STATE.get(stats.state, Doing.BOOTING)
+    return Standing(doing, file, seconds, (stats.message or "") if doing is Doing.FAILED else "")
