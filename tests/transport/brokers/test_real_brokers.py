@@ -234,6 +234,15 @@ async def test_over_tls_the_serial_is_the_name(kind: str, tmp_path: Path) -> Non
                 await replace(right, context=context)()
         with pytest.raises(MqttLost, match=r"hung up before it answered|does not answer"):
             await replace(connecting(broker), connect_seconds=2)()
+        known = tls.FingerprintFile(tmp_path / "seen")
+        for _ in range(2):
+            async with connected(replace(right, context=tls.first_use(known))) as one:
+                await one.publish("a", b"", qos=1)
+        known.write("0" * 64)
+        with pytest.raises(
+            MqttLost, match=r"not the one of before: .* remove .*/seen and the new one is accepted"
+        ):
+            await replace(right, context=tls.first_use(known))()
 
 
 async def test_an_answer_that_is_no_mqtt_and_a_plain_port_asked_for_tls(broker: RealBroker) -> None:
