@@ -263,6 +263,7 @@ class Klippy(Machine):
         except StopIteration:
             if self._running is running:
                 self._running = self.script = None
+                self._resume_at = math.inf  # a shutdown out of the script itself had woken it
                 self._idle_from = self.planner.drained_at(self.now)
         else:
             if self._running is running:  # a script that ended the process is not resumed in the next

@@ -60,7 +60,7 @@ class Moonraker:
         self._attach_at = 0.0
         self._look_at = math.inf
         self._seen: Status = {}
-        self._waiting: set[Later] = set()
+        self._waiting: dict[Later, None] = {}  # in the order in which they asked
         self._queries: list[tuple[Wanted, Later]] = []
         klippy.on_gone = self._klippy_gone
 
@@ -228,7 +228,7 @@ class Moonraker:
 
         def done(error: str | None) -> None:
             if later in self._waiting:  # else the process that asked is dead
-                self._waiting.discard(later)
+                del self._waiting[later]
                 later.resolve("ok" if error is None else Refusal(error))
 
         self.klippy.run_script(Script(text, who, done, request))
@@ -268,7 +268,7 @@ class Moonraker:
     def _await(self) -> Later:
         self.check_attached()
         later = Later()
-        self._waiting.add(later)
+        self._waiting[later] = None
         return later
 
 

@@ -315,3 +315,12 @@ def test_leftovers_of_a_former_life_are_there_to_be_left() -> None:
     left = {message.topic: json.loads(message.payload) for message in bench.printer.leftovers()}
     assert left["voron1/moonraker/status"] == {"server": "online"}
     assert left["voron1/klipper/state/print_stats/state"]["value"] == "printing"
+
+
+def test_an_m112_out_of_a_script_ends_that_script_too() -> None:
+    bench = Bench().began()
+    number = bench.ask("printer.gcode.script", script="G28\nM112\nG28")
+    bench.run(30.0)
+    assert bench.reply(number)["message"].startswith("Shutdown due to M112 command\n")
+    assert bench.printer.ledger.executed("rpc") == ["G28", "M112"]
+    bench.run(60.0)
