@@ -62,6 +62,9 @@ class HttpStorage:
         form = _Form(name, digest)
         pieces = _body(form, path, loop.time, told)
         headers = {"Content-Type": form.content_type, "Content-Length": str(form.size + size)}
+        # A refusal in the middle of an upload is often only felt, as a broken connection: so ask first.
+        async with self._asked(what, "GET", self._url / "server/info", 0):
+            pass
         url = self._url / "server/files/upload"
         async with self._asked(what, "POST", url, size, data=pieces, headers=headers) as response:
             _compare(await _json(response), name, size, what, self._where)

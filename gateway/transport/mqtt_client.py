@@ -104,7 +104,10 @@ class AiomqttConnection:
                 raise lost
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
-        """Returns when it is acknowledged; with qos 0 when the socket has taken it."""
+        """Returns when it is acknowledged; with qos 0 when the socket has taken it.
+
+        Cancelling takes nothing back: it may be on its way.
+        """
         asked = self._client.publish(topic, payload, qos, retain, timeout=FOREVER)
         await self._answered(asked, f"a message to {topic}")
 
@@ -116,13 +119,16 @@ class AiomqttConnection:
         """Disconnect, for a moment with patience; then without."""
         self._inbox.end(MqttLost(f"the connection to {self._peer.where} is closed"))
         self._give_up_asking()
-        if not self._wire.ended.done():
-            with contextlib.suppress(aiomqtt.MqttError, TimeoutError, OSError):
-                async with asyncio.timeout(GOODBYE_SECONDS):
-                    await self._client.__aexit__(None, None, None)
-        self._client.cut()
-        await asyncio.wait({self._watching}, timeout=_GRACE_SECONDS)
-        self._watching.cancel()
+        try:
+            if not self._wire.ended.done():
+                with contextlib.suppress(aiomqtt.MqttError, TimeoutError, OSError):
+                    async with asyncio.timeout(GOODBYE_SECONDS):
+                        await self._client.__aexit__(None, None, None)
+            self._client.cut()
+            await asyncio.wait({self._watching}, timeout=_GRACE_SECONDS)
+        finally:
+            self._client.cut()
+            self._watching.cancel()
 
     async def _answered(self, asked: Coroutine[Any, Any, Any], what: str) -> Any:
         """What the broker answers in time; raises MqttLost, and then the connection is over."""

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.transport.mqtt import MqttLost, MqttRefused
 from gateway.transport.mqtt_client import AiomqttConnect, AiomqttConnection
-from tests.transport.brokers.odd_broker import CONNECT, PINGREQ, PUBLISH, SUBSCRIBE, OddBroker
+from tests.transport.brokers.odd_broker import CONNECT, DISCONNECT, PINGREQ, PUBLISH, SUBSCRIBE, OddBroker
 
 #: Seconds for what takes milliseconds, on a busy machine.
 PATIENCE = 20
@@ -113,6 +113,21 @@ async def test_who_publishes_at_the_very_moment_of_the_loss_is_told() -> None:
             one._client.cut()
             with pytest.raises(MqttLost, match="closed the connection"):
                 await one.subscribe("a")
+
+
+async def test_a_goodbye_that_is_cancelled_is_still_one() -> None:
+    async with OddBroker({DISCONNECT: b""}) as broker:
+        one = await connecting(broker)()
+        assert isinstance(one, AiomqttConnection)
+        for turns in range(4):
+            closing = asyncio.create_task(one.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+            if turns:
+                assert one._wire.ended.done()
+        await one.close()
 
 
 async def test_a_publish_that_is_cancelled_leaves_the_connection_as_it_was() -> None:
