@@ -69,7 +69,7 @@ def check(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("personality", bambu_personality_names())
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(steps=STEPS)
 def test_any_course(personality: str, steps: list[tuple[str, str | None, float]]) -> None:
     bench = Bench(personality)
