@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from gateway.config import Config
@@ -22,7 +23,14 @@ from gateway.engine.ports import Clock, IdSource, Queries
 from gateway.main_mqtt_printers import PrinterParts
 from gateway.main_northbound import embedded_broker, northbound
 from gateway.publish.hub import Hub
+from gateway.publish.mqtt.northbound import Northbound
 from gateway.publish.mqtt.rights import NorthboundStatus
+from gateway.running import revived
+from gateway.transport.web_backoff import Backoff
+
+#: Seconds until a worker that died is begun anew.
+AGAIN = Backoff(first=2.0, limit=120.0)
+_DIED = "it failed, and begins anew; the gateway's log has the place, which belongs into a bug report"
 
 
 class MqttSide:
@@ -86,7 +94,8 @@ class MqttSide:
             found["drivers over MQTT"] = self._host.run()
         broker = self._config.mqtt.broker
         if broker is not None:
-            teller = northbound(
+            teller = partial(
+                northbound,
                 self._config,
                 self._secrets,
                 broker,
@@ -95,9 +104,21 @@ class MqttSide:
                 hub=hub,
                 clock=self._clock,
             )
-            self._told = lambda: teller.status
-            found["the user's broker"] = teller.run()
+            chance = random.Random()
+            found["the user's broker"] = revived(
+                "what tells the user's broker",
+                lambda: self._tell(teller()),
+                lambda deaths: AGAIN.wait(deaths, chance),
+            )
         return found
+
+    async def _tell(self, teller: Northbound) -> None:
+        self._told = lambda: teller.status
+        try:
+            await teller.run()
+        finally:
+            died = NorthboundStatus(False, self._clock.wall(), _DIED)
+            self._told = lambda: died
 
     def _left(self, name: str) -> list[LeftPrint]:
         """The prints that this printer has, or may have."""

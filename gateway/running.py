@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 FEEDS_PER_PERIOD = 3
 #: Seconds that a busy supervisor is waited for: its queue is short, and 64 ports may open at once.
 NOTIFY_SECONDS = 0.2
+#: Seconds after which something that died had gone well.
+GOOD_SECONDS = 300.0
 #: Number of the first descriptor that a supervisor hands over (SD_LISTEN_FDS_START).
 FIRST_INHERITED = 3
 
@@ -125,6 +127,25 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def revived(
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], waits: Callable[[int], float]
+) -> NoReturn:
+    """Run `work` for ever; when it raises, or ends, it is begun anew `waits(deaths in a row)` seconds later.
+
+    For what the service can do without for a while. A life of GOOD_SECONDS makes the next death a first one.
+    """
+    loop, deaths = asyncio.get_running_loop(), 0
+    while True:
+        began = loop.time()
+        try:
+            await work()
+            log.error("%s ended, which it never should", name)
+        except Exception:
+            log.exception("%s died", name)
+        deaths = 1 if loop.time() - began >= GOOD_SECONDS else deaths + 1
+        await asyncio.sleep(waits(deaths))
 
 
 def run_process(work: Callable[[], Coroutine[Any, Any, int]], expected: tuple[type[Exception], ...]) -> int:

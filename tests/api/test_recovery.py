@@ -84,3 +84,11 @@ async def test_only_a_held_streamed_print(host: Host) -> None:
     job = await held(host, reasons=frozenset())
     assert (await call(host, "GET", f"/jobs/{job.job_id}/recovery")).status == 409
     assert (await call(host, "POST", f"/jobs/{job.job_id}/recover", json={"plan": "x"})).status == 409
+
+
+async def test_a_print_on_a_machine_that_has_the_file_has_no_plan(host: Host) -> None:
+    job = await held(host)
+    host.engine.state.printers[1] = replace(host.engine.state.printers[1], driver="bambu")
+    response = await call(host, "GET", f"/jobs/{job.job_id}/recovery")
+    assert response.status == 409
+    assert "prints by itself, from its own copy of the file" in (await response.json())["detail"]

@@ -121,6 +121,8 @@ ROOMS = {
             "gateway.main_mqtt_printers",
             "gateway.main_northbound",
             "gateway.publish",
+            "gateway.running",
+            "gateway.transport",
         )
     ),
     "gateway.main_mqtt_printers": Room(

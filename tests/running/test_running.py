@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.running import FIRST_INHERITED, Notifier, Service, inherited_fds
+from firmware_sim.virtual_loop import VirtualLoop
+from gateway.running import FIRST_INHERITED, GOOD_SECONDS, Notifier, Service, inherited_fds, revived
 from gateway.system import SystemClock, SystemIds
 
 
@@ -155,3 +156,32 @@ def test_ids_have_the_shapes_of_their_dialects() -> None:
     assert ids.member_id().isalnum()
     assert ids.member_id().upper() != ids.member_id()
     assert [len(ids.hex(n)) for n in (24, 32, 7)] == [24, 32, 7]
+
+
+def test_what_dies_is_begun_anew_later_and_later() -> None:
+    """Until it has gone well for a while; an end by itself is no better than a death."""
+    begun: list[float] = []
+    lives = iter([0.0, 0.0, GOOD_SECONDS, None])
+    asked: list[int] = []
+
+    async def work() -> None:
+        begun.append(asyncio.get_running_loop().time())
+        life = next(lives, 1e9)
+        if life is None:
+            return
+        await asyncio.sleep(life)
+        raise RuntimeError("a bug")
+
+    def waits(deaths: int) -> float:
+        asked.append(deaths)
+        return 10.0 * deaths
+
+    async def a_while() -> None:
+        async with asyncio.timeout(1000):
+            await revived("a worker", work, waits)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(TimeoutError):
+        runner.run(a_while())
+    after_good = 30 + GOOD_SECONDS + 10
+    assert [at - begun[0] for at in begun] == pytest.approx([0, 10, 30, after_good, after_good + 20])
+    assert asked == [1, 2, 1, 2]
