@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 #: Entries of an archive that are looked at; a project of 36 plates has some hundred.
 MOST_ENTRIES: Final = 10_000
 #: Number of the plate in the name of its G-code.
 _PLATE: Final = re.compile(r"Metadata/plate_([1-9][0-9]{0,2})\.gcode")
+_ARCHIVE: Final = b"PK"
+#: Bytes at the beginning that tell text from anything else.
+_HEAD: Final = 4096
 _PLATE_ENDING: Final = ".gcode.3mf"
 
 
@@ -34,17 +36,23 @@ class PrintFile:
 def look_at(path: str) -> PrintFile:
     """Raises NotPrintable."""
     try:
-        if not Path(path).is_file():
-            raise NotPrintable("its file is not there")
-        if not zipfile.is_zipfile(path):
-            return PrintFile(plate=None)
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()[:MOST_ENTRIES]
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+        if head.startswith(_ARCHIVE):
+            return PrintFile(_first_plate(path))
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise NotPrintable(f"its file cannot be read: {error}") from error
+    if not head.strip() or b"\0" in head:
+        raise NotPrintable("its file is neither a sliced 3MF (.gcode.3mf) nor G-code")
+    return PrintFile(plate=None)
+
+
+def _first_plate(path: str) -> int:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()[:MOST_ENTRIES]
     plates = [int(found[1]) for found in map(_PLATE.fullmatch, names) if found]
     if not plates:
         raise NotPrintable(
             "the 3MF holds no sliced plate: slice it, and export it as a sliced file (.gcode.3mf)"
         )
-    return PrintFile(plate=min(plates))
+    return min(plates)

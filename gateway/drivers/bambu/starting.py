@@ -5,7 +5,8 @@
     STORE     it is on the printer                      CHECK, or SENT at once
     CHECK     a fresh state says that it is free        SENT       published once, and never again
               none in CHECK_SECONDS                     refused
-    SENT      what `confirmation` says                  accepted, refused, unclear
+    SENT      no reply in REPLY_SECONDS                 the connection is made anew, once
+              what `confirmation` says                  accepted, refused, unclear
 
 Until it is SENT, whatever goes wrong refuses the start, and a cancel ends it: nothing has reached the printer
 but a file, which is removed. The printer must be at rest in a state that is not older than FRESH_SECONDS: a
@@ -22,8 +23,9 @@ from typing import Final
 
 from gateway.domain.observations import OrderResult, PrintPhase, PrintReport
 from gateway.domain.orders import StartPrint
+from gateway.drivers.bambu.errands import REPLY_SECONDS
 from gateway.drivers.bambu.one_print import Print
-from gateway.drivers.bambu.outbox import LookAtFile, Outbox, Remove, Send, StopStoring, Store
+from gateway.drivers.bambu.outbox import LookAtFile, Outbox, Reconnect, Remove, Send, StopStoring, Store
 from gateway.drivers.bambu.print_file import PrintFile
 from gateway.drivers.bambu.prints import Prints
 from gateway.drivers.bambu.settings import BambuSettings
@@ -78,6 +80,7 @@ class Start:
     sent_bytes: int = 0
     deadline: float = math.inf
     confirmation: Confirmation | None = None
+    reply_by: float = math.inf
     cancels: list[str] = field(default_factory=list)  # order ids, to be passed on when it runs
     is_shown: bool = True  # False: the engine has no proof that it left, and is told of none
 
@@ -134,7 +137,8 @@ class Starts:
         if self.one is None:
             return math.inf
         confirmation = self.one.confirmation
-        return self.one.deadline if confirmation is None else confirmation.deadline
+        own = min(self.one.deadline, self.one.reply_by)
+        return own if confirmation is None else min(own, confirmation.deadline)
 
     # -- from the order to the publish --------------------------------------------------------------------
 
@@ -227,6 +231,7 @@ class Starts:
         assert one.file is not None
         assert one.stored_as is not None
         one.at, one.confirmation = At.SENT, Confirmation(one.mark, now, before=state)
+        one.deadline, one.reply_by = math.inf, now + REPLY_SECONDS
         if one.file.plate is None:
             self._outbox.put(Send(gcode_file(one.mark, one.stored_as)))
             return
@@ -300,12 +305,21 @@ class Starts:
         one = self.one
         if one is None or self.deadline > now:
             return
+        if one.reply_by <= now:
+            self._no_reply(one)
         if one.confirmation is None:
             self._refuse(one, NO_STATE, now)
         elif one.confirmation.wake(now):
             self._look()
         else:
             self._judge(one, None, now)
+
+    def _no_reply(self, one: Start) -> None:
+        """There are sessions that tell and do not listen: the printer is looked at through another one."""
+        assert one.confirmation is not None
+        one.reply_by = math.inf
+        if one.confirmation.stage is Stage.ASKED:
+            self._outbox.put(Reconnect("the printer did not reply to the start"))
 
     def _judge(self, one: Start, state: PrinterState | None, now: float) -> None:
         assert one.confirmation is not None
