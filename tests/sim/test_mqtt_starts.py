@@ -42,25 +42,25 @@ async def test_without_bad_luck_both_print(tmp_path: Path) -> None:
         assert len(town.life.steps) > STEPS, "deaths can come at all steps of a start"
 
 
-@pytest.mark.parametrize("step", range(2, STEPS, 9))
+@pytest.mark.parametrize("step", range(2, STEPS, 15))
 async def test_a_death_at_a_step_of_the_start(tmp_path: Path, step: int) -> None:
     await night(tmp_path, step, Plan(deaths=(Death(step, 5.0),)))
 
 
-@pytest.mark.parametrize("seed", [*range(10), *ONCE_FAILED])
+@pytest.mark.parametrize("seed", [*range(8), *ONCE_FAILED])
 async def test_a_night(tmp_path: Path, seed: int) -> None:
     await night(tmp_path, seed, drawn(seed))
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("step", range(1, STEPS + 1))
 async def test_a_death_at_every_step_of_the_start(tmp_path: Path, step: int) -> None:
     await night(tmp_path, step, Plan(deaths=(Death(step, 5.0),)))
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
 async def test_a_thousand_nights(tmp_path: Path, seed: int) -> None:
     """With START_NIGHTS_TABLE=FILE each night's outcomes are added there, a JSON line a night."""

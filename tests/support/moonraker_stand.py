@@ -40,6 +40,8 @@ class MoonrakerStand(Stand):
         is_held_after_reset=False,
     )
 
+    look: ClassVar[float] = 0.2  # each asks for a whole snapshot
+
     def __init__(
         self,
         folder: Path,
