@@ -43,7 +43,7 @@ class Print:
     row: Row | None = None  # of the history; None: not found there (yet)
     message: str | None = None
     seconds: float = 0.0  # since its start, by print_stats
-    progress: float | None = None  # 0..1; never falls: a cancel makes print_stats say 0
+    progress: float | None = None  # 0..1; kept at its end: a cancel makes the printer say 0
     size: int | None = None  # bytes
     position: int | None = None
     details: Mapping[str, Any] | None = None
@@ -60,8 +60,9 @@ class Print:
         """What print_stats says now; its phase is the caller's to judge."""
         self.seconds = standing.seconds
         self.missed_at = None
+        is_kept = standing.doing in (Doing.CANCELED, Doing.FAILED)
         if (at := progress(known)) is not None:
-            self.progress = max(at, self.progress or 0.0)
+            self.progress = max(at, self.progress or 0.0) if is_kept else at
         if (read := position(known)) is not None:
             self.position, self.size = max(read[0], self.position or 0), read[1]
         self.details = _details(self, known, estimate)

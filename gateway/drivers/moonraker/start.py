@@ -91,7 +91,7 @@ class Start:
 
     def _stored(self, trouble: StorageTrouble | None, now: float) -> None:
         if trouble is not None:
-            self._end(OrderResult.REFUSED, f"The print file could not be put on the printer: {trouble}")
+            self._refused(f"The print file could not be put on the printer: {trouble}")
             return
         self.step = Step.CHECKING
         self._ticket = self._machine.watch.ticket()
@@ -104,7 +104,7 @@ class Start:
         machine.files.stop(self._transfer, machine.put)
         machine.following.end(self._print, PrintPhase.CANCELED, why)
         machine.put(machine.snapshot(now))
-        self._end(OrderResult.REFUSED, why)
+        self._refused(why)
 
     def turn(self, now: float) -> None:
         """Something happened, or time has passed."""
@@ -120,9 +120,9 @@ class Start:
             if why is None:
                 self._send(now)
             else:
-                self._end(OrderResult.REFUSED, why)
+                self._refused(why)
         elif now >= self._deadline or not self._machine.is_up:
-            self._end(OrderResult.REFUSED, self._machine.unreachable() or _NOT_CHECKED)
+            self._refused(self._machine.unreachable() or _NOT_CHECKED)
 
     def _send(self, now: float) -> None:
         machine = self._machine
@@ -172,6 +172,7 @@ class Start:
             confirmation.looked()
 
     def _refused(self, why: str) -> None:
+        """Nothing was printed, and the file is of no use: another try brings it anew."""
         self._machine.following.open_starts.pop(mark_of(self.key), None)
         self._machine.put(Remove(0, self.file))
         self._end(OrderResult.REFUSED, why)
