@@ -12,8 +12,8 @@ import pytest
 from tests.e2e.house import House
 
 SERIAL, CODE = "01S00C000000001", "12345678"
-#: Moves that take four seconds at this speed, so that a death falls into them.
-MOVES = 200
+#: Moves that take eight seconds at this speed, so that a death falls into them.
+MOVES = 400
 SPEED = 20
 
 
@@ -89,7 +89,8 @@ def test_prints_survive_the_gateway_and_start_once(house: MqttHouse) -> None:
     for printer in ("a1", "voron"):
         house.ready(printer)
     jobs = {"a1": house.submit("a1", sliced), "voron": house.submit("voron", plain)}
-    house.until(lambda: all(house.job(job)["status"] == "printing" for job in jobs.values()))
+    begun = ("printing", "completed")  # the first may be done before the second begins, on a busy host
+    house.until(lambda: all(house.job(job)["status"] in begun for job in jobs.values()))
 
     house.kill("gateway")  # and its broker with it
     house.start("gateway")
