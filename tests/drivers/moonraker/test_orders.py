@@ -207,4 +207,3 @@ async def test_layers_time_and_message_are_told_of_a_print(tmp_path: Path) -> No
         details = dict(report.details or {})
         assert (details["layer"], details["layers"], details["stage"]) == (3, 20, "First things first")
         assert 400 < details["seconds_left"] <= 600
-        assert (report.progress or 0) > 0.7, "of the file, where M73 is old"
