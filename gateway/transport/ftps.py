@@ -113,8 +113,8 @@ class FtpsStorage:
 async def _given_up(client: FtpsClient, running: asyncio.Future[T]) -> None:
     """Close the sockets and see the thread end; what it says is of no interest."""
     client.abort_all()
-    await asyncio.wait({running}, timeout=ABORT_SECONDS)
     running.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({running}, timeout=ABORT_SECONDS)
 
 
 def _size(path: str) -> int:
