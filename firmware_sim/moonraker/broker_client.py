@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -21,6 +22,11 @@ from firmware_sim.moonraker.pump import MachinePump
 KEEP_ALIVE_SECONDS = 60
 CONNECT_SECONDS = 10.0
 """Moonraker's patience with one attempt."""
+
+_NOBODY = logging.getLogger(f"{__name__}.aiomqtt")
+"""The library's own words about connections; ours are told once each."""
+_NOBODY.addHandler(logging.NullHandler())
+_NOBODY.propagate = False
 
 
 class BrokerClient:
@@ -62,6 +68,7 @@ class BrokerClient:
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
             timeout=CONNECT_SECONDS,
+            logger=_NOBODY,
             tls_context=self._tls,
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
         )
