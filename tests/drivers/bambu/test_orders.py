@@ -96,7 +96,7 @@ async def test_heaters_are_not_switched_off_under_a_running_print(tmp_path: Path
         await stand.pause()
         await stand.phase(PrintPhase.PAUSED)
         assert (await stand.give(HeatersOff(stand.printer, "h2", MARK))).result is ACCEPTED
-        await asyncio.sleep(5)
+        await asyncio.sleep(20)  # it homes first
         assert ran(stand) == ["M104 S0", "M140 S0"]
 
 

@@ -1,4 +1,4 @@
-"""A start reaches the printer once at most, and each way it can go has its own answer; judged by the ledger."""
+"""A start reaches the printer once at most; each way it can go has its own answer. Judged by the ledger."""
 
 from __future__ import annotations
 
