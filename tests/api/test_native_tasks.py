@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from gateway.domain.commands import AddFile
 from gateway.domain.member import Member, Scope
 from gateway.domain.task import TASK_KEPT
 from gateway.domain.task_commands import BeginTask, FailTask, FinishTask, NoteProgress
@@ -334,3 +336,12 @@ async def _next(stream: Any) -> tuple[str, dict[str, Any]]:
         elif name == "data":
             return kind, json.loads(value)
     raise AssertionError("the stream ended")
+
+
+async def test_a_file_that_the_printer_does_not_print_is_not_put_onto_it(host: Host) -> None:
+    file = await host.put_file(BEN)
+    file = replace(file, file_id="00000000-0000-4000-9000-0000000000aa", metadata={"format": "gcode.3mf"})
+    await host.engine.execute(AddFile(file))
+    asked = {"kind": "printer-upload", "arguments": {"printer": "mk3", "file_id": file.file_id}}
+    status, body = await ask(host, "POST", json=asked)
+    assert (status, "mk3 prints G-code, and" in body["detail"]) == (422, True)
