@@ -212,6 +212,10 @@ class BambuStand(Stand):
     def interventions(self) -> list[str]:
         return [entry.line or "" for entry in self.ledger.events("request") if entry.line in ABOUT_PRINTS]
 
+    def ordered(self) -> set[str]:
+        """Keys of the starts that were ordered."""
+        return set(self._starts)
+
     def told(self, command: str) -> int:
         """How often the printer was sent a command, such as `print.project_file`."""
         return sum(entry.line == command for entry in self.ledger.events("request"))

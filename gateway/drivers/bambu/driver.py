@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: Questions may be lost: they are asked again. Commands are acknowledged by the printer's broker.
 _QUESTIONS: Final = frozenset({"pushing", "info"})
+#: Seconds until a deadline that did not move is looked at again: a mistake must not take the processor.
+STUCK_SECONDS: Final = 0.5
 
 
 class BambuDriver:
@@ -146,7 +148,7 @@ class BambuDriver:
             else:
                 self._machine.wake(self._monotonic())
                 self._flush()
-                await asyncio.sleep(0)
+                await asyncio.sleep(0 if self._machine.deadline > deadline else STUCK_SECONDS)
 
     async def _sleep_until(self, deadline: float) -> None:
         wait = None if deadline == math.inf else deadline - self._monotonic()

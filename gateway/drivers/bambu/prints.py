@@ -168,6 +168,8 @@ class Prints:
                 self._rest(self.current, state, now, is_first)
             if expected is None or not state.is_marked(expected):
                 self._ask(state, now, is_first)
+        elif now >= self.deadline:
+            self._give_no_reason()
 
     def _known(self, state: PrinterState, is_first: bool) -> Print | None:
         """The print on record that an active printer shows; None: another one."""
