@@ -25,7 +25,7 @@ FIRST, LAST = (int(end) for end in os.environ.get("START_NIGHTS", "0-1000").spli
 
 async def night(folder: Path, seed: int, plan: Plan) -> tuple[Morning, list[str]]:
     """Play it; fails with what must never be."""
-    async with MqttTown(folder, seed=seed) as town:
+    async with MqttTown(folder, seed=seed, personality=plan.personality) as town:
         played = StartNight(town, plan)
         morning = await played.play()
     assert morning.wrong == [], (plan, played.died_at, [(job.name, job.message) for job in morning.jobs])

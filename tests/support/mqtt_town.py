@@ -88,14 +88,15 @@ def _part(printer: str) -> bytes:
 class MqttTown:
     """Two printers, a broker, and one gateway process after the other. Use as an async context."""
 
-    def __init__(self, folder: Path, *, seed: int = 0) -> None:
+    def __init__(self, folder: Path, *, seed: int = 0, personality: str = "a1") -> None:
+        """`personality`: of the Bambu printer."""
         self.folder = folder
         self.ids = CountingIds()
         self.clock = LoopClock()
         self.chance = Random(f"town {seed}")
         self.broker = MemoryBroker(latency=0.005)
         self.bambu = BambuPrinter(
-            replace(load_bambu_personality("a1"), stop_seconds=15.0), serial=SERIAL,
+            replace(load_bambu_personality(personality), stop_seconds=15.0), serial=SERIAL,
             files={PANEL_FILE[BAMBU]: _part(BAMBU)}, ledger=Ledger(), seed=seed,
         )  # fmt: skip
         self.bambu_wire = BambuWire(self.bambu)

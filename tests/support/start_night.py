@@ -28,6 +28,9 @@ from gateway.transport.mqtt import MqttMessage
 from tests.support.memory_broker import Fate
 from tests.support.mqtt_town import BAMBU, GATEWAY, KLIPPER, PRINTERS, MqttTown
 
+#: Of Bambu printers: with and without ids of panel prints, whole states, ids of 32 bits; on an A1 mini a
+#: start cancels what it prints.
+PERSONALITIES: Final = ("a1", "a1-mini", "h2d-like", "p1s", "x1c")
 #: Steps of the gateway from the submission of two jobs to the proof of both starts, and some more.
 STEPS: Final = 90
 #: Seconds of a whole night after the submission, and until everything has settled in the morning.
@@ -67,6 +70,7 @@ class Plan:
     deaths: tuple[Death, ...] = ()
     accidents: tuple[Accident, ...] = ()
     faults: tuple[tuple[str, str, float], ...] = ()  # printer, name, seconds
+    personality: str = "a1"  # of the Bambu printer
 
 
 def drawn(seed: int) -> Plan:
@@ -86,7 +90,8 @@ def drawn(seed: int) -> Plan:
         for printer, names in ((BAMBU, BAMBU_FAULTS), (KLIPPER, KLIPPER_FAULTS))
         if chance.random() < 0.4
     ]
-    return Plan(tuple(deaths), tuple(sorted(accidents, key=lambda one: one.at)), tuple(faults))
+    accidents.sort(key=lambda one: one.at)
+    return Plan(tuple(deaths), tuple(accidents), tuple(faults), PERSONALITIES[seed % len(PERSONALITIES)])
 
 
 @dataclass
