@@ -19,6 +19,8 @@ from gateway.protocol.moonraker.rpc import Reply, replies, request
 
 #: Seconds for the reply to a question: Moonraker answers in milliseconds, a busy host in a second.
 QUESTION_SECONDS: Final = 5.0
+#: Orders without a reply; what is left of Awaited's places is for questions, and for the emergency stop.
+MOST_ORDERS: Final = 48
 #: Timestamps begin at random below this, and count: no two clients meet. 2**53 is exact in every JSON.
 _FIRST_TIMESTAMP: Final = 2**52
 
@@ -65,8 +67,18 @@ class Asking:
         """A question. False: it cannot go out now; nobody will be told."""
         return self._ask(method, params, told, now + QUESTION_SECONDS, is_order=False)
 
-    def order(self, method: str, params: Mapping[str, Any] | None, told: Told, deadline: float) -> bool:
+    def order(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        told: Told,
+        deadline: float,
+        *,
+        is_urgent: bool = False,
+    ) -> bool:
         """A request that does something, until `deadline`. False: nothing goes out, nobody will be told."""
+        if len(self._open) >= MOST_ORDERS and not is_urgent:
+            return False
         return self._ask(method, params, told, deadline, is_order=True)
 
     def _ask(

@@ -92,23 +92,27 @@ class Following:
         self._settle(known)
         if self.current is known:
             self.current = None
+        self.ended[known.key] = known
+        self._keep_over(known)
+
+    def _keep_over(self, known: Print) -> None:
         self.over[known.key] = None
         self.over.move_to_end(known.key)
         while len(self.over) > OVER_KEPT:
             self.over.popitem(last=False)
-        self.ended[known.key] = known
         self.past.ended(known)
 
-    def forget(self, key: str) -> bool:
-        """Acknowledged: an end that was told, or a held print that a person gave up. False: neither."""
-        if self.ended.pop(key, None) is not None:
-            return True
+    def forget(self, key: str) -> Print | None:
+        """Acknowledged: an end that was told, or a held print, or an unclear start, that a person gave up."""
+        if (ended := self.ended.pop(key, None)) is not None:
+            return ended
+        mark = next((mark for mark, opened in self.open_starts.items() if opened.key == key), None)
+        known = None if mark is None else self.open_starts.pop(mark)
         if self.current is not None and self.current.key == key:
-            self.over[key] = None
-            self.past.ended(self.current)
-            self.current = None
-            return True
-        return False
+            known, self.current = self.current, None
+        if known is not None:
+            self._keep_over(known)
+        return known
 
     # -- what the machine says ----------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ _OFFLINE: Final = (
 )
 _SILENT: Final = (
     "Moonraker does not answer on {topic}. Is instance_name in its section [mqtt] the one configured here,"
-    " and does moonraker.log speak of mqtt?"
+    " may the gateway's user of the broker write there, and does moonraker.log speak of mqtt?"
 )
 _STARTING: Final = "Klipper is starting."
 _STOPPED: Final = "{why} Find the cause, then restart Klipper (FIRMWARE_RESTART)."

@@ -243,7 +243,9 @@ class Orders:
     def _stop(self, order: EmergencyStop, now: float) -> None:
         machine = self._machine
         told = partial(self._answered, order.order_id)
-        is_out = machine.asking.order("printer.emergency_stop", None, told, now + STOP_SECONDS)
+        is_out = machine.asking.order(
+            "printer.emergency_stop", None, told, now + STOP_SECONDS, is_urgent=True
+        )
         if not is_out:
             self._refuse(order.order_id, _MAINS.format(why=machine.link_reason() or NOT_SENT))
         if machine.start is not None and not machine.start.is_sent:
@@ -307,11 +309,10 @@ class Orders:
 
     def _acknowledge(self, order: Acknowledge) -> None:
         machine = self._machine
-        ended = machine.following.ended.get(order.key)
+        known = machine.following.forget(order.key)
         machine.left.forget(order.key)
-        machine.following.forget(order.key)
-        if ended is not None and not ended.is_local and not machine.settings.keeps_files:
-            machine.put(Remove(0, ended.file))
+        if known is not None and not known.is_local and not machine.settings.keeps_files:
+            machine.put(Remove(0, known.file))
 
 
 def adjusting_lines(change: Adjustment) -> tuple[str, ...]:

@@ -169,6 +169,8 @@ class Watch:
             self._hear_poll(reply, ticket, now)
 
         self._is_polling = self.asking.ask("printer.objects.query", params, told, now)
+        if not self._is_polling and self.asking.is_connected:  # too much is without an answer
+            self.poll_at(now + POLL_IDLE)
 
     def read_history(self, now: float) -> None:
         """Ask what was printed; as `poll`."""
@@ -182,6 +184,8 @@ class Watch:
             self._hear_history(reply, ticket, now)
 
         self._is_reading = self.asking.ask(HISTORY, {"limit": ROWS, "order": "desc"}, told, now)
+        if not self._is_reading and self.asking.is_connected:
+            self.read_history_at(now + POLL_IDLE)
 
     def read_history_at(self, at: float) -> None:
         """Ask no later than at `at`."""

@@ -9,6 +9,7 @@ import pytest
 
 from firmware_sim.moonraker.faults import Misfortune, Misfortunes
 from gateway.domain.observations import OrderResult, PrintPhase
+from gateway.domain.orders import SendGcode
 from gateway.drivers.left import LeftPrint
 from tests.contract.stand import MARK, on_virtual_time
 from tests.drivers.moonraker.test_traps import Slow
@@ -128,3 +129,38 @@ async def test_a_local_print_is_known_again_by_its_row(tmp_path: Path) -> None:
         ended = await stand.phase(PrintPhase.COMPLETED, seconds=60)
         assert ended.key == seen.key
         assert len(stand.snapshot().ended) == 1
+
+
+@on_virtual_time
+async def test_an_unclear_start_that_a_person_gave_up_cannot_begin_any_more(tmp_path: Path) -> None:
+    """Its file is removed: what waits behind somebody's script finds nothing to print."""
+    async with Slow(
+        tmp_path, faults=Misfortunes([Misfortune("request-lost", method="printer.print.start")])
+    ) as stand:
+        await stand.ready()
+        assert (await stand.start(stand.print_file())).result is OrderResult.UNCLEAR
+        assert len(stand.stored()) == 2
+        stand.acknowledge(MARK)
+        await asyncio.sleep(1)
+        assert stand.stored().keys() == {"vase.gcode"}
+        again = await stand.start(stand.print_file(), order_id="again")
+        assert again.result is OrderResult.REFUSED
+
+
+@on_virtual_time
+async def test_many_orders_without_an_answer_stop_neither_the_polls_nor_the_emergency_stop(
+    tmp_path: Path,
+) -> None:
+    async with Slow(tmp_path) as stand:
+        await stand.ready()
+        stand.machine.server.run_script("G4 P600000", "panel")
+        stand.wire.stir()
+        orders = [SendGcode(stand.printer, stand.new_order_id(), ("M105",)) for _ in range(100)]
+        for order in orders:
+            await stand.submit(order)
+        await asyncio.sleep(30)
+        assert (stand.snapshot().silent_for or 99) < 10
+        refused = [answer for answer in stand.answers if answer.result is OrderResult.REFUSED]
+        assert len(refused) > 40
+        assert (await stand.emergency()).result is OrderResult.ACCEPTED
+        assert stand.is_stopped()
