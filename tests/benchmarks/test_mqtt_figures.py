@@ -1,4 +1,4 @@
-"""The MQTT benchmark runs and tells what it promises, with so few printers that it says nothing about cost."""
+"""The MQTT benchmark runs and tells what it promises, with too few printers to say anything of cost."""
 
 from __future__ import annotations
 
