@@ -62,10 +62,10 @@ class MoonrakerStand(Stand):
         self._ids = itertools.count(1)
         self._cuts: set[str] = set()
         self._lives = itertools.count(1)
-        self.driver = self._new_driver()
+        self.driver = self.new_driver()
         self._task: asyncio.Task[None] | None = None
 
-    def _new_driver(self) -> MoonrakerDriver:
+    def new_driver(self) -> MoonrakerDriver:
         return MoonrakerDriver(
             self.printer,
             self.broker.connecting(GATEWAY, coalesces=coalesces),
@@ -80,7 +80,7 @@ class MoonrakerStand(Stand):
 
     async def __aenter__(self) -> Self:
         await self.wire.__aenter__()
-        self._run()
+        self.run_host()
         await asyncio.sleep(0)
         return self
 
@@ -88,7 +88,7 @@ class MoonrakerStand(Stand):
         await self.kill_host()
         await self.wire.__aexit__()
 
-    def _run(self) -> None:
+    def run_host(self) -> None:
         self._task = asyncio.create_task(self.driver.run(self.sink), name="driver")
 
     async def kill_host(self) -> None:
@@ -101,9 +101,9 @@ class MoonrakerStand(Stand):
 
     async def raise_host(self) -> None:
         left = self.left()
-        self.driver = self._new_driver()
+        self.driver = self.new_driver()
         self.driver.begin(left)
-        self._run()
+        self.run_host()
 
     # -- the driver ---------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from gateway.protocol.moonraker.objects import (
     speed_percent,
 )
 
+#: Seconds that a print may have left: four months.
+MOST_LEFT: Final = 10_000_000
 #: Part of a print after which its speed so far says when it will be done.
 ENOUGH: Final = 0.02
 _PHASES: Final = {
@@ -124,8 +126,9 @@ def _details(known_print: Print, known: Objects, estimate: float | None) -> dict
 
 def _seconds_left(printed: float, part: float | None, slicers: float | None) -> int | None:
     """By the slicer's estimate while that holds, else by the speed so far; an estimate, not a promise."""
+    left = None
     if slicers is not None and printed < slicers:
-        return round(slicers - printed)
-    if part is not None and part >= ENOUGH and printed > 0:
-        return round(printed / part - printed)
-    return None
+        left = slicers - printed
+    elif part is not None and part >= ENOUGH and printed > 0:
+        left = printed / part - printed
+    return None if left is None or left > MOST_LEFT else round(left)

@@ -23,7 +23,7 @@ from typing import Any, Final
 from gateway.drivers.moonraker.asking import Asking
 from gateway.protocol.moonraker.history import METHOD as HISTORY
 from gateway.protocol.moonraker.history import ROWS, Row, estimate, rows
-from gateway.protocol.moonraker.judging import Doing, Standing, judge
+from gateway.protocol.moonraker.judging import Standing, judge
 from gateway.protocol.moonraker.lax import table, text
 from gateway.protocol.moonraker.objects import objects, wanted
 from gateway.protocol.moonraker.refusals import NO_METHOD
@@ -298,8 +298,3 @@ class Watch:
     def has_looked_since(self, ticket: int) -> bool:
         """Whether machine and history answered what was asked behind `ticket`."""
         return self.is_fresh and self.known_ticket > ticket and self.has_read_since(ticket)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether Klipper can be told something."""
-        return self.is_fresh and self.standing.doing not in (Doing.GONE, Doing.BOOTING)

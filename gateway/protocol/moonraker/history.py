@@ -25,8 +25,9 @@ from gateway.protocol.moonraker.lax import number, table, text
 METHOD: Final = "server.history.list"
 #: Rows asked for: more prints than end while nobody looks, in an answer of about 40 kB.
 ROWS: Final = 20
-#: Users that are nobody: Moonraker's word for "not known", and what trusted clients without a login are.
-_NOBODY: Final = frozenset({"No User", "unknown"})
+#: Users that are nobody: Moonraker's word for "not known", and for any client of a trusted address without a
+#: login, which the screen on the machine is as much as a browser.
+_NOBODY: Final = frozenset({"No User", "_TRUSTED_USER_"})
 
 
 class RowEnd(Enum):
@@ -67,7 +68,7 @@ class Row:
     end: RowEnd
     words: str  # for people: why it is not completed
     started: float  # seconds since 1970 by the printer's clock
-    user: str | None  # who asked Moonraker for it; None: not known (its own display, MQTT, no login)
+    user: str | None  # who asked Moonraker for it; None: not known (the machine's screen, MQTT, no login)
     estimate: float | None  # seconds, by the slicer
     layers: int | None  # by the slicer
     size: int | None  # bytes of the file
@@ -85,7 +86,7 @@ def _row(said: Any) -> Row | None:
     if job_id is None or started is None:
         return None
     metadata = table(said.get("metadata"))
-    end, words = _ENDS.get(said.get("status") or "", _UNKNOWN)
+    end, words = _ENDS.get(text(said.get("status")) or "", _UNKNOWN)
     user = text(said.get("user"))
     layers, size = number(metadata.get("layer_count")), number(metadata.get("size"))
     return Row(

@@ -23,7 +23,6 @@ from enum import Enum
 from typing import Final
 
 from gateway.protocol.moonraker.objects import Objects, print_stats, webhooks
-from gateway.protocol.moonraker.rpc import one_line
 
 
 class Doing(Enum):
@@ -90,4 +89,4 @@ def judge(known: Objects | None, why_gone: str = "") -> Standing:
     if stats is None:
         return Standing(Doing.NO_PRINTS)
     doing = _BY_STATE.get(stats.state, Doing.BOOTING)
-    return Standing(doing, file, seconds, one_line(stats.message) if doing is Doing.FAILED else "")
+    return Standing(doing, file, seconds, (stats.message or "") if doing is Doing.FAILED else "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.protocol.moonraker.lax import number, table, text
+from gateway.protocol.moonraker.lax import number, one_line, table, text
 
 #: What is asked of the objects every printer has, or may have; unknown ones are left out of the answer.
 _ALWAYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -27,6 +27,8 @@ _HEAT: Final = ("temperature", "target")
 #: Kinds of objects that may measure the chamber, the best first.
 _CHAMBER_KINDS: Final = ("heater_generic", "temperature_fan", "temperature_sensor")
 _EXTRUDER: Final = re.compile(r"extruder([1-9][0-9]?)")
+#: deg C between which a sensor's word is one: beyond them it is broken, or the message is.
+_DEGREES: Final = (-300.0, 3000.0)
 #: Hotends that are asked for: tool changers have six.
 MOST_EXTRUDERS: Final = 16
 _CHAMBER: Final = "C"
@@ -80,7 +82,7 @@ def print_stats(known: Objects) -> PrintStats | None:
     return PrintStats(
         state=state,
         filename=text(said.get("filename")) or "",
-        message=text(said.get("message")),
+        message=one_line(said.get("message")) or None,
         total_duration=number(said.get("total_duration")) or 0.0,
         print_duration=number(said.get("print_duration")) or 0.0,
         layer=_count(info.get("current_layer")),
@@ -111,7 +113,7 @@ def position(known: Objects) -> tuple[int, int] | None:
 
 def display_message(known: Objects) -> str | None:
     """The last M117."""
-    return text(table(known.get("display_status")).get("message"))
+    return one_line(table(known.get("display_status")).get("message")) or None
 
 
 def speed_percent(known: Objects) -> int | None:
@@ -128,8 +130,9 @@ def is_moving(known: Objects) -> bool:
 def webhooks(known: Objects) -> tuple[str | None, str]:
     """State (startup, ready, error, shutdown) and the first line of its text, whose rest is advice."""
     said = table(known.get("webhooks"))
-    words = text(said.get("state_message")) or ""
-    return text(said.get("state")), words.partition("\n")[0].strip()
+    words = said.get("state_message")
+    first = words.strip().partition("\n")[0] if isinstance(words, str) else ""
+    return text(said.get("state")), one_line(first)
 
 
 def temperatures(known: Objects) -> dict[str, float]:
@@ -137,13 +140,18 @@ def temperatures(known: Objects) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, fields in known.items():
         letter = _letter(name)
-        measured, target = number(fields.get("temperature")), number(fields.get("target"))
+        measured, target = _degrees(fields.get("temperature")), _degrees(fields.get("target"))
         if letter is None or measured is None:
             continue
         found[letter] = measured
         if target is not None:
             found[f"{letter}_target"] = target
     return found
+
+
+def _degrees(value: object) -> float | None:
+    found = number(value)
+    return found if found is not None and _DEGREES[0] <= found <= _DEGREES[1] else None
 
 
 def _letter(name: str) -> str | None:

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.protocol.moonraker.lax import number, table
+from gateway.protocol.moonraker.lax import number, one_line, table
 
 #: Moonraker's answer to the second copy of a request (same `mqtt_timestamp`). The first copy runs, and its
 #: own answer comes, with the same id: this one answers nothing.
 DUPLICATE: Final = -10000
-#: Characters of an error that people are shown; Klipper's shutdown texts have several lines.
-MOST_WORDS: Final = 300
+#: Bytes of a message that is read: the longest answer asked for, 20 rows of history, has 40 kB. Others' answers
+#: come by the same topic and may have any length.
+MOST_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def replies(payload: bytes) -> list[Reply]:
 
 
 def read(payload: bytes) -> Any:
-    """The JSON of a message; None when it is none."""
+    """The JSON of a message; None when it is none, or too long."""
+    if len(payload) > MOST_BYTES:
+        return None
     try:
         return json.loads(payload.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
@@ -81,9 +84,3 @@ def _error(said: Mapping[str, Any]) -> RpcError:
     code = number(said.get("code"))
     return RpcError(0 if code is None else int(code), one_line(said.get("message")) or "unknown error")
 
-
-def one_line(value: object) -> str:
-    """Klipper's words, which have line ends and notes behind them, for a sentence."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join(value.split())[:MOST_WORDS]

@@ -21,9 +21,9 @@ def left(phase: PrintPhase | None, *, is_held: bool = False) -> LeftPrint:
 
 async def raised(stand: Slow, *prints: LeftPrint) -> None:
     """A new driver host that is told exactly this."""
-    stand.driver = stand._new_driver()
+    stand.driver = stand.new_driver()
     stand.driver.begin(prints)
-    stand._run()
+    stand.run_host()
 
 
 @on_virtual_time

@@ -49,3 +49,11 @@ def test_a_row_says_how_its_print_ended(case: dict[str, Any]) -> None:
     assert (row.end.value, row.end.may_go_on) == (case["end"], case["may_go_on"])
     assert bool(row.words) is (case["end"] not in ("running", "completed", "canceled"))
     assert (row.native_id, row.user) == ("00001F/1.500000", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "user"), [("No User", None), (None, None), ("_TRUSTED_USER_", None), ("ana", "ana")]
+)
+def test_a_user_is_somebody_who_logged_in(told: str | None, user: str | None) -> None:
+    [row] = rows({"jobs": [{"job_id": "1", "start_time": 1, "status": "completed", "user": told}]})
+    assert row.user == user
