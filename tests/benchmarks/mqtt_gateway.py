@@ -104,12 +104,13 @@ def loads(folder: Path, mix: Mix, broker_kind: str) -> Iterator[Loads]:
 
 @contextmanager
 def gateway(folder: Path, mix: Mix, made: Loads, *, profile: Path | None = None) -> Iterator[Subject]:
-    """`print-gateway serve` with all printers, northbound on; yields when all are linked."""
+    """`print-gateway serve` with all printers, northbound on; yields when it has seen what each does."""
     _configure(folder, mix, made)
     environment = {"LAG_FILE": f"{folder}/lags"} | ({"PROFILE": str(profile)} if profile else {})
     words = ["serve", "--config", f"{folder}/config.toml"]
     with _running(folder, "mqtt_probed", words, environment, SERVER_CORE) as process:
-        _until(lambda: _linked(folder) == mix.bambu + mix.moonraker, process, folder / "mqtt_probed.log")
+        wanted = mix.bambu + mix.moonraker, sum(mix.printing)
+        _until(lambda: _linked(folder) == wanted, process, folder / "mqtt_probed.log")
         yield Subject(process.pid, LagFile(folder / "lags"))
 
 
@@ -147,17 +148,18 @@ def _configure(folder: Path, mix: Mix, made: Loads) -> None:
     (folder / "config.toml").write_text("\n".join(sections))
 
 
-def _linked(folder: Path) -> int:
-    """Printers that are not offline, as the gateway says."""
+def _linked(folder: Path) -> tuple[int, int]:
+    """Printers that are not offline, and those that print, as the gateway says."""
     connection: HTTPConnection = _UnixConnection(f"{folder}/api.sock")
     try:
         connection.request("GET", "/gateway/v1/printers")
         printers = json.loads(connection.getresponse().read())["printers"]
     except (OSError, HTTPException):
-        return -1
+        return -1, -1
     finally:
         connection.close()
-    return sum(printer["status"] != "offline" for printer in printers)
+    said = [printer["status"] for printer in printers]
+    return len(said) - said.count("offline"), said.count("printing")
 
 
 @contextmanager
