@@ -70,6 +70,7 @@ class BambuDriver:
         self._publishes: asyncio.TaskGroup | None = None  # of this connection
         self._connection: Connection | None = None
         self._anew = asyncio.Event()
+        self._why_anew = ""
         self._sooner = asyncio.Event()
         self._storing: dict[str, asyncio.Task[None]] = {}  # by key
 
@@ -115,7 +116,7 @@ class BambuDriver:
                 self._machine.connected(self._monotonic())
                 self._flush()
                 await self._anew.wait()
-                raise MqttLost("the connection is made anew")  # and nothing waits for an acknowledgement
+                raise MqttLost(self._why_anew)  # nothing waits for an acknowledgement any more
         finally:
             self._connection = self._publishes = None
 
@@ -219,6 +220,7 @@ class BambuDriver:
             case Send():
                 self._send(output.request)
             case Reconnect():
+                self._why_anew = output.why
                 self._anew.set()
             case LookAtFile():
                 tasks.create_task(self._look_at(output.key, output.path))

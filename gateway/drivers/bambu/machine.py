@@ -84,7 +84,6 @@ class Machine:
         self._merged = Merged()
         self._liveness = Liveness()
         self._link, self._why_down = LinkState.DOWN, NOT_YET
-        self._going: str | None = None  # why the connection is being given up
         self._has_seen = False  # a full state, in this process
         self._heard_at: float | None = None
         self._told_at: float | None = None  # the state
@@ -109,7 +108,7 @@ class Machine:
     def connected(self, now: float) -> None:
         """A new connection listens to its reports."""
         self._merged = Merged()
-        self._link, self._why_down, self._going = LinkState.CONNECTING, "", None
+        self._link, self._why_down = LinkState.CONNECTING, ""
         self._liveness.connected(now)
         self._ask_state()
         self.outbox.put(Send(get_version(self.errands.next_id())))
@@ -117,7 +116,7 @@ class Machine:
 
     def lost(self, why: str, now: float) -> None:
         """There is no connection (any more)."""
-        self._link, self._why_down, self._going = LinkState.DOWN, self._going or why, None
+        self._link, self._why_down = LinkState.DOWN, why
         self._mixed_until = None
         self._liveness.lost()
         self.errands.lost()
@@ -187,6 +186,10 @@ class Machine:
         self.prints.follow(state, now, is_first=is_first, has_reply=has_reply, expected=mark)
         if self.prints.current is not known and state.is_active:
             self._reply_at, self._announced_at = None, -math.inf
+        self.clear_up()
+
+    def clear_up(self) -> None:
+        """Remove files of prints that are over."""
         for name in self.prints.take_removable():
             self.outbox.put(Remove(name))
 
@@ -258,7 +261,8 @@ class Machine:
             case Act.ASK:
                 self._ask_state()
             case Act.RECONNECT:
-                self._reconnect(NO_FULL if self._link is not LinkState.UP else SILENT)
+                self._liveness.lost()
+                self.outbox.put(Reconnect(NO_FULL if self._link is not LinkState.UP else SILENT))
         self.errands.wake(now)
         self.starts.wake(now)
         if self._follow_at <= now:
@@ -266,11 +270,6 @@ class Machine:
         if self._said_at + REPEAT_SECONDS <= now:
             self.observe(now)
         self.observe_if_new(now)
-
-    def _reconnect(self, why: str) -> None:
-        self._going = why
-        self._liveness.lost()
-        self.outbox.put(Reconnect(why))
 
     def _ask_state(self) -> None:
         self.outbox.put(Send(push_all(self.errands.next_id())))
@@ -302,7 +301,8 @@ class Machine:
         if present is not None:
             return f"the printer has {present.file_name or present.name!r}"
         if not state.is_resting or activity(state) is not Activity.READY:
-            return message(state) or "the printer is busy"
+            wrong = message(state)
+            return "the printer is busy" if wrong is None else f"the printer has an error: {wrong}"
         if self.uploads.one is not None:
             return "a file is on its way to the printer's storage"
         if self.prints.has_question:

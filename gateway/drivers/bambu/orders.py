@@ -84,6 +84,9 @@ class Machine(Protocol):
     def not_reached(self) -> str | None:
         """Why nothing can be sent to it; None: it can."""
 
+    def clear_up(self) -> None:
+        """Remove files of prints that are over."""
+
     def observe(self, now: float) -> None:
         """Leave a snapshot."""
 
@@ -112,6 +115,7 @@ def take_order(machine: Machine, order: Order, now: float) -> None:
             machine.uploads.abort(order)
         case Acknowledge():
             machine.prints.acknowledge(order.key)
+            machine.clear_up()
             machine.observe(now)
         case _:
             _refuse(machine, order.order_id, _CANNOT[type(order)])

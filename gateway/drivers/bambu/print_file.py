@@ -14,7 +14,8 @@ _PLATE: Final = re.compile(r"Metadata/plate_([1-9][0-9]{0,2})\.gcode")
 _ARCHIVE: Final = b"PK"
 #: Bytes at the beginning that tell text from anything else.
 _HEAD: Final = 4096
-_PLATE_ENDING: Final = ".gcode.3mf"
+#: Of a name on the printer, which goes by it: plain G-code, a sliced 3MF.
+ENDINGS: Final = (".gcode", ".gcode.3mf")
 
 
 class NotPrintable(Exception):
@@ -30,7 +31,7 @@ class PrintFile:
     @property
     def ending(self) -> str:
         """Of its name on the printer, which goes by it."""
-        return ".gcode" if self.plate is None else _PLATE_ENDING
+        return ENDINGS[0] if self.plate is None else ENDINGS[1]
 
 
 def look_at(path: str) -> PrintFile:

@@ -23,10 +23,12 @@ from typing import Final
 from gateway.domain.observations import Origin, PrintPhase, PrintReport
 from gateway.drivers.bambu.keys import Keys
 from gateway.drivers.bambu.one_print import ORIGINS, Print, trouble
+from gateway.drivers.bambu.print_file import ENDINGS
 from gateway.drivers.left import LeftPrint, mark_number
 from gateway.protocol.bambu.codes import CANCELED, is_fault
 from gateway.protocol.bambu.confirmation import LINGER_SECONDS
 from gateway.protocol.bambu.ladder import whose
+from gateway.protocol.bambu.names import job_name
 from gateway.protocol.bambu.state import GcodeState, PrinterState
 
 #: Seconds for the reason of a failure, which may come with a later report.
@@ -125,7 +127,9 @@ class Prints:
     def acknowledge(self, key: str) -> None:
         """The engine has its end, or a person said how it ended."""
         self.ended.pop(key, None)
-        self._doubted = OrderedDict((mark, each) for mark, each in self._doubted.items() if each.key != key)
+        for each in [each for each in self._doubted.values() if each.key == key]:
+            self._removable += _files_of(each)
+            self.drop(each)
         if self.current is not None and self.current.key == key:
             self._leave(self.current)
 
@@ -355,3 +359,10 @@ def _left_print(left: LeftPrint) -> Print:
         progress=left.progress,
         message=left.message,
     )
+
+
+def _files_of(start: Print) -> list[str]:
+    """Under which names its file may be on the printer: a former process knew its kind."""
+    if start.file_on_printer is not None or start.mark is None:
+        return [] if start.file_on_printer is None else [start.file_on_printer]
+    return [job_name(start.name or "", start.mark) + ending for ending in ENDINGS]

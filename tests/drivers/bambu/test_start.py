@@ -243,6 +243,25 @@ async def test_what_nothing_proves_is_unclear_and_never_sent_again(tmp_path: Pat
         assert again.result is OrderResult.UNCLEAR
         await asyncio.sleep(600)
         assert (stand.told(START), stand.physical_starts()) == (1, [])
+        assert len(stand.stored()) == 2, "it may be printed yet"
+        stand.acknowledge(MARK)  # a person has looked
+        await asyncio.sleep(5)
+        assert set(stand.stored()) == {VASE}
+
+
+@on_virtual_time
+async def test_a_start_that_a_death_left_in_doubt_leaves_no_file(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        stand.arm("vanished", command="project_file")
+        await stand.submit(stand.start_order(stand.print_file()))
+        await stand.until(lambda: stand.told(START))
+        await stand.kill_host()
+        await stand.raise_host()
+        assert (await stand.answered(MARK)).result is OrderResult.UNCLEAR
+        stand.acknowledge(MARK)
+        await asyncio.sleep(5)
+        assert (stand.told(START), set(stand.stored())) == (1, {VASE})
 
 
 @on_virtual_time
