@@ -117,7 +117,7 @@ class Gateway:
     async def _begin_broker(self, service: Service) -> None:
         if self._mqtt is not None and self._is_broker_embedded:
             for name, work in (await self._mqtt.begin_broker()).items():
-                service.spawn(work, name)
+                service.spawn(work, name, is_last=True)  # its clients say goodbye first
 
     def stop(self) -> None:
         """Let the engine end after what it has been given."""

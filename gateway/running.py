@@ -82,14 +82,18 @@ class Service:
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._tasks: list[asyncio.Task[Any]] = []
+        self._last: list[asyncio.Task[Any]] = []
         self._ended = asyncio.Event()
         self.failure: BaseException | None = None
 
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run `work` for as long as the service lives; its death is the service's."""
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str, *, is_last: bool = False) -> asyncio.Task[Any]:
+        """Run `work` for as long as the service lives; its death is the service's.
+
+        `is_last`: others need it for their goodbyes, so that it is cancelled when they have ended.
+        """
         task = asyncio.get_running_loop().create_task(work, name=name)
         task.add_done_callback(self._died)
-        self._tasks.append(task)
+        (self._last if is_last else self._tasks).append(task)
         return task
 
     def _died(self, task: asyncio.Task[Any]) -> None:
@@ -124,9 +128,10 @@ class Service:
 
     async def cancel(self) -> None:
         """Cancel what still runs and wait for it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for tasks in (self._tasks, self._last):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def revived(

@@ -1,6 +1,6 @@
 """The child process: reads how to listen from its standard input, listens, ends when that input ends.
 
-    parent --one line of JSON, then nothing--> stdin        stdout --"ready" or a sentence--> parent
+    parent --one line of JSON, an empty one as farewell--> stdin        stdout --"ready" or a sentence--> parent
 
 The input closes when the parent ends, however it ends: nothing is left behind. Signals are ignored, because
 those of a terminal or of systemd reach the child too, and the parent still has goodbyes to publish.
@@ -25,6 +25,10 @@ from amqtt.session import Session
 
 #: What the parent waits for.
 READY: Final = "ready"
+#: Seconds between the parent's farewell and the end: what was published last is still on its way to those who
+#: listen, and amqtt hangs up without waiting for that. A parent that was killed says none, and the next one
+#: wants the port.
+LAST_WORDS_SECONDS: Final = 0.2
 #: Connections at the same time: 200 printers and what else is in a house.
 MOST_CONNECTIONS: Final = 1000
 #: amqtt loads its plugins by name, and this module's is another one while it is a script.
@@ -72,7 +76,8 @@ async def serve(asked: dict[str, Any]) -> None:
     broker = Broker(configuration(asked))
     await broker.start()
     print(READY, flush=True)
-    await asyncio.to_thread(sys.stdin.buffer.read)
+    if await asyncio.to_thread(sys.stdin.buffer.read):
+        await asyncio.sleep(LAST_WORDS_SECONDS)
     await broker.shutdown()
 
 

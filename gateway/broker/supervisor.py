@@ -131,11 +131,13 @@ class EmbeddedBroker:
             await self.stop()
 
     async def stop(self) -> None:
-        """End the child: close its input, then without asking. Idempotent."""
+        """End the child: a farewell and the end of its input, then without asking. Idempotent."""
         child, self._child = self._child, None
         if child is None:
             return
         assert child.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            child.stdin.write(b"\n")
         child.stdin.close()
         try:
             async with asyncio.timeout(END_SECONDS):

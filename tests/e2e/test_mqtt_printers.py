@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.e2e.house import House
 
@@ -105,4 +107,21 @@ def test_prints_survive_the_gateway_and_start_once(house: MqttHouse) -> None:
 
     wrong = house.cli("jobs", "submit", str(sliced), "--printer", "voron")
     assert (wrong.returncode, "Slice the model and upload the G-code" in wrong.stderr) == (2, True)
-    house.terminate("gateway")
+    hears_the_goodbye(house)
+
+
+def hears_the_goodbye(house: MqttHouse) -> None:
+    """Who listens on the embedded broker hears that the gateway goes, before the broker goes with it."""
+    heard: list[bytes] = []
+    listener = Client(CallbackAPIVersion.VERSION2)
+    listener.on_connect = lambda *_: listener.subscribe("print-gateway/shelf/status", qos=1)
+    listener.on_message = lambda _client, _data, message: heard.append(message.payload)
+    listener.connect("127.0.0.1", house.broker)
+    listener.loop_start()
+    try:
+        house.until(lambda: heard[-1:] == [b"online"])
+        house.terminate("gateway")
+        house.until(lambda: heard[-1:] == [b"offline"])
+    finally:
+        listener.disconnect()
+        listener.loop_stop()

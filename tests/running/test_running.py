@@ -127,6 +127,24 @@ async def test_a_canceled_task_is_no_death(systemd: socket.socket) -> None:
     assert service.failure is None
 
 
+async def test_what_others_need_for_their_goodbyes_ends_last(systemd: socket.socket) -> None:
+    service = Service(notifier(systemd))
+    ended: list[str] = []
+
+    async def lives(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # a goodbye takes a while
+            ended.append(name)
+
+    service.spawn(lives("broker"), "broker", is_last=True)
+    service.spawn(lives("client"), "client")
+    await asyncio.sleep(0)
+    await service.cancel()
+    assert ended == ["client", "broker"]
+
+
 async def test_the_watchdog_is_fed_only_while_all_is_well(systemd: socket.socket) -> None:
     service = Service(notifier(systemd, WATCHDOG_USEC="3000"))  # 3 ms
     asked = 0
