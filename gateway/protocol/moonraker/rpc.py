@@ -17,8 +17,8 @@ from gateway.protocol.moonraker.lax import number, one_line, table
 #: Moonraker's answer to the second copy of a request (same `mqtt_timestamp`). The first copy runs, and its
 #: own answer comes, with the same id: this one answers nothing.
 DUPLICATE: Final = -10000
-#: Bytes of a message that is read: the longest answer asked for, 20 rows of history, has 40 kB. Others' answers
-#: come by the same topic and may have any length.
+#: Bytes of a message that is read: the longest answer asked for, 20 rows of history, has 40 kB. The answers
+#: to others come by the same topic and may have any length.
 MOST_BYTES: Final = 1024 * 1024
 
 
@@ -83,4 +83,3 @@ def _reply(item: object) -> Reply | None:
 def _error(said: Mapping[str, Any]) -> RpcError:
     code = number(said.get("code"))
     return RpcError(0 if code is None else int(code), one_line(said.get("message")) or "unknown error")
-
