@@ -45,11 +45,12 @@ class ForgeMember(Stand):
         self.town = ForgeTown(folder, "ember", speed=SPEED, overhear=self.sink, pass_on=lambda order: False)
         self._journaled: set[str] = set()
         self._is_cut = False
+        self._has_printer = False
         self._is_up = False
 
     async def __aenter__(self) -> Self:
         await self.town.__aenter__()
-        self._is_up = True
+        self._has_printer = self._is_up = True
         code = await self.town.printer.code(CODE_SECONDS)
         await self.town.give(RegisterPrinter(ANA.member_id, code, "ember"))
         self.printer = self.town.row.name
@@ -120,7 +121,7 @@ class ForgeMember(Stand):
 
     def cut(self, name: str) -> None:
         self._is_cut = True
-        if self._is_up:
+        if self._has_printer:
             self.town.printer.panel.silence()
 
     def mend(self, name: str) -> None:

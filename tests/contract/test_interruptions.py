@@ -120,6 +120,29 @@ async def test_an_end_in_the_dark_is_told_by_the_machine(make_stand: MakeStand) 
 
 
 @on_virtual_time
+async def test_nothing_is_said_of_a_print_before_the_machine_has_told(make_stand: MakeStand) -> None:
+    """A host that cannot reach the machine yet shows a known print as going on, or held; never over."""
+    async with make_stand() as stand:
+        await stand.ready()
+        await stand.start(stand.print_file())
+        await stand.moved(0.1)
+        await stand.kill_host()
+        cut = stand.traits.cuts[0]
+        stand.cut(cut)
+        heard = len(stand.seen)
+        await stand.raise_host()
+        await asyncio.sleep(30)
+        assert not is_linked(stand)
+        shown = [report for shot in stand.seen[heard:] for report in (shot.current, *shot.ended) if report]
+        assert all(report.key == MARK and report.phase in GOING_ON for report in shown)
+        stand.mend(cut)
+        await stand.until(lambda: is_linked(stand), NOTICED_IN)
+        over = await stand.phase(PrintPhase.COMPLETED, PrintPhase.HELD)
+        assert over.key == MARK
+        assert stand.physical_starts() == ["gateway"]
+
+
+@on_virtual_time
 async def test_a_local_print_keeps_its_key_over_the_death_of_the_driver_host(make_stand: MakeStand) -> None:
     async with make_stand() as stand:
         await stand.ready()
