@@ -21,6 +21,8 @@ from gateway.protocol.moonraker.rpc import Reply, replies, request
 QUESTION_SECONDS: Final = 5.0
 #: Orders without a reply; what is left of Awaited's places is for questions, and for the emergency stop.
 MOST_ORDERS: Final = 48
+#: Questions with orders; the rest is for emergency stops. A handful of questions is open at once.
+MOST_QUESTIONS: Final = 60
 #: Timestamps begin at random below this, and count: no two clients meet. 2**53 is exact in every JSON.
 _FIRST_TIMESTAMP: Final = 2**52
 
@@ -84,7 +86,7 @@ class Asking:
     def _ask(
         self, method: str, params: Mapping[str, Any] | None, told: Told, deadline: float, *, is_order: bool
     ) -> bool:
-        if not self.is_connected:
+        if not self.is_connected or (not is_order and len(self._open) >= MOST_QUESTIONS):
             return False
         id = f"{self._nonce}-{self._asked}"
         try:
@@ -99,6 +101,8 @@ class Asking:
 
     def heard(self, payload: bytes, now: float) -> bool:
         """A message of the response topic. False: nothing in it was asked here."""
+        if not self._nonce or self._nonce.encode() not in payload:
+            return False  # somebody else's: they may be long, and are not read
         is_ours = False
         for reply in replies(payload):
             told = self._open.heard(reply.id)

@@ -38,6 +38,8 @@ POLL_LEAST: Final = 0.25
 HISTORY_SECONDS: Final = 60.0
 #: Seconds that Moonraker has, from its start or ours, to find a Klipper that runs: it tries every 0.25 to 2.
 ATTACH_SECONDS: Final = 6.0
+#: Seconds between two births that are believed: no Moonraker starts in less, and everybody may publish one.
+BIRTH_SECONDS: Final = 1.0
 #: Seconds between two polls meanwhile.
 ATTACH_POLL: Final = 0.5
 #: Polls without an answer before Moonraker counts as silent.
@@ -73,6 +75,7 @@ class Watch:
     rows_ticket: int = 0
     _asked: dict[str, tuple[str, ...]] = field(default_factory=lambda: wanted(()))
     _attach_until: float = -math.inf
+    _born_at: float = -math.inf
     _poll_at: float = math.inf
     _polled_at: float = -math.inf
     _is_polling: bool = False
@@ -127,6 +130,10 @@ class Watch:
                 self.is_fresh = False
                 self.asking.give_up(now)
         elif state == "online" and not is_kept:
+            if now < self._born_at + BIRTH_SECONDS:
+                self.hint(now)
+                return
+            self._born_at = now
             self._anew(now)
         self.news(now)
 
