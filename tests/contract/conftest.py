@@ -21,6 +21,10 @@ MEMBERS: dict[str, type[Stand]] = {
     "forge": ForgeMember,
     "moonraker": MoonrakerStand,
 }
+#: Stands of printers that refuse every start until a person changes something at the printer.
+READ_ONLY: dict[str, Callable[[Path], Stand]] = {
+    "bambu with signed firmware": partial(BambuStand, developer_mode=False),
+}
 EVERY_CUT = [(kind, cut) for kind, member in sorted(MEMBERS.items()) for cut in member.traits.cuts]
 
 
@@ -28,6 +32,12 @@ EVERY_CUT = [(kind, cut) for kind, member in sorted(MEMBERS.items()) for cut in 
 def make_stand(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Stand]:
     """Makes a stand; call it inside the running loop."""
     return partial(MEMBERS[request.param], tmp_path)
+
+
+@pytest.fixture(params=sorted(READ_ONLY))
+def make_read_only(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Stand]:
+    """Makes a stand whose printer takes no start, and says so only when it is asked."""
+    return partial(READ_ONLY[request.param], tmp_path)
 
 
 def pytest_generate_tests(metafunc: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.observations import Activity, OrderResult, PrintPhase
+from gateway.domain.observations import Activity, LinkState, OrderResult, PrintPhase
 from gateway.domain.orders import CancelPrint, EmergencyStop, PausePrint, ResumePrint, SendGcode
 from tests.contract.stand import MARK, OTHER, SECOND, Stand, on_virtual_time
 
@@ -51,6 +51,19 @@ async def test_a_second_start_on_a_busy_machine_is_refused(make_stand: MakeStand
         await asyncio.sleep(60)
         assert stand.physical_starts() == ["gateway"]
         assert stand.moves() == stand.program()
+
+
+@on_virtual_time
+async def test_a_start_that_would_be_refused_again_is_refused_for_good(make_read_only: MakeStand) -> None:
+    async with make_read_only() as stand:
+        await stand.ready()
+        for key in (MARK, SECOND):
+            refused = await stand.start(stand.print_file(), key)
+            assert (refused.result, refused.is_final) == (OrderResult.REFUSED, True)
+            assert refused.message, "what to change at the printer"
+        assert stand.snapshot().link is LinkState.UP, "reading goes on"
+        assert stand.snapshot().obstacle, "and nothing else is sent there"
+        assert stand.physical_starts() == []
 
 
 @on_virtual_time
