@@ -9,6 +9,7 @@ What is used of the libraries' inside, each because there is no other way in 2.x
     aiomqtt.Client._misc_loop                  keeps the connection alive: here it looks less often
     aiomqtt.Client._connected, ._disconnected  futures whose exceptions nobody may have asked for
     paho.Client._create_socket, ._sock_close   where paho gets its socket from, and how it lets go of it
+    paho.Client._handle_publish, ._in_packet   takes a message, and keeps those of QoS 2 for long
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 import aiomqtt
+from paho.mqtt.enums import MQTTErrorCode
 
 from gateway.transport.mqtt import MqttMessage
 from gateway.transport.mqtt_inbox import Inbox
@@ -37,6 +39,10 @@ _GRACE_SECONDS: Final = 0.5
 #: Seconds between two looks whether it is time to ask the broker if it is there. The library looks every
 #: second, which for 200 connections is 1.5 % of a core; a broker is patient for 1.5 keep-alives.
 _LOOK_SECONDS: Final = 5.0
+
+#: In the first byte of a publish: MQTT 3.1.1, 3.3.1.2.
+_QOS: Final = 0x06
+_QOS_2: Final = 0x04
 
 #: What the libraries say is told in this gateway's words.
 _quiet = logging.getLogger("gateway.transport.paho")
@@ -62,6 +68,8 @@ class SocketClient(aiomqtt.Client):
         for state in (self._connected, self._disconnected):
             state.add_done_callback(_seen)
         self._client._create_socket = lambda: wire  # type: ignore[method-assign, assignment, return-value]
+        self._take_publish = self._client._handle_publish
+        self._client._handle_publish = self._published  # type: ignore[method-assign]
 
     async def begin(self, seconds: float) -> None:
         """Ask to be let in. Raises MqttLost, MqttRefused; then, and when it is cancelled, it is cut."""
@@ -97,6 +105,12 @@ class SocketClient(aiomqtt.Client):
         self._wire.close()  # if paho never had it
         if not self._disconnected.done():
             self._disconnected.set_result(None)
+
+    def _published(self) -> MQTTErrorCode:
+        """Nobody here subscribes with QoS 2, so nobody may send so (MQTT 3.1.1, 3.8.4)."""
+        if self._client._in_packet["command"] & _QOS == _QOS_2:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return self._take_publish()
 
     def _cut_soon(self) -> None:
         """From within a callback of paho."""

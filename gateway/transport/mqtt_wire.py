@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from typing import Any, Final, TypeVar
 
 #: Bytes asked for at once: the most that one TLS record holds, and what is worked off in a few milliseconds.
 PIECE: Final = 16 * 1024
+#: Bytes of a packet: no inbox takes more (mqtt_inbox.MOST_BYTES), and MQTT allows 256 MB.
+MOST_PACKET: Final = 8 * 1024 * 1024
 #: Names that are looked up at the same time: a dead name server must hold no thread that others need.
 _LOOKUPS: Final = ThreadPoolExecutor(2, thread_name_prefix="mqtt-names")
 
@@ -37,7 +41,13 @@ class Wire:
         self.trouble: OSError | None = None  # what the system said when it ended
 
     def recv(self, size: int) -> bytes:
-        """Up to `size` bytes; none: the other side hung up. Raises BlockingIOError, ssl.SSLWantReadError."""
+        """Up to `size` bytes; none: the other side hung up. Raises BlockingIOError, ssl.SSLWantReadError.
+
+        paho asks for all that is missing of a packet, and keeps what came: so here one is found too long.
+        """
+        if size > MOST_PACKET:
+            self.trouble = OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+            raise self.trouble
         place = self._place
         if place == len(self._held):
             self._held = self._noting(self._sock.recv, PIECE)

@@ -164,6 +164,7 @@ async def test_a_broker_that_answers_when_it_is_asked_is_kept() -> None:
         b"\x30\xff\xff\xff\xff\xff",  # a length without end
         b"\x30\x04\x00\xffab",  # a topic longer than its packet
         b"\xf0\x00",  # a kind of packet that does not exist
+        b"\x34\x06\x00\x01a\x00\x01b",  # QoS 2, which nobody subscribed to and paho would keep
     ],
 )
 async def test_nonsense_ends_the_connection_and_nothing_else(nonsense: bytes) -> None:
@@ -187,3 +188,10 @@ async def test_pieces_of_packets_are_put_together() -> None:
         broker.say(b"\x30\x05\x00\x01abc" * 20)
         assert (await one.receive()).payload == payload
         assert [(await one.receive()).payload for _ in range(20)] == [b"bc"] * 20
+
+
+async def test_a_packet_beyond_all_bounds_ends_the_connection_before_it_is_read() -> None:
+    async with OddBroker({}) as broker, connected(connecting(broker)) as one:
+        broker.say(b"\x30\xff\xff\xff\x7f\x00\x01a")  # 256 MB are announced
+        with pytest.raises(MqttLost, match="is lost: message too long"):
+            await one.receive()
