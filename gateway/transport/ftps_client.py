@@ -24,10 +24,16 @@ STALL_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 10.0
 #: Seconds until the last bytes have left this host, so that the goodbye of TLS can follow them.
 _FLUSH_SECONDS: Final = 10.0
+#: Lines that one login may hear on its control channel: some twenty replies, of which few have several lines.
+MOST_LINES: Final = 1000
 
 
 class Aborted(ConnectionError):
     """Somebody does not want it any more."""
+
+
+class Nonsense(ftplib.Error):
+    """What no FTP server says."""
 
 
 class FtpsClient(ftplib.FTP_TLS):
@@ -37,6 +43,7 @@ class FtpsClient(ftplib.FTP_TLS):
         super().__init__(context=context, timeout=CONNECT_SECONDS)
         self._sockets: list[socket.socket] = []
         self._is_aborted = False
+        self._lines = 0
 
     def open(self, host: str, port: int, username: str, password: str) -> None:
         """Connect, log in, ask for protected data channels. Raises OSError, ftplib.Error, EOFError."""
@@ -46,11 +53,18 @@ class FtpsClient(ftplib.FTP_TLS):
         self.sock.settimeout(STALL_SECONDS)
         self.timeout = STALL_SECONDS
         self.af = self.sock.family
-        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
         self.welcome = self.getresp()
         self.login(username, password)
         self.prot_p()
         self.voidcmd("TYPE I")
+
+    def getline(self) -> str:
+        """ftplib's, which would collect the lines of an endless reply."""
+        self._lines += 1
+        if self._lines > MOST_LINES:
+            raise Nonsense(f"more than {MOST_LINES} lines of replies")
+        return super().getline()
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         """ftplib's, with the TLS session of the control channel."""
@@ -100,6 +114,8 @@ class FtpsClient(ftplib.FTP_TLS):
             if str(answer).startswith("550"):
                 return None
             raise
+        except ValueError:
+            raise Nonsense("a size that is no number") from None
 
     def abort_all(self) -> None:
         """Whatever the other thread waits for, fails now. A file may stay there unfinished."""

@@ -32,7 +32,7 @@ def _refused(
     answer: ftplib.Error, what: str, where: str, if_refused: str, *, is_absent: bool
 ) -> StorageTrouble:
     """An answer of the FTP server: RFC 959 section 4.2, as these printers use it."""
-    words = str(answer)[:200]
+    words = "".join(char for char in " ".join(str(answer)[:200].split()) if char.isprintable())
     code = words[:3]
     if code == "530":
         reason = f"{where} refuses the login: {if_refused}"

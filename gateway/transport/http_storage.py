@@ -199,17 +199,19 @@ def _compare(answer: Any, name: str, size: int, what: str, where: str) -> None:
     if not isinstance(item, dict):
         raise StorageTrouble(f"cannot {what}: {where} does not say what it stored")
     if item.get("path") != name or item.get("root") != ROOT:
-        raise StorageTrouble(f"cannot {what}: {where} stored it as {item.get('root')}/{item.get('path')}")
+        raise StorageTrouble(f"cannot {what}: {where} stored it as {_named(item)}")
     # Versions before 2022 do not tell the size; the checksum was compared there.
     if item.get("size", size) != size:
-        raise StorageTrouble(f"cannot {what}: {item['size']} of {size} bytes are on {where}: try again")
+        raise StorageTrouble(
+            f"cannot {what}: {_line(item['size'])} of {size} bytes are on {where}: try again"
+        )
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
     body = await response.content.read(MOST_ANSWER)
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -218,7 +220,16 @@ async def _said(response: aiohttp.ClientResponse) -> str:
     answer = await _json(response)
     error = answer.get("error") if isinstance(answer, dict) else None
     words = error.get("message") if isinstance(error, dict) else error
-    return str(words or response.reason or "no reason given")[:_WORDS]
+    return _line(words or response.reason or "no reason given")
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    return _line(f"{item.get('root')}/{item.get('path')}")
+
+
+def _line(said: object) -> str:
+    """What was said, for a sentence: one line, cut, of what can be printed."""
+    return "".join(char for char in " ".join(str(said)[:_WORDS].split()) if char.isprintable())
 
 
 def _is_no_file(status: int, said: str) -> bool:

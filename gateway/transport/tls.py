@@ -14,6 +14,8 @@ All are contexts that need nothing from who uses them. Python 3.13 made checks s
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import socket
 import ssl
 from pathlib import Path
@@ -23,6 +25,8 @@ from typing import Any, Final, Protocol
 LEAST: Final = ssl.TLSVersion.TLSv1_2
 #: P2S ends an FTPS transfer over TLS 1.3.
 ONLY_1_2: Final = ssl.TLSVersion.TLSv1_2
+#: As `fingerprint_of` makes them.
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class CertificateRefused(ssl.SSLError):
@@ -63,19 +67,28 @@ class FingerprintFile:
 
     def read(self) -> str | None:
         try:
-            return self._path.read_text(encoding="ascii").strip() or None
+            found = self._path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise TlsFileTrouble(
                 f"{self._path} cannot be read ({_short(error)}): mend or remove it"
             ) from error
+        if not _FINGERPRINT.fullmatch(found):
+            # Nor is an empty one "not seen yet": then whoever answers next would be believed.
+            raise TlsFileTrouble(
+                f"{self._path} holds no fingerprint: remove it, and what the printer shows is accepted"
+            )
+        return found
 
     def write(self, fingerprint: str) -> None:
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(fingerprint + "\n", encoding="ascii")
+            with fresh.open("w", encoding="ascii") as file:
+                file.write(fingerprint + "\n")
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must leave the old one or this one
             fresh.replace(self._path)
         except OSError as error:
             raise TlsFileTrouble(f"{self._path} cannot be written ({_short(error)})") from error

@@ -104,6 +104,16 @@ def test_a_fingerprint_that_cannot_be_kept_is_none(tmp_path: Path) -> None:
     assert "cannot be" in tls.tls_reason(raised.value)
 
 
+@pytest.mark.parametrize("left", ["", "\n", "ab" * 20, "no fingerprint at all"])
+def test_a_fingerprint_that_was_lost_makes_nobody_believed(left: str, tmp_path: Path) -> None:
+    known = tls.FingerprintFile(tmp_path / "a1")
+    (tmp_path / "a1").write_text(left)
+    with Door(Authority(tmp_path).printer(SERIAL)) as door, pytest.raises(tls.CertificateRefused) as raised:
+        door.knock(tls.first_use(known))
+    assert f"{tmp_path / 'a1'} holds no fingerprint: remove it" in tls.tls_reason(raised.value)
+    assert (tmp_path / "a1").read_text() == left
+
+
 def test_unchecked_is_anybody(tmp_path: Path) -> None:
     with Door(Authority(tmp_path).printer(SERIAL)) as door:
         assert door.knock(tls.unchecked()) == "TLSv1.3"

@@ -102,12 +102,14 @@ class ErringServer:
     """One client at a time: it takes what comes, and answers what it was told to. As a context it listens.
 
     `answers`: by command, instead of the usual one. "STOR" is the answer to the command, "226" to the data;
-    "stall" there means: no answer, and nothing of the data is read.
+    "stall" there means: no answer, and nothing of the data is read. `data_leaf`: somebody else's certificate
+    on the data channel. `took` is what came over that.
     """
 
-    def __init__(self, leaf: Leaf, answers: Mapping[str, str]) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(leaf.certificate, leaf.key)
+    def __init__(self, leaf: Leaf, answers: Mapping[str, str], data_leaf: Leaf | None = None) -> None:
+        self._context = _serving(leaf)
+        self._data_context = self._context if data_leaf is None else _serving(data_leaf)
+        self.took = b""
         self._answers = {
             "USER": "331 Go on.", "PASS": "230 Come in.", "PBSZ": "200 Yes.", "PROT": "200 Yes.",
             "TYPE": "200 Yes.", "STOR": "150 Send it.", "226": "226 Got it.", "SIZE": "550 No such file.",
@@ -150,18 +152,24 @@ class ErringServer:
                     control.sendall(f"227 (127,0,0,1,{port >> 8},{port & 255})\r\n".encode())
                     continue
                 answer = self._answers[command]
-                control.sendall(f"{answer}\r\n".encode())
+                control.sendall(f"{answer}\r\n".encode("latin-1"))
                 if command == "STOR" and answer.startswith("1"):
                     assert listener is not None
                     self._take(listener, control)
 
     def _take(self, listener: socket.socket, control: ssl.SSLSocket) -> None:
         plain, _ = listener.accept()
-        with plain, self._context.wrap_socket(plain, server_side=True) as data:
+        with plain, self._data_context.wrap_socket(plain, server_side=True) as data:
             if self._answers["226"] == "stall":
                 control.recv(1)  # until the client leaves
                 return
             with contextlib.suppress(OSError):
-                while data.recv(65536):
-                    pass
+                while piece := data.recv(65536):
+                    self.took += piece
         control.sendall(f"{self._answers['226']}\r\n".encode())
+
+
+def _serving(leaf: Leaf) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+    return context

@@ -159,6 +159,9 @@ async def test_another_printer_answers(tmp_path: Path, path: str, threads: FtpsT
         ({"226": "426 Broken."}, "0 of 300000 bytes arrived .*426 Broken", True),
         ({"PASS": "530 Login incorrect."}, "refuses the login", False),
         ({"USER": "421 Too many clients."}, "says: 421 Too many clients", False),
+        ({"STOR": "550 Größe \x1b[2J"}, r"does not take it \(550 Gr..e \[2J\)", True),
+        ({"PASS": "\r\n".join(["230-more"] * 2000)}, "more than 1000 lines of replies", False),
+        ({"SIZE": "213 many"}, "a size that is no number", False),
     ],
 )
 async def test_what_printers_answer(
@@ -173,6 +176,23 @@ async def test_what_printers_answer(
     with server, pytest.raises(StorageTrouble, match=words) as raised:
         await card.store(path, "a.3mf", told=ignored)
     assert raised.value.is_absent is is_absent
+
+
+@pytest.mark.parametrize("way", ["pinned", "first use"])
+async def test_nothing_goes_to_somebody_else_on_the_data_channel(
+    way: str, tmp_path: Path, authority: Authority, path: str, threads: FtpsThreads
+) -> None:
+    stranger = Authority(tmp_path, "Other Maker").printer(SERIAL)
+    with ErringServer(authority.printer(SERIAL), {}, data_leaf=stranger) as server:
+        context = (
+            tls.pinned(authority.file, SERIAL, most=tls.ONLY_1_2)
+            if way == "pinned"
+            else tls.first_use(tls.FingerprintFile(tmp_path / "known"), most=tls.ONLY_1_2)
+        )
+        card = FtpsStorage("127.0.0.1", context, threads, "bblp", "12345678", port=server.port)
+        with pytest.raises(StorageTrouble, match="certificate is"):
+            await card.store(path, "a.3mf", told=ignored)
+        assert server.took == b""
 
 
 async def test_a_broken_off_reply_after_all_bytes_means_nothing(

@@ -62,6 +62,8 @@ async def answering(status: int, body: Any) -> AsyncIterator[HttpStorage]:
         assert request.content_length is not None
         async for _ in request.content.iter_any():
             pass
+        if isinstance(body, str):
+            return web.Response(text=body, status=status)
         return web.json_response(body, status=status)
 
     app = web.Application()
@@ -132,6 +134,9 @@ async def test_an_upload_that_goes_wrong(fault: str, words: str, path: str) -> N
         (201, {"item": {"path": "a.gcode", "root": "config", "size": 700010}}, "stored it as config/a.gcode"),
         (201, {}, "does not say what it stored"),
         (201, ["what"], "does not say what it stored"),
+        (201, "[" * 60_000, "does not say what it stored"),
+        (500, "[" * 60_000, "answers with status 500"),
+        (201, {"item": {"path": "x" * 9000, "root": "a\r\n\x1b[2J"}}, r"stored it as a \[2J/x{50,200}$"),
         (413, {}, "raise max_upload_size in moonraker.conf"),
         (500, {"error": {"message": "[Errno 28] No space left on device"}}, "is full: delete files there"),
         (404, {"error": {"message": "Not Found"}}, r"answers with status 404 \(Not Found\)"),
