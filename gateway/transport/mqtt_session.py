@@ -68,7 +68,6 @@ class Session:
         except MqttLost as lost:
             return lost
         except BaseExceptionGroup as group:
-            _pass_cancellation_on()
             return _only_lost(group)
         finally:
             if self._monotonic() - began >= GOOD_SECONDS:
@@ -83,13 +82,6 @@ class Session:
             return REFUSED.wait(self._refusals, self._chance)
         self._failures, self._refusals = self._failures + 1, 0
         return LOST.wait(self._failures, self._chance)
-
-
-def _pass_cancellation_on() -> None:
-    """Before Python 3.13 a TaskGroup loses a cancellation that comes while one of its tasks fails."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _only_lost(group: BaseExceptionGroup[BaseException]) -> MqttLost:

@@ -241,22 +241,3 @@ async def test_what_arrives_is_attended() -> None:
 
     await bench.run(read, 5)
     assert came == [MqttMessage("status", b"online", retain=True), MqttMessage("report/1", b"hello")]
-
-
-async def test_a_cancellation_ends_it_though_the_connection_breaks_at_that_moment() -> None:
-    """A TaskGroup that fails and is cancelled at once tells of its failure alone, before Python 3.13."""
-    broker = MemoryBroker()
-    bench = Bench(broker)
-
-    async def grouped(connection: Connection) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(read_on(connection))
-            await asyncio.sleep(1000)
-
-    running = asyncio.create_task(bench.session.run(grouped))
-    await asyncio.sleep(5)
-    broker.drop("gateway")
-    running.cancel()
-    done, _ = await asyncio.wait([running], timeout=60)
-    assert done
-    assert running.cancelled()
