@@ -117,6 +117,9 @@ class BambuDriver:
                 self._flush()
                 await self._anew.wait()
                 raise MqttLost(self._why_anew)  # nothing waits for an acknowledgement any more
+        except BaseExceptionGroup:
+            _pass_cancellation_on()
+            raise
         finally:
             self._connection = self._publishes = None
 
@@ -232,3 +235,13 @@ class BambuDriver:
                 tasks.create_task(self._remove(output.name))
             case _:
                 sink(output)
+
+
+def _pass_cancellation_on() -> None:
+    """Before Python 3.13 a TaskGroup loses a cancellation that comes while one of its tasks fails.
+
+    The count is right because the group's body was still waiting when the task failed.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
