@@ -307,7 +307,21 @@ class Machine:
             return "a file is on its way to the printer's storage"
         if self.prints.has_question:
             return QUESTION
-        return ANNOUNCED if now - self._announced_at < ANNOUNCED_SECONDS else None
+        return ANNOUNCED if self.is_announced(now) else None
+
+    def is_announced(self, now: float) -> bool:
+        """Whether somebody else's print is about to begin. An H2 shows FINISH for 50 s after it took it."""
+        is_taken = self._reply_at is not None and now - self._reply_at <= REPLY_SECONDS
+        return is_taken or now - self._announced_at < ANNOUNCED_SECONDS
+
+    def _obstacle(self, now: float) -> str | None:
+        """Why it can take no job although it says that it is at rest."""
+        if self._needs_signature():
+            return UNSIGNED
+        if self.prints.has_question:
+            return QUESTION
+        is_about_to = self._link is LinkState.UP and self.prints.current is None and self.is_announced(now)
+        return ANNOUNCED if is_about_to else None
 
     def _needs_signature(self) -> bool:
         return self._refused_unsigned or (self.state is not None and bool(self.state.is_signed_only))
@@ -352,7 +366,7 @@ class Machine:
             ended=tuple(self.prints.ended.values()),
             temperatures={} if state is None else temperatures(state),
             temperature_age=age,
-            obstacle=UNSIGNED if self._needs_signature() else QUESTION if self.prints.has_question else None,
+            obstacle=self._obstacle(now),
             silent_for=None if self._heard_at is None else max(0.0, now - self._heard_at),
             is_receiving=self.uploads.one is not None,
         )

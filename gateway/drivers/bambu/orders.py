@@ -84,6 +84,9 @@ class Machine(Protocol):
     def not_reached(self) -> str | None:
         """Why nothing can be sent to it; None: it can."""
 
+    def is_announced(self, now: float) -> bool:
+        """Whether somebody else's print is about to begin."""
+
     def clear_up(self) -> None:
         """Remove files of prints that are over."""
 
@@ -174,7 +177,7 @@ def _why_not_it(machine: Machine, present: Print | None, expect: str) -> str | N
 
 def _gcode(machine: Machine, order: SendGcode, now: float) -> None:
     lines = [line.strip() for line in order.lines if line.strip()]
-    if _is_taken(machine):
+    if _is_taken(machine, now):
         _refuse(machine, order.order_id, "it has a print; lines are for a printer that prints nothing")
     elif any(not (line.isascii() and line.isprintable()) for line in lines):
         _refuse(machine, order.order_id, "a line has characters that are no G-code")
@@ -195,25 +198,25 @@ def _send_lines(machine: Machine, errand: Errand, lines: list[str] | tuple[str, 
     machine.errands.go(errand, [partial(gcode_lines, lines=lines)], now)
 
 
-def _is_taken(machine: Machine) -> bool:
+def _is_taken(machine: Machine, now: float) -> bool:
     is_active = machine.state is not None and machine.state.is_active
-    return is_active or machine.starts.one is not None
+    return is_active or machine.starts.one is not None or machine.is_announced(now)
 
 
-def _why_not_heat(machine: Machine, expect: str) -> str | None:
+def _why_not_heat(machine: Machine, expect: str, now: float) -> str | None:
     """Why the temperatures of this printer are not this order's to change; None: they are."""
     present = machine.prints.current
     if machine.starts.one is not None:
         return STARTING
     if not expect:
-        return "it has a print on it now" if _is_taken(machine) else None
+        return "it has a print on it now" if _is_taken(machine, now) else None
     if present is not None and present.key == expect and present.is_local:
         return "somebody else started this print: change it at the printer, or in the app it came from"
     return _why_not_it(machine, present, expect)
 
 
 def _adjust(machine: Machine, order: Adjust, now: float) -> None:
-    why = _why_not_heat(machine, order.expect) or machine.not_reached()
+    why = _why_not_heat(machine, order.expect, now) or machine.not_reached()
     requests, done = adjustment_requests(order.change, machine.settings.heat)
     if why is not None or not requests:
         _refuse(machine, order.order_id, why or done)
@@ -228,8 +231,8 @@ def _heaters_off(machine: Machine, order: HeatersOff, now: float) -> None:
     if order.expect and present is not None and present.key == order.expect and not is_standing:
         _refuse(machine, order.order_id, "its print is running: pause or cancel it first")
         return
-    why = _why_not_heat(machine, order.expect)
-    if why is not None and not (why == NOT_SHOWN and not _is_taken(machine)):
+    why = _why_not_heat(machine, order.expect, now)
+    if why is not None and not (why == NOT_SHOWN and not _is_taken(machine, now)):
         _refuse(machine, order.order_id, why)
         return
     _send_lines(machine, Errand(order.order_id), lines, now)
