@@ -129,6 +129,8 @@ def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) ->
     if seen.activity in (Activity.PRINTING, Activity.PAUSED):
         draft.plate_taken_by.pop(printer.printer_id, None)  # something moves, whatever it is
     _tell_change(draft, printer, before, after)
+    if seen.doubts_plate:
+        following.occupy(draft, printer, "what may have been printed while the gateway could not see it")
     for report in seen.ended:
         following.follow(draft, printer, report)
     if seen.current is not None:

@@ -139,6 +139,7 @@ class PrinterObserved:
     obstacle: str | None = None  # why it can take no job although it says that it is ready
     reported: Mapping[str, Any] | None = None  # its last status post as it was read; None: nothing new
     silent_for: float | None = None  # seconds since the printer's last byte; None: never heard
+    doubts_plate: bool = False  # said once: something may have been printed while nobody here could see it
     is_receiving: bool = False  # busy with a file for its own storage: nothing needs its heat for that
 
 

@@ -65,3 +65,14 @@ def test_behind_an_emergency_stop_nothing_starts_before_somebody_has_looked() ->
     table.answer(OrderResult.ACCEPTED)
     table.give(CLEAR)
     assert len(table.starts) == 1
+
+
+def test_a_driver_that_doubts_it_once_is_enough_until_somebody_looks() -> None:
+    table = WorkTable(house())
+    table.give(replace(seen(), doubts_plate=True))
+    assert table.state.printers[1].plate is Plate.OCCUPIED
+    table.give(seen())
+    assert table.state.printers[1].plate is Plate.OCCUPIED
+    table.give(CLEAR)
+    table.give(seen())
+    assert table.state.printers[1].plate is Plate.CLEAR

@@ -50,6 +50,8 @@ TELEMETRY_SECONDS: Final = 5.0
 REPEAT_SECONDS: Final = 10.0
 #: Seconds for which a print that a person chose at the panel is about to begin (an A1 shows it 2 s before).
 ANNOUNCED_SECONDS: Final = 30.0
+#: Seconds without a word in which no print can have begun and ended.
+SHORTEST_PRINT_SECONDS: Final = 120.0
 #: Seconds for which an active printer may still show the print before the one it was told to start.
 MIXED_SECONDS: Final = 10.0
 NOT_YET: Final = "the gateway has not reached it since it was started"
@@ -90,6 +92,7 @@ class Machine:
         self._reply_at: float | None = None  # somebody else's start was taken
         self._announced_at = -math.inf
         self._refused_unsigned = False
+        self._doubts_plate = False  # to be told once
         self._mixed_until: float | None = None  # active, and not with the start that was sent
         self._model: str | None = settings.model
         self._firmware: str | None = None
@@ -158,6 +161,7 @@ class Machine:
         if not self._merged.hear(report) or self._merged.known is None:
             return
         before, self.state = self.state, read_state(self._merged.known)
+        unseen = math.inf if self._told_at is None else now - self._told_at
         self._told_at = now
         if is_first:
             self._link = LinkState.UP
@@ -167,6 +171,8 @@ class Machine:
         elif before is not None:
             self._announce(before, self.state, now)
         self._follow(now, is_first=is_first)
+        if is_first and unseen >= SHORTEST_PRINT_SECONDS and self.prints.may_be_again(self.state):
+            self._doubts_plate = True
 
     def _announce(self, before: PrinterState, state: PrinterState, now: float) -> None:
         """At rest it names the print that begins in a moment: chosen at its panel, or sent by an app."""
@@ -331,7 +337,7 @@ class Machine:
     def observe_if_new(self, now: float) -> None:
         """Leave a snapshot if it says something that the last one did not."""
         shot = self.snapshot(now)
-        gap = TELEMETRY_SECONDS if _told(shot) == self._said else 0.0
+        gap = TELEMETRY_SECONDS if _told(shot) == self._said and not self._doubts_plate else 0.0
         if now - self._said_at >= gap:
             self._observe(shot, now)
 
@@ -343,7 +349,8 @@ class Machine:
         for passing in self.prints.take_passing():
             self.outbox.put(replace(shot, current=passing))
         self._said, self._said_at = _told(shot), now
-        self.outbox.put(shot)
+        self.outbox.put(replace(shot, doubts_plate=self._doubts_plate))
+        self._doubts_plate = False
 
     def _current(self) -> PrintReport | None:
         on_it = None if self.prints.current is None else self.prints.current.current()

@@ -92,6 +92,15 @@ class Prints:
         """Whether its start was sent, and nobody saw it arrive."""
         return any(each.key == key for each in self._doubted.values())
 
+    def may_be_again(self, state: PrinterState) -> bool:
+        """Whether the end that is shown may be that of a second print of a file, which looks like the first.
+
+        Prints with an id are told apart; files of the gateway's own are gone when their print is over.
+        """
+        is_bare = state.native_id is None and state.name is not None and state.mark is None
+        is_end = state.gcode_state in (G.FINISH, G.FAILED)
+        return is_bare and is_end and self.current is None and self._question is None
+
     @property
     def has_question(self) -> bool:
         """Whether the printer shows the end of a print that nobody knows: its part lies on the plate."""
@@ -127,6 +136,7 @@ class Prints:
     def acknowledge(self, key: str) -> None:
         """The engine has its end, or a person said how it ended."""
         self.ended.pop(key, None)
+        self._is_over_now(key)
         for each in [each for each in self._doubted.values() if each.key == key]:
             self._removable += _files_of(each)
             self.drop(each)
@@ -141,13 +151,17 @@ class Prints:
             self.ended.popitem(last=False)
 
     def _leave(self, known: Print) -> None:
-        self._over[known.key] = None
         if known.file_on_printer is not None:
             self._removable.append(known.file_on_printer)
-        self.keys.ended(known.key)
+        self._is_over_now(known.key)
         self.drop(known)
         if self.current is known:
             self.current = None
+
+    def _is_over_now(self, key: str) -> None:
+        """No other print gets this key: the engine takes reports of ended ones for late words."""
+        self._over[key] = None
+        self.keys.ended(key)
         while len(self._over) > 4 * KEPT:
             self._over.popitem(last=False)
 

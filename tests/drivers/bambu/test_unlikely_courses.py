@@ -9,7 +9,9 @@ import pytest
 
 from gateway.domain.observations import OrderResult, PrintPhase
 from tests.contract.stand import on_virtual_time
-from tests.support.bambu_stand import VASE, BambuStand
+from tests.support.bambu_stand import PROGRAM, VASE, BambuStand, gcode, sliced
+
+CUBE = sliced(gcode(PROGRAM))
 
 
 async def printed_at_panel(stand: BambuStand) -> str:
@@ -42,3 +44,81 @@ async def test_a_slicers_print_that_was_taken_and_has_not_begun_is_left_alone(
         assert stand.physical_starts() == ["panel", "slicer"]
         assert not stand.ledger.events("print-stopped")
         assert not stand.interventions()
+
+
+@on_virtual_time
+async def test_a_print_that_somebody_resolved_lends_its_key_to_no_other(tmp_path: Path) -> None:
+    """The engine takes it for a late word about the old one, and the plate for clear."""
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        stand.panel_start()
+        first = await stand.phase(PrintPhase.PRINTING)
+        stand.cut("network")
+        await asyncio.sleep(900)
+        stand.bambu.panel.start_from_cloud("Cube", CUBE, now=stand.wire.now)
+        await asyncio.sleep(60)
+        stand.mend("network")
+        await stand.until(lambda: stand.snapshot().current and stand.snapshot().current.key != first.key)
+        stand.acknowledge(first.key)
+        stand.acknowledge((await stand.phase(PrintPhase.COMPLETED)).key)
+        await asyncio.sleep(60)
+        stand.panel_start()
+        assert (await stand.phase(PrintPhase.PRINTING)).key != first.key
+
+
+@pytest.mark.parametrize("away", ["the network", "the gateway"])
+@pytest.mark.parametrize("prints", [True, False])
+@on_virtual_time
+async def test_the_same_file_again_while_nobody_looked_makes_the_plate_doubtful(
+    tmp_path: Path, away: str, prints: bool
+) -> None:
+    """An A1 shows the same before and after it; so it does when nothing was printed: nobody can tell."""
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        await printed_at_panel(stand)
+        if away == "the network":
+            stand.cut("network")
+        else:
+            await stand.kill_host()
+        if prints:
+            stand.panel_start()
+        await asyncio.sleep(3600)
+        before = len(stand.seen)
+        if away == "the network":
+            stand.mend("network")
+        else:
+            await stand.raise_host()
+        await stand.ready()
+        await asyncio.sleep(60)
+        assert [shot.doubts_plate for shot in stand.seen[before:]].count(True) == 1
+
+
+@pytest.mark.parametrize("who", ["gateway", "cloud"])
+@on_virtual_time
+async def test_what_has_an_id_or_was_the_gateways_makes_no_plate_doubtful(tmp_path: Path, who: str) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        if who == "gateway":
+            await stand.start(stand.print_file())
+        else:
+            stand.bambu.panel.start_from_cloud("Cube", CUBE, now=stand.wire.now)
+        stand.acknowledge((await stand.phase(PrintPhase.COMPLETED)).key)
+        await stand.kill_host()
+        await asyncio.sleep(3600)
+        await stand.raise_host()
+        await stand.ready()
+        await asyncio.sleep(60)
+        assert not any(shot.doubts_plate for shot in stand.seen)
+
+
+@on_virtual_time
+async def test_a_short_outage_hides_no_print(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        await printed_at_panel(stand)
+        stand.cut("network")
+        await asyncio.sleep(60)
+        stand.mend("network")
+        await stand.ready()
+        await asyncio.sleep(60)
+        assert not any(shot.doubts_plate for shot in stand.seen)
