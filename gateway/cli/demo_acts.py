@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from gateway.cli.demo_children import Children, DemoFailed
-from gateway.cli.demo_place import Caller, Machine
+from gateway.cli.demo_machines import Caller, Machine, NetworkMachine
 from gateway.cli.demo_waiting import until
 from gateway.cli.progress import move
 from gateway.client.errors import GatewayUnreachable
@@ -20,7 +20,7 @@ from gateway.client.follow import follow
 from gateway.client.models import Job
 from gateway.client.native import GatewayClient
 
-#: Seconds until a print at the panel is seen.
+#: Seconds until a print that nobody ordered here is seen.
 SEEN_WITHIN = 15.0
 #: What `firmware-sim forge` prints in front of a code on the display.
 _CODE = "code "
@@ -45,15 +45,15 @@ async def shown_code(children: Children, caller: Caller) -> str | None:
     return shown[-1].removeprefix(_CODE) if shown else None
 
 
-async def local_job(client: GatewayClient, machine: Machine) -> Job:
-    """The job that the gateway made of a print at the panel."""
+async def local_job(client: GatewayClient, printer: str, child: str) -> Job:
+    """The job that the gateway made of a print that was started elsewhere."""
 
     async def seen() -> Job | None:
-        page = await client.jobs(printer=machine.name)
+        page = await client.jobs(printer=printer)
         return next((job for job in page.jobs if job.is_local), None)
 
-    late = f'the print started at the panel of "{machine.name}" was not seen'
-    return await until(late, "streamer", seen, within=SEEN_WITHIN)
+    late = f'the print that "{printer}" was not given by the gateway was not seen'
+    return await until(late, child, seen, within=SEEN_WITHIN)
 
 
 async def followed(client: GatewayClient, job_id: str, printer: str, bars: Progress) -> Job:
@@ -69,13 +69,13 @@ async def followed(client: GatewayClient, job_id: str, printer: str, bars: Progr
     return last
 
 
-async def at_panel(machine: Machine, order: str) -> None:
-    """Do something in front of a simulated machine."""
+async def at_panel(machine: Machine | NetworkMachine, order: str) -> None:
+    """Do something in front of a simulated machine, or as its maker's cloud."""
     async with _talk(machine.control) as (reader, writer):
         writer.write(f"{order}\n".encode())
         answer = json.loads(await reader.readline() or b"{}")
     if not answer.get("ok"):
-        raise DemoFailed(f'the panel of "{machine.name}" refused: {answer.get("error")}')
+        raise DemoFailed(f'"{machine.name}" refused "{order}": {answer.get("error")}')
 
 
 @asynccontextmanager

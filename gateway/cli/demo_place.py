@@ -1,4 +1,4 @@
-"""Where the demo lives: a temporary folder, three simulated machines, a configuration, a free port."""
+"""Where the demo lives: a temporary folder, four simulated machines, a configuration, free ports."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from gateway.cli import demo_archive
+from gateway.cli import demo_archive, demo_broker, demo_sliced
+from gateway.cli.demo_machines import ACCESS_CODE, Address, Caller, Machine, NetworkMachine
 
-#: Machine time per real time: the file takes the machine 5 minutes, the demo may take 90 s on a slow host.
-SPEED = 10
-#: The same of the machine that calls in: a layer takes it a second.
-CALLER_SPEED = 5
 USUAL_PORT = 8080
 OWNER, STRANGER = "ana", "ben"
 PRINT_FILE = "cable-clip.gcode"
@@ -26,64 +24,8 @@ PRINT_FILE = "cable-clip.gcode"
 PANEL_FILE, PANEL_NAME = "cable-clip-small.gcode", "clip.gco"
 #: What the machine that calls in gets: slices in an archive.
 ARCHIVE = "clip.tar.gz"
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """One simulated printer and the files of its own."""
-
-    name: str
-    personality: str
-    folder: Path
-
-    @property
-    def link(self) -> Path:
-        """The symbolic link to its pseudo-terminal: the printer's port."""
-        return self.folder / f"{self.name}.tty"
-
-    @property
-    def ledger(self) -> Path:
-        """What the machine really did."""
-        return self.folder / f"{self.name}.ledger"
-
-    @property
-    def control(self) -> Path:
-        """The socket by which the demo is the person in front of it."""
-        return self.folder / f"{self.name}.control"
-
-    @property
-    def card(self) -> Path:
-        """The folder whose files are on its SD card."""
-        return self.folder / f"{self.name}.sd"
-
-    def arguments(self) -> list[str]:
-        """What `firmware-sim` is told."""
-        return [
-            "serial", "--personality", self.personality, "--link", str(self.link), "--speed", str(SPEED),
-            "--ledger", str(self.ledger), "--control", str(self.control), "--sd", str(self.card),
-        ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The simulated printer that calls in, and the files of its own."""
-
-    name: str
-    personality: str
-    folder: Path
-    url: str  # base of the firmware's API
-
-    @property
-    def ledger(self) -> Path:
-        """What the machine really did."""
-        return self.folder / f"{self.name}.ledger"
-
-    def arguments(self) -> list[str]:
-        """What `firmware-sim` is told."""
-        return [
-            "forge", "--personality", self.personality, "--url", self.url, "--speed", str(CALLER_SPEED),
-            "--ledger", str(self.ledger), "--state", str(self.folder / f"{self.name}.state"),
-        ]  # fmt: skip
+#: What the machine on the network gets, and what it has already when its maker's cloud starts it.
+SLICED, CLOUD_NAME = "clip.gcode.3mf", "ring.gcode.3mf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +34,7 @@ class Place:
 
     folder: Path
     port: int
+    broker_port: int
 
     @property
     def machines(self) -> tuple[Machine, Machine]:
@@ -107,9 +50,19 @@ class Place:
         return Caller("studio", "ember", self.folder, f"{self.url}/v1")
 
     @property
+    def network(self) -> NetworkMachine:
+        """The one that prints by itself, and speaks MQTT."""
+        return NetworkMachine("office", "a1", self.folder)
+
+    @property
     def url(self) -> str:
         """Where the gateway listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def broker_url(self) -> str:
+        """Where its broker listens."""
+        return f"mqtt://{demo_broker.HOST}:{self.broker_port}"
 
     @property
     def socket(self) -> Path:
@@ -131,29 +84,64 @@ class Place:
         """The slices."""
         return self.folder / ARCHIVE
 
+    @property
+    def small_file(self) -> Path:
+        """The G-code of the small prints: at the panel, and in the sliced archives."""
+        return self.machines[1].card / PANEL_NAME
+
+    @property
+    def sliced(self) -> Path:
+        """The same, for the machine on the network."""
+        return self.folder / SLICED
+
     def furnish(self) -> None:
-        """Write the configuration, copy the print files, fill the SD cards."""
+        """Copy the print files, fill the SD cards and storages."""
         (self.folder / "files").mkdir()
         (self.folder / "records").mkdir()
         for machine in self.machines:
             machine.card.mkdir()
+        self.network.storage.mkdir()
         _copy(PRINT_FILE, self.print_file)
-        _copy(PANEL_FILE, self.machines[1].card / PANEL_NAME)
+        _copy(PANEL_FILE, self.small_file)
         demo_archive.write(self.archive)
-        self.config.write_text(self._toml(), encoding="utf-8")
+        for path in (self.sliced, self.network.storage / CLOUD_NAME):
+            demo_sliced.write(path, self.small_file.read_bytes())
 
-    def _toml(self) -> str:
+    def configure(self, at: Address) -> None:
+        """Write the configuration; the machine on the network has said where it is."""
+        self.network.access_code.write_text(ACCESS_CODE + "\n", encoding="ascii")
+        self.config.write_text(self._toml(at), encoding="utf-8")
+
+    def _toml(self, at: Address) -> str:
         sections: dict[str, Mapping[str, str | bool]] = {
             "[server]": {"listen": f"127.0.0.1:{self.port}", "socket": str(self.socket)},
             "[store]": {"url": f"sqlite:///{self.folder}/gateway.db", "files": f"{self.folder}/files"},
             "[streamer]": {"socket": f"{self.folder}/streamer.sock", "records": f"{self.folder}/records"},
             "[outbound]": {"private_addresses": True},  # the receiver of callbacks is on this host
+            "[mqtt]": {"url": self.broker_url, "gateway_id": demo_broker.GATEWAY},
         }
         lines = [line for title, pairs in sections.items() for line in (title, *map(_pair, pairs.items()))]
-        for machine in self.machines:
-            pairs = {"name": machine.name, "driver": "marlin", "port": str(machine.link), "owner": OWNER}
+        for pairs in (*map(_serial, self.machines), _networked(self.network, at)):
             lines += ["[[printers]]", *map(_pair, pairs.items())]
         return "\n".join(lines) + "\n"
+
+
+def _serial(machine: Machine) -> dict[str, str | int]:
+    return {"name": machine.name, "driver": "marlin", "port": str(machine.link), "owner": OWNER}
+
+
+def _networked(machine: NetworkMachine, at: Address) -> dict[str, str | int]:
+    where: dict[str, str | int] = {
+        "host": at.host,
+        "serial": at.serial,
+        "port": at.port,
+        "ftps_port": at.ftps_port,
+    }
+    trust: dict[str, str | int] = {
+        "access_code_file": str(machine.access_code),
+        "ca_file": str(machine.certificate),
+    }
+    return {"name": machine.name, "driver": "bambu", "owner": OWNER, **where, **trust}
 
 
 def _pair(pair: tuple[str, object]) -> str:
@@ -165,14 +153,34 @@ def _copy(name: str, to: Path) -> None:
         shutil.copyfile(source, to)
 
 
-def free_port(wanted: int = USUAL_PORT) -> int:
-    """The usual port if nobody has it, else any."""
-    for port in (wanted, 0):
+@contextmanager
+def free_port(wanted: int = 0) -> Iterator[int]:
+    """The `wanted` port if nobody has it, else any. While the block runs no other demo on this host takes it.
+
+    Raises OSError.
+    """
+    for asked in (wanted, 0):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise OSError("no TCP port is free on 127.0.0.1")
+            probe.bind(("127.0.0.1", asked))
+            port = int(probe.getsockname()[1])
+            claim = _claimed(port)
+            break
+    else:
+        raise OSError("no TCP port is free on 127.0.0.1")
+    with claim:
+        yield port
+
+
+def _claimed(port: int) -> socket.socket:
+    """Other demos look at this name (unix(7): abstract), which is gone with the process. Raises OSError."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0print-gateway-demo-{port}")
+    except OSError:
+        claim.close()
+        raise
+    return claim
 
 
 def write_ready(path: Path, content: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any
 
 from gateway.cli.demo_archive import SLICES
 from gateway.client.models import Job
+
+#: Who starts a printer that prints by itself, in its ledger and for people.
+_STARTED_BY = {"mqtt": "over MQTT", "cloud": "from its cloud"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Ended:
     job: Job
     printer: str
     proof: Proof
-    is_local: bool = False
+    origin: str = "gateway"  # who started it, in the native API's word
     wants_updates: bool = False
     told: str | None = None  # the job's status, as the receiver of its callback heard it last
 
@@ -52,8 +55,8 @@ class Ended:
         found = [self.proof.fault] if self.proof.fault else []
         if job.status != "completed":
             found.append(f"the job is {job.status}: {job.message or 'no reason given'}")
-        if job.member != owner or job.is_local != self.is_local:
-            found.append(f"the job belongs to {job.member}, local: {job.is_local}")
+        if job.member != owner or job.origin != self.origin:
+            found.append(f"the job belongs to {job.member}, started by: {job.origin}")
         if self.wants_updates and self.told != "completed":
             found.append(f"the last word to its receiver was {self.told or 'none'}")
         return found
@@ -129,6 +132,32 @@ def prove_layers(archive: bytes, ledger: Iterable[str], job_id: str) -> Proof:
     return found(None)
 
 
+def prove_starts(file: Path, ledger: Path, whos: Sequence[str]) -> list[Proof]:
+    """Whether a printer that prints by itself was started once by each of `whos`, in this order, and printed
+    the file each time: a proof for each.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines()
+    starts: list[tuple[str, list[str]]] = []
+    for row in ledger.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(row)
+        if entry["event"] == "print-started":
+            starts.append((entry["source"], []))
+        elif starts:
+            starts[-1][1].append(row)
+    found = [who for who, _ in starts]
+    if found != list(whos):
+        fault = f"the machine was started by {', '.join(found) or 'nobody'}, expected: {', '.join(whos)}"
+        return [Proof(0, fault) for _ in whos]
+    return [
+        replace(
+            prove(lines, rows, "sd"),
+            of_what=f"lines of its one start {_STARTED_BY.get(who, f'by {who}')}",
+            in_short="1 start, {} lines",
+        )
+        for who, rows in starts
+    ]
+
+
 def queue_rows(
     listed: Sequence[Mapping[str, Any]],
     members: Mapping[str, str],
@@ -141,13 +170,20 @@ def queue_rows(
             str(job["job_name"]),
             printers.get(job["printer_id"], ""),
             str(job["status"]),
-            "yes" if job["local_job"] else "no",
+            _origin(job, ended.get(job["job_id"])),
             members.get(job["member_id"], str(job["member_id"])),
             _duration(job),
             *_beside(ended.get(job["job_id"])),
         )
         for job in listed
     ]
+
+
+def _origin(job: Mapping[str, Any], end: Ended | None) -> str:
+    """Forge's list tells local from ordered; the native API also where it was started."""
+    if end is not None and end.job.is_local == job["local_job"]:
+        return end.job.origin or ""
+    return "local" if job["local_job"] else "gateway"
 
 
 def _beside(end: Ended | None) -> tuple[str, str]:

@@ -83,7 +83,9 @@ ROOMS = {
     ),
     "gateway.client": Room(third=("aiohttp", "pydantic")),
     "gateway.config": Room(("gateway.gcode",), ("pydantic", "pydantic_core", "pydantic_settings")),
-    "gateway.cli": Room(("gateway.client", "gateway.config"), ("typer", "rich", "aiohttp", "pydantic")),
+    "gateway.cli": Room(
+        ("gateway.client", "gateway.config"), ("typer", "rich", "aiohttp", "aiomqtt", "pydantic")
+    ),
     # Called lazily: the processes, and the database of a stopped gateway.
     "gateway.cli.app": Room(
         ("gateway.cli", "gateway.config", "gateway.main", "gateway.main_streamer"), ("typer",)
@@ -241,9 +243,7 @@ def loaded_with(*names: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "process", ["gateway.main", "gateway.main_streamer", "gateway.cli.app", "gateway.cli.demo"]
-)
+@pytest.mark.parametrize("process", ["gateway.main", "gateway.main_streamer", "gateway.cli.app"])
 def test_what_speaks_no_mqtt_loads_nothing_of_it(process: str) -> None:
     """It is 2 MB and a tenth of a second, on a board that may have little of both."""
     assert not {"aiomqtt", "paho", "amqtt"} & loaded_with(process)

@@ -25,7 +25,7 @@ from tests.client.fake_gateway import FakeGateway, event, job, served
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Demo:
-    return Demo(Place(tmp_path, 1), keep=False, ready_file=None)
+    return Demo(Place(tmp_path, 1, 2), keep=False, ready_file=None)
 
 
 async def never() -> bool:
@@ -106,7 +106,7 @@ async def test_a_panel_that_refuses_is_told(demo: Demo) -> None:
         await writer.wait_closed()
 
     async with await asyncio.start_unix_server(answer, machine.control):
-        with pytest.raises(DemoFailed, match='the panel of "garage" refused: no such file'):
+        with pytest.raises(DemoFailed, match=r'"garage" refused "panel start x\.gco": no such file'):
             await at_panel(machine, "panel start x.gco")
     assert heard == [b"panel start x.gco\n"]
 

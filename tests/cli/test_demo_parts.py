@@ -11,8 +11,9 @@ import stat
 import sys
 import tarfile
 import tomllib
+import zipfile
 import zlib
-from hashlib import sha256
+from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import pytest
 
 from gateway.cli.demo_archive import HEIGHT, SLICES, WIDTH
 from gateway.cli.demo_children import Children, clean_environment
-from gateway.cli.demo_place import OWNER, PANEL_NAME, Place, free_port, write_ready
+from gateway.cli.demo_machines import ACCESS_CODE, Address
+from gateway.cli.demo_place import CLOUD_NAME, OWNER, PANEL_NAME, Place, free_port, write_ready
 from gateway.cli.demo_proof import (
     Ended,
     Proof,
@@ -29,14 +31,19 @@ from gateway.cli.demo_proof import (
     prove,
     prove_files,
     prove_layers,
+    prove_starts,
     queue_rows,
 )
+from gateway.cli.demo_sliced import PLATE
 from gateway.client.models import Job
-from gateway.config import load
+from gateway.config import BambuPrinter, load
+from gateway.gcode.sliced_3mf import sliced_3mf
 from tests.client.fake_gateway import job
 
 #: What Marlin knows and the demo's files may use.
 KNOWN = set("G1 G21 G28 G90 G91 G92 M82 M84 M104 M106 M107 M109 M117 M140 M190".split())
+#: Where the printer on the network says that it is.
+AT = Address("127.0.0.1", 8883, 8990, "01S00C000000001")
 FILE = ["; a comment", "G28 ; home", "", "G1 X1", "G1 X1", "M84"]
 
 
@@ -80,6 +87,42 @@ def test_proof_of_files(tmp_path: Path) -> None:
     assert prove_files(tmp_path / "file", tmp_path / "ledger", "host").fault is None
 
 
+def self_printing(*starts: tuple[str, tuple[str, ...]]) -> str:
+    """The ledger of a printer that prints by itself: who started it, and what it executed then."""
+    rows = []
+    for who, lines in starts:
+        rows.append(json.dumps({"event": "print-started", "source": who, "line": "clip.3mf"}))
+        rows += ledger(*lines, source="sd")
+    return "\n".join(rows)
+
+
+LINES = ("G28", "G1 X1", "G1 X1", "M84")
+
+
+@pytest.mark.parametrize(
+    ("starts", "faults"),
+    [
+        ((("mqtt", LINES), ("cloud", LINES)), [None, None]),
+        ((("mqtt", LINES), ("cloud", LINES[:3])), [None, "the file has 4 lines, the machine executed 3"]),
+        (
+            (("mqtt", LINES), ("mqtt", LINES), ("cloud", LINES)),
+            ["the machine was started by mqtt, mqtt, cloud, expected: mqtt, cloud"] * 2,
+        ),
+        ((), ["the machine was started by nobody, expected: mqtt, cloud"] * 2),
+    ],
+)  # fmt: skip
+def test_each_start_of_a_printer_that_prints_by_itself(
+    tmp_path: Path, starts: tuple[tuple[str, tuple[str, ...]], ...], faults: list[str | None]
+) -> None:
+    (tmp_path / "file").write_text("\n".join(FILE))
+    (tmp_path / "ledger").write_text(self_printing(*starts))
+    proofs = prove_starts(tmp_path / "file", tmp_path / "ledger", ("mqtt", "cloud"))
+    assert [proof.fault for proof in proofs] == faults
+    if faults == [None, None]:
+        told = "all 4 lines of its one start {}, each once and in order"
+        assert [str(proof) for proof in proofs] == [told.format("over MQTT"), told.format("from its cloud")]
+
+
 ARCHIVE = b"slices"
 
 
@@ -120,8 +163,8 @@ def test_another_start_or_a_lost_layer_is_found(ledger: list[str], fault: str) -
     ("changes", "end", "fault"),
     [
         ({"status": "failed", "message": "jammed"}, {}, "the job is failed: jammed"),
-        ({"member": "ben"}, {}, "the job belongs to ben, local: False"),
-        ({}, {"is_local": True}, "the job belongs to ana, local: False"),
+        ({"member": "ben"}, {}, "the job belongs to ben, started by: gateway"),
+        ({}, {"origin": "panel"}, "the job belongs to ana, started by: gateway"),
         ({}, {"wants_updates": True}, "the last word to its receiver was none"),
         ({}, {"wants_updates": True, "told": "printing"}, "the last word to its receiver was printing"),
     ],
@@ -129,15 +172,17 @@ def test_another_start_or_a_lost_layer_is_found(ledger: list[str], fault: str) -
 def test_a_print_is_proven_only_if_everybody_agrees(
     changes: dict[str, object], end: dict[str, Any], fault: str
 ) -> None:
-    told = Job.model_validate(job(**{"status": "completed", "member": "ana", "is_local": False, **changes}))
+    told = Job.model_validate(job(**{"status": "completed", "member": "ana", "origin": "gateway", **changes}))
     ended = Ended(told, "studio", Proof(4, None), **end)
     assert ended.verdict("ana") == f'FAILED: ledger of "studio": {fault}'
-    whole = Ended(Job.model_validate(job(status="completed", member="ana")), "studio", Proof(4, None))
+    whole = Ended(
+        Job.model_validate(job(status="completed", member="ana", origin="gateway")), "studio", Proof(4, None)
+    )
     assert whole.verdict("ana").startswith('PROVEN: ledger of "studio": it executed all 4 lines')
 
 
 def test_the_queue_as_rows() -> None:
-    ended = Job.model_validate(job(status="completed"))
+    ended = Job.model_validate(job(status="completed", origin="gateway"))
     end = Ended(ended, "workshop", Proof(4, None), wants_updates=True, told="completed")
     done = {
         "job_id": "J", "job_name": "clip", "printer_id": 1, "status": "completed", "local_job": False,
@@ -147,8 +192,8 @@ def test_the_queue_as_rows() -> None:
     running = {**done, "job_id": "K", "status": "printing", "local_job": True, "member_id": "B",
                "printer_id": 2, "job_status": {"job_progress": 0.5}}  # fmt: skip
     assert queue_rows([done, running], {"A": "ana"}, {1: "workshop"}, {"J": end}) == [
-        ("clip", "workshop", "completed", "no", "ana", "42 s", "4 lines, once", "the end"),
-        ("clip", "", "printing", "yes", "B", "50%", "", ""),
+        ("clip", "workshop", "completed", "gateway", "ana", "42 s", "4 lines, once", "the end"),
+        ("clip", "", "printing", "local", "B", "50%", "", ""),
     ]
 
 
@@ -156,12 +201,19 @@ def test_the_queue_as_rows() -> None:
 
 
 def test_the_place_is_furnished(tmp_path: Path) -> None:
-    place = Place(tmp_path, 8099)
+    place = Place(tmp_path, 8099, 8098)
     place.furnish()
+    place.configure(AT)
     config = load(place.config, {})
     assert config.server.url == place.url == "http://127.0.0.1:8099"
-    assert [printer.owner for printer in config.printers] == [OWNER, OWNER]
-    assert [printer.port for printer in config.printers] == [str(machine.link) for machine in place.machines]
+    assert config.mqtt.url == place.broker_url == "mqtt://127.0.0.1:8098"
+    assert [printer.owner for printer in config.printers] == [OWNER] * 3
+    *serial, networked = config.printers
+    assert [printer.link for printer in serial] == [str(machine.link) for machine in place.machines]
+    assert isinstance(networked, BambuPrinter)
+    assert (networked.link, networked.ftps_port) == ("mqtts://127.0.0.1:8883", 8990)
+    assert (networked.verified_by, networked.serial) == ("pinned", AT.serial)
+    assert Path(networked.access_code_file).read_text() == f"{ACCESS_CODE}\n"
     assert (place.machines[1].card / PANEL_NAME).stat().st_size > 10_000
     assert Path(config.store.files).is_dir()
     assert not any(str(machine.link).startswith("/dev") for machine in place.machines)
@@ -170,13 +222,14 @@ def test_the_place_is_furnished(tmp_path: Path) -> None:
 def test_odd_folder_names_survive_toml(tmp_path: Path) -> None:
     odd = tmp_path / 'a "quoted" f\u00f6lder'
     odd.mkdir()
-    place = Place(odd, 1)
+    place = Place(odd, 1, 2)
     place.furnish()
+    place.configure(AT)
     assert tomllib.loads(place.config.read_text(encoding="utf-8"))["server"]["socket"] == str(place.socket)
 
 
 def test_the_print_files_are_plain_marlin(tmp_path: Path) -> None:
-    place = Place(tmp_path, 1)
+    place = Place(tmp_path, 1, 2)
     place.furnish()
     panel_file = place.machines[1].card / PANEL_NAME
     for path, least, most in ((place.print_file, 4000, 6000), (panel_file, 300, 800)):
@@ -188,7 +241,7 @@ def test_the_print_files_are_plain_marlin(tmp_path: Path) -> None:
 
 
 def test_the_archive_has_a_picture_a_layer(tmp_path: Path) -> None:
-    place = Place(tmp_path, 1)
+    place = Place(tmp_path, 1, 2)
     place.furnish()
     with tarfile.open(place.archive) as archive:
         names = archive.getnames()
@@ -197,6 +250,28 @@ def test_the_archive_has_a_picture_a_layer(tmp_path: Path) -> None:
     hardened = [white_pixels(picture) for picture in pictures]
     assert hardened == sorted(hardened, reverse=True)
     assert (hardened[0], hardened[-1]) == ((WIDTH - 10) * (HEIGHT - 10), (WIDTH - 500) * (HEIGHT - 500))
+
+
+def test_the_sliced_archive_is_one_that_the_gateway_takes(tmp_path: Path) -> None:
+    place = Place(tmp_path, 1, 2)
+    place.furnish()
+    assert sliced_3mf(place.sliced) == {"plates": [1], "estimated_time": 56.0}
+    with zipfile.ZipFile(place.sliced) as archive:
+        gcode = archive.read(PLATE)
+        assert archive.read(f"{PLATE}.md5").decode() == md5(gcode).hexdigest().upper()
+    assert gcode == place.small_file.read_bytes()
+    assert (place.network.storage / CLOUD_NAME).read_bytes()[:2] == b"PK"
+
+
+async def test_where_the_printer_on_the_network_is(tmp_path: Path) -> None:
+    machine = Place(tmp_path, 1, 2).network
+    assert await machine.address() is None
+    ready = Path(machine.arguments()[machine.arguments().index("--ready-out") + 1])
+    ready.write_text('{"host": "127.0.0.1", "po')
+    assert await machine.address() is None
+    told = {"host": AT.host, "port": AT.port, "ftps_port": AT.ftps_port, "serial": AT.serial, "username": "x"}
+    ready.write_text(json.dumps(told))
+    assert await machine.address() == AT
 
 
 def white_pixels(picture: bytes) -> int:
@@ -215,11 +290,16 @@ def test_a_taken_port_is_not_used() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert free_port(taken.getsockname()[1]) != taken.getsockname()[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number = probe.getsockname()[1]
-    assert free_port(number) == number
+        with free_port(taken.getsockname()[1]) as port:
+            assert port != taken.getsockname()[1]
+
+
+def test_a_port_is_one_demos_at_a_time() -> None:
+    with free_port() as first:
+        with free_port(first) as second:
+            assert second != first
+    with free_port(first) as again:
+        assert again == first
 
 
 def test_the_ready_file_is_private_and_whole(tmp_path: Path) -> None:

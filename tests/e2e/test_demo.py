@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_the_demo_prints_adopts_and_shows_the_merged_queue(tmp_path: Path) -> No
             demo.wait()
     assert left_behind() == [], "it leaves no child"
     shown = log.read_text()
-    assert shown.count("PROVEN") == 5
+    assert shown.count("PROVEN") == 8
     assert "Traceback" not in shown
 
 
@@ -91,21 +92,27 @@ def check_ready(told: dict[str, Any]) -> None:
     """The merged queue, read with the credentials that the ready file names."""
     url = f"{told['url']}/ps/v1/print/jobs"
     status, queue = get(url, told["credentials"]["forge"])
-    assert (status, queue["count"], queue["member_id"]) == (200, 3, told["member_id"])
+    assert (status, queue["count"], queue["member_id"]) == (200, 5, told["member_id"])
     printers = {printer["id"]: printer for printer in told["printers"]}
-    jobs = {printers[job["printer_id"]]["name"]: job for job in queue["jobs"]}
-    assert {name: job["local_job"] for name, job in jobs.items()} == {
-        "workshop": False,
-        "garage": True,
-        "studio": False,
+    locals_of = Counter((printers[job["printer_id"]]["name"], job["local_job"]) for job in queue["jobs"])
+    assert locals_of == {
+        ("workshop", False): 1,
+        ("garage", True): 1,
+        ("studio", False): 1,
+        ("office", False): 1,
+        ("office", True): 1,
     }
-    assert {job["status"] for job in jobs.values()} == {"completed"}
-    assert {job["member_id"] for job in jobs.values()} == {told["member_id"]}
+    jobs = {printers[job["printer_id"]]["name"]: job for job in queue["jobs"] if not job["local_job"]}
+    assert {job["status"] for job in queue["jobs"]} == {"completed"}
+    assert {job["member_id"] for job in queue["jobs"]} == {told["member_id"]}
     assert jobs["workshop"]["job_data"]["printable_id"].endswith(".gcode")
     assert jobs["studio"]["job_data"]["printable_id"].endswith(".tar.gz")
+    assert jobs["office"]["job_data"]["printable_id"].endswith(".3mf")
     drivers = {printer["name"]: (printer["driver"], printer["link"]) for printer in told["printers"]}
     assert drivers["studio"] == ("forge", f"{told['url']}/v1")
     assert drivers["workshop"][0] == drivers["garage"][0] == "marlin"
+    driver, link = drivers["office"]
+    assert (driver, link.startswith("mqtts://127.0.0.1:")) == ("bambu", True)
     check_the_printer_that_called_in(told, jobs["studio"]["printer_id"])
     other_status, other = get(url, told["credentials"]["forge_other"])
     assert (other_status, other["jobs"]) == (200, []), "a member sees its own jobs"
@@ -130,7 +137,7 @@ def check_the_other_apis(told: dict[str, Any]) -> None:
     ]  # fmt: skip
     all_jobs, theirs = greenarrow(url, shown["greenarrow_admin"]), greenarrow(url, shown["greenarrow_org"])
     kinds = sorted(f"{job['job_type']} {job['state']}" for job in all_jobs)
-    assert kinds == ["HistoryExport finished"] * 2 + ["PrintJob finished"] * 3
+    assert kinds == ["HistoryExport finished"] * 2 + ["PrintJob finished"] * 5
     (school,) = theirs
     assert school in all_jobs
     assert sum(job["organization_id"] == school["organization_id"] for job in all_jobs) == 1
@@ -156,7 +163,7 @@ def check_the_export(url: str, shown: dict[str, str]) -> None:
     assert by_key["data"]["partnerApp"]
     with urllib.request.urlopen(mine["result"], timeout=10) as file:
         rows = list(csv.DictReader(file.read().decode().splitlines()))
-    assert [row["status"] for row in rows] == ["completed"] * 3
+    assert [row["status"] for row in rows] == ["completed"] * 5
     assert ask(f"{url}/api/v1/async-jobs", {"Authorization": f"Bearer {shown['cloud66']}"})[0] in (401, 403)
 
 
