@@ -23,6 +23,8 @@ from gateway.protocol.bambu.requests import Request
 
 #: Seconds for a reply; they come within one.
 REPLY_SECONDS: Final = 10.0
+#: Places for requests without a reply that only an emergency stop takes.
+KEPT_FREE: Final = 8
 #: A number of this length to begin with: other clients count from 0 or from 20000.
 _FIRST: Final = (10**8, 10**9)
 NO_REPLY: Final = f"the printer did not reply within {REPLY_SECONDS:g} s; look at it before you try again"
@@ -69,7 +71,8 @@ class Errands:
 
     def go(self, errand: Errand, requests: Sequence[Asking], now: float) -> None:
         """Send all of it, once."""
-        if len(self._awaited) + len(requests) > MOST:
+        most = MOST if errand.never_enough is not None else MOST - KEPT_FREE
+        if len(self._awaited) + len(requests) > most:
             self._outbox.answer(errand.order_id, OrderResult.REFUSED, TOO_MANY)
             return
         errand.open = len(requests)

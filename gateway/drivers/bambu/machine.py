@@ -285,8 +285,13 @@ class Machine:
 
     # -- how it is ----------------------------------------------------------------------------------------
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a request would leave."""
+        return self._link is not LinkState.DOWN
+
     def not_reached(self) -> str | None:
-        """Why nothing can be sent to it; None: it can."""
+        """Why nothing is to be sent to it; None: it can."""
         if self._link is not LinkState.UP:
             return f"the printer is not connected: {self._why_down or 'it has not told its state yet'}"
         return UNSIGNED if self.state is not None and self.state.is_signed_only else None

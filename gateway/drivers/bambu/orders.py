@@ -81,8 +81,12 @@ class Machine(Protocol):
     settings: BambuSettings
     state: PrinterState | None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a request would leave."""
+
     def not_reached(self) -> str | None:
-        """Why nothing can be sent to it; None: it can."""
+        """Why nothing is to be sent to it; None: it can."""
 
     def is_announced(self, now: float) -> bool:
         """Whether somebody else's print is about to begin."""
@@ -239,9 +243,9 @@ def _heaters_off(machine: Machine, order: HeatersOff, now: float) -> None:
 
 
 def _stop(machine: Machine, order: EmergencyStop, now: float) -> None:
-    """What has not left does not leave; whatever is on the machine is stopped."""
+    """What has not left does not leave; whatever is on the machine is stopped, told or not."""
     machine.starts.call_off(now)
-    if machine.not_reached() is not None:
+    if not machine.is_connected:
         _refuse(machine, order.order_id, OFF)
         return
     present = machine.prints.current

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.observations import OrderResult, PrintPhase
+from gateway.domain.observations import LinkState, OrderResult, PrintPhase
+from gateway.domain.orders import PausePrint
+from gateway.drivers.bambu.orders import CUT_THE_POWER, STOPPED
+from gateway.protocol.awaited import MOST
 from tests.contract.stand import on_virtual_time
 from tests.support.bambu_stand import PROGRAM, VASE, BambuStand, gcode, sliced
 
@@ -122,3 +125,41 @@ async def test_a_short_outage_hides_no_print(tmp_path: Path) -> None:
         await stand.ready()
         await asyncio.sleep(60)
         assert not any(shot.doubts_plate for shot in stand.seen)
+
+
+@on_virtual_time
+async def test_an_emergency_stop_goes_to_a_printer_that_has_told_nothing_yet(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        await stand.start(stand.print_file())
+        await stand.moved(0.2)
+        stand.arm("deltas-only", seconds=300)
+        stand.wire.drop()
+        await asyncio.sleep(5)
+        assert stand.snapshot().link is LinkState.CONNECTING
+        stopped = await stand.emergency()
+        assert (stopped.result, stopped.message) == (OrderResult.REFUSED, f"{CUT_THE_POWER}; {STOPPED}")
+        assert stand.interventions() == ["print.stop", "print.gcode_line"]
+
+
+@on_virtual_time
+async def test_an_emergency_stop_goes_out_though_nothing_is_answered(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        stand.panel_start()
+        key = (await stand.phase(PrintPhase.PRINTING)).key
+        stand.arm("vanished", command="pause", count=MOST)
+        for number in range(MOST):
+            await stand.submit(PausePrint(stand.printer, f"pause-{number}", key))
+        await stand.emergency()
+        assert stand.told("print.stop") == 1
+
+
+@on_virtual_time
+async def test_an_emergency_stop_is_tried_on_firmware_that_wants_signatures(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path, "h2d-like", developer_mode=False) as stand:
+        await stand.until(lambda: stand.snapshot().link is LinkState.UP)
+        stopped = await stand.emergency()
+        assert stopped.result is OrderResult.REFUSED
+        assert CUT_THE_POWER in (stopped.message or "")
+        assert stand.told("print.stop") == 1
