@@ -22,7 +22,6 @@ from functools import partial
 from typing import Any, Final, cast
 
 import aiomqtt
-from paho.mqtt.enums import MQTTErrorCode
 
 from gateway.transport.mqtt import MqttMessage
 from gateway.transport.mqtt_inbox import Inbox
@@ -43,6 +42,8 @@ _LOOK_SECONDS: Final = 5.0
 #: In the first byte of a publish: MQTT 3.1.1, 3.3.1.2.
 _QOS: Final = 0x06
 _QOS_2: Final = 0x04
+#: paho's MQTT_ERR_PROTOCOL.
+_PROTOCOL_ERROR: Final = 2
 
 #: What the libraries say is told in this gateway's words.
 _quiet = logging.getLogger("gateway.transport.paho")
@@ -69,7 +70,7 @@ class SocketClient(aiomqtt.Client):
             state.add_done_callback(_seen)
         self._client._create_socket = lambda: wire  # type: ignore[method-assign, assignment, return-value]
         self._take_publish = self._client._handle_publish
-        self._client._handle_publish = self._published  # type: ignore[method-assign]
+        self._client._handle_publish = self._published  # type: ignore[method-assign, assignment]
 
     async def begin(self, seconds: float) -> None:
         """Ask to be let in. Raises MqttLost, MqttRefused; then, and when it is cancelled, it is cut."""
@@ -106,10 +107,10 @@ class SocketClient(aiomqtt.Client):
         if not self._disconnected.done():
             self._disconnected.set_result(None)
 
-    def _published(self) -> MQTTErrorCode:
+    def _published(self) -> int:
         """Nobody here subscribes with QoS 2, so nobody may send so (MQTT 3.1.1, 3.8.4)."""
         if self._client._in_packet["command"] & _QOS == _QOS_2:
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+            return _PROTOCOL_ERROR
         return self._take_publish()
 
     def _cut_soon(self) -> None:
