@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
+from gateway.domain import adopting
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered, JobAdopted, JobMoved, JobProgressed, PlateChanged
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
@@ -59,6 +60,9 @@ def follow(draft: Draft, printer: Printer, report: PrintReport) -> None:
         return
     if job is None:
         job = _continued(draft, printer, report) or _adopt(draft, printer, report)
+    if job is None:
+        occupy(draft, printer, "a print beyond all that a machine can make")
+        return
     draft.missing_since.pop(job.work_id, None)
     report = _still_paused(job, report)
     job = _progressed(draft, job, report)
@@ -101,8 +105,10 @@ def _fits(job: Job, report: PrintReport) -> bool:
     return job.file_size == report.size and (report.position or 0) >= (job.position or 0)
 
 
-def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job:
-    """A print nobody ordered becomes a local job, owned by the printer's owner."""
+def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job | None:
+    """A print nobody ordered becomes a local job, owned by the printer's owner; None: there are too many."""
+    if not adopting.has_room(draft, printer):
+        return None
     now = draft.moment.wall
     job = Job(
         work_id=draft.next_work_id(),

@@ -56,6 +56,7 @@ class State:
     ended_keys: OrderedDict[str, int] = field(default_factory=OrderedDict)  # print key -> work_id
     missing_since: dict[int, float] = field(default_factory=dict)  # work_id -> monotonic seconds
     refused_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic seconds
+    adopted_until: dict[int, float] = field(default_factory=dict)  # printer_id -> monotonic (domain.adopting)
     #: printer_id -> work_id: the sent job, or the run of a schedule, whose start alone, and nothing since,
     #: made the plate occupied
     plate_taken_by: dict[int, int] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class Draft:
     ended_keys: Overlay[str, int] = field(init=False)
     missing_since: Overlay[int, float] = field(init=False)
     refused_until: Overlay[int, float] = field(init=False)
+    adopted_until: Overlay[int, float] = field(init=False)
     plate_taken_by: Overlay[int, int] = field(init=False)
     heat_limits: Overlay[int, HeatLimits] = field(init=False)
     names_on_printer: Overlay[int, str] = field(init=False)
@@ -155,6 +157,7 @@ class Draft:
         "printers", "presence", "jobs", "attempts", "commands", "members", "organizations", "keys",
         "call_ins", "tokens", "codes", "roles", "tasks", "stacks", "schedules", "actions", "member_jobs",
         "ended_keys", "missing_since", "refused_until", "plate_taken_by", "heat_limits", "names_on_printer",
+        "adopted_until",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Acknowledge, EmergencyStop, Order
 from gateway.drivers.contract import Driver
+from gateway.drivers.pacing import Paced
 from gateway.transport.web_backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class _Hosted:
     ) -> None:
         self._name = name
         self._make = make
-        self._observe = observe
+        self._told = Paced(observe, monotonic)
         self._monotonic = monotonic
         self._chance = chance
         self._driver: Driver | None = None
@@ -105,13 +106,16 @@ class _Hosted:
     async def run(self) -> None:
         """For ever: the driver, and the wait until there is another."""
         deaths = 0
-        while True:
-            began = self._monotonic()
-            why = await self._lived()
-            deaths = 1 if self._monotonic() - began >= GOOD_SECONDS else deaths + 1
-            wait = AGAIN.wait(deaths, self._chance)
-            self._tell_dead(why, wait)
-            await asyncio.sleep(wait)
+        try:
+            while True:
+                began = self._monotonic()
+                why = await self._lived()
+                deaths = 1 if self._monotonic() - began >= GOOD_SECONDS else deaths + 1
+                wait = AGAIN.wait(deaths, self._chance)
+                self._tell_dead(why, wait)
+                await asyncio.sleep(wait)
+        finally:
+            self._told.close()
 
     async def _lived(self) -> str:
         """One driver from its beginning to its end: why it ended."""
@@ -132,7 +136,7 @@ class _Hosted:
             self._seen = seen
         elif isinstance(seen, OrderAnswered):
             self._asked.discard(seen.order_id)
-        self._observe(seen)
+        self._told.hear(seen)
 
     def _tell_dead(self, why: str, wait: float) -> None:
         """Nothing is known of the machine now but what was; what it was asked may have happened."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.domain.adopting import ADOPT_SECONDS, ADOPTED_AT_ONCE
 from gateway.domain.following import MISSING_GRACE
 from gateway.domain.job import AttemptResult, JobStatus, Reason
 from gateway.domain.observations import (
@@ -146,6 +147,34 @@ def test_a_local_print_is_adopted_once() -> None:
     for position in (10, 20, 30):
         table.give(seen(local(position=position, size=900)))
     assert list(table.state.jobs) == [1]
+
+
+def test_a_printer_that_shows_a_new_print_each_moment_does_not_fill_the_database() -> None:
+    table = Table()
+    for number in range(10 * ADOPTED_AT_ONCE):
+        table.clock.advance(0.001)
+        before = report(f"local-{number - 1}", PrintPhase.CANCELED, is_local=True)
+        table.give(seen(report(f"local-{number}", is_local=True), ended=(before,)))
+    assert table.state.last_work_id <= ADOPTED_AT_ONCE + 1
+    assert table.state.printers[1].plate is Plate.OCCUPIED
+    known = table.state.last_work_id
+    table.clock.advance(3 * ADOPT_SECONDS)
+    for number in range(10):
+        table.give(seen(ended=(report(f"late-{number}", PrintPhase.COMPLETED, is_local=True),)))
+    assert 2 <= table.state.last_work_id - known <= 4
+
+
+def test_ends_beyond_all_that_a_machine_can_make_are_adopted_when_there_is_room() -> None:
+    table = Table()
+    ends = tuple(
+        report(f"local-{number}", PrintPhase.COMPLETED, is_local=True)
+        for number in range(ADOPTED_AT_ONCE + 1)
+    )
+    table.give(seen(ended=ends))
+    assert set(acknowledged(table)) == {end.key for end in ends[:-1]}
+    table.clock.advance(ADOPT_SECONDS)
+    table.give(seen(ended=ends[-1:]))
+    assert ends[-1].key in acknowledged(table)
 
 
 def test_the_queue_waits_while_a_local_print_runs_and_for_the_plate_after_it() -> None:

@@ -20,6 +20,7 @@ from gateway.domain.observations import (
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, Order, StartPrint
 from gateway.drivers.contract import Driver, Sink
 from gateway.drivers.hosting import MAX_ORDERS, DriverHost
+from gateway.drivers.pacing import AT_ONCE, EACH_SECONDS
 from gateway.drivers.routing import Routing
 
 PRINT = PrintReport("k1", PrintPhase.PRINTING, is_local=False)
@@ -215,3 +216,35 @@ def test_orders_find_their_driver() -> None:
     for printer in ("mk3", "a1", "forge:58", "gone"):
         routing.submit(start(printer))
     assert (streamer.printers, forge.printers, mqtt.printers) == (["mk3", "gone"], ["forge:58"], ["a1"])
+
+
+def test_a_flood_of_snapshots_is_thinned_and_the_newest_is_told() -> None:
+    async def flood() -> list[tuple[float, Observation]]:
+        loop = asyncio.get_running_loop()
+        told: list[tuple[float, Observation]] = []
+        driver = Scripted("a1")
+        host = DriverHost(
+            {"a1": lambda: driver},
+            lambda seen: told.append((loop.time(), seen)),
+            monotonic=loop.time,
+            chance=Random(1),
+        )
+        running = asyncio.create_task(host.run())
+        await asyncio.sleep(1)
+        for number in range(10_000):
+            driver.sink(PrinterObserved("a1", LinkState.UP, message=str(number)))
+            await asyncio.sleep(0.001)
+        driver.sink(PrinterObserved("a1", LinkState.UP, message="before the answer"))
+        driver.sink(OrderAnswered("a1", "o1", OrderResult.ACCEPTED, None))
+        assert [seen for _, seen in told[-2:]] == [
+            PrinterObserved("a1", LinkState.UP, message="before the answer"),
+            OrderAnswered("a1", "o1", OrderResult.ACCEPTED, None),
+        ]
+        driver.sink(PrinterObserved("a1", LinkState.UP, message="the last"))
+        await asyncio.sleep(1)
+        running.cancel()
+        return told
+
+    told = virtually(flood())
+    assert AT_ONCE < len(told) < AT_ONCE + 12 / EACH_SECONDS
+    assert told[-1][1] == PrinterObserved("a1", LinkState.UP, message="the last")
