@@ -66,13 +66,16 @@ def adjust(
     hotend: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
     bed: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
     z: Annotated[float | None, typer.Option(help="Shift the nozzle by so many mm, up is positive.")] = None,
+    light: Annotated[bool | None, typer.Option("--light/--no-light", help="Switch its light.")] = None,
     json: Json = False,
 ) -> None:
-    """Change speed, flow, fan or temperatures at once; when nothing prints, fan and temperatures."""
-    given = {"speed": speed, "flow": flow, "fan": fan, "hotend": hotend, "bed": bed, "z_step": z}
+    """Change speed, flow, fan, temperatures or light at once; when nothing prints, not speed and flow."""
+    given = {
+        "speed": speed, "flow": flow, "fan": fan, "hotend": hotend, "bed": bed, "z_step": z, "light": light,
+    }  # fmt: skip
     change = {what: value for what, value in given.items() if value is not None}
     if not change:
-        fail("say what to adjust: --speed, --flow, --fan, --hotend, --bed or --z", Exit.USAGE)
+        fail("say what to adjust: --speed, --flow, --fan, --hotend, --bed, --z or --light", Exit.USAGE)
     _told(context, name, "adjusted", lambda client, printer: client.adjust(printer.id, change), json=json)
 
 

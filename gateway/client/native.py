@@ -89,7 +89,7 @@ class GatewayClient:
         await self._call("POST", f"/printers/{printer_id}/plate", json={"plate": plate})
 
     async def adjust(self, printer_id: int, change: Mapping[str, float]) -> Answer:
-        """Change speed, flow, fan, hotend, bed, z_step: accepted, not yet done."""
+        """Change speed, flow, fan, hotend, bed, z_step, light: accepted, not yet done."""
         return one(Answer, await self._call("POST", f"/printers/{printer_id}/adjust", json=dict(change)))
 
     async def answer(self, printer_id: int, choice: int) -> Answer:

@@ -1,4 +1,5 @@
-"""What people change on a printer while it prints: speed, flow, fan, temperatures, the nozzle's height."""
+"""What people change on a printer while it prints: speed, flow, fan, temperatures, the nozzle's height,
+the light."""
 
 from __future__ import annotations
 
@@ -36,6 +37,7 @@ class Adjustment:
     hotend: int | None = None  # deg C; 0 is off
     bed: int | None = None  # deg C; 0 is off
     z_step: float | None = None  # mm, up is positive; added to earlier ones
+    light: bool | None = None  # that of the printer's case or chamber
 
     @property
     def is_empty(self) -> bool:
@@ -50,7 +52,8 @@ class Adjustment:
     def problem(self, limits: HeatLimits) -> str | None:
         """Why this cannot be asked of a printer with these limits, for people; None when it can."""
         if self.is_empty:
-            return "nothing is to be adjusted; name at least one of speed, flow, fan, hotend, bed, z_step"
+            names = "speed, flow, fan, hotend, bed, z_step, light"
+            return f"nothing is to be adjusted; name at least one of {names}"
         checked = (
             ("speed", self.speed, *SPEED_PERCENT, "%"),
             ("flow", self.flow, *FLOW_PERCENT, "%"),

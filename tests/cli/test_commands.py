@@ -85,17 +85,28 @@ def test_a_stop_that_the_printer_does_not_have_is_no_success(run: Run, fake: Fak
 
 def test_adjusts_a_printer(run: Run, fake: FakeGateway) -> None:
     result = run(
-        "printers", "adjust", "mk3", "--speed", "120", "--fan", "50", "--hotend", "215", "--z", "-0.05"
+        "printers",
+        "adjust",
+        "mk3",
+        "--speed",
+        "120",
+        "--fan",
+        "50",
+        "--hotend",
+        "215",
+        "--z",
+        "-0.05",
+        "--light",
     )
     assert (result.exit_code, result.stdout) == (0, "mk3: adjusted\n")
     assert ("POST", "/printers/1/adjust") in fake.asked
-    assert fake.bodies == [{"speed": 120, "fan": 50, "hotend": 215, "z_step": -0.05}]
+    assert fake.bodies == [{"speed": 120, "fan": 50, "hotend": 215, "z_step": -0.05, "light": True}]
 
 
 def test_says_what_can_be_adjusted(run: Run, fake: FakeGateway) -> None:
     result = run("printers", "adjust", "mk3")
     assert result.exit_code == 2
-    assert "--speed, --flow, --fan, --hotend, --bed or --z" in result.stderr
+    assert "--speed, --flow, --fan, --hotend, --bed, --z or --light" in result.stderr
     assert fake.asked == []
 
 

@@ -48,6 +48,7 @@ ADJUSTMENTS = st.builds(
     Adjustment,
     **{name: st.none() | st.integers(0, 300) for name in ("speed", "flow", "fan", "hotend", "bed")},
     z_step=st.none() | NUMBERS,
+    light=st.none() | st.booleans(),
 )
 
 

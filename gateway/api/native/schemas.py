@@ -170,6 +170,7 @@ class Adjustment(_Body):
     z_step: Annotated[float, Field(ge=-Z_STEP_MM, le=Z_STEP_MM)] | None = Field(
         None, description="Millimetres to shift the nozzle, up is positive; steps add up (babystepping)."
     )
+    light: bool | None = Field(None, description="The light of the printer's case or chamber.")
 
 
 class PromptAnswer(_Body):

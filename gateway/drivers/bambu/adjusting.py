@@ -1,4 +1,4 @@
-"""A change of speed, temperature or fan as requests, and what people are told of it."""
+"""A change of speed, temperature, fan or light as requests, and what people are told of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.domain.adjustment import Adjustment, HeatLimits
 from gateway.drivers.bambu.errands import Asking
-from gateway.protocol.bambu.requests import SPEEDS, gcode_lines, nearest_speed, print_speed
+from gateway.protocol.bambu.requests import SPEEDS, chamber_light, gcode_lines, nearest_speed, print_speed
 
 CANNOT = "a Bambu printer changes neither flow nor Z while it prints; nothing was changed"
 #: `S` of M106 for a fan that is full on.
@@ -30,6 +30,8 @@ def adjustment_requests(change: Adjustment, limits: HeatLimits) -> tuple[list[As
     lines = _lines(change)
     if lines:
         requests.append(partial(gcode_lines, lines=lines))
+    if change.light is not None:
+        requests.append(partial(chamber_light, is_on=change.light))
     return requests, said
 
 

@@ -7,7 +7,7 @@ SendGcode                  one `gcode_line`, to a printer that prints nothing
 Adjust                     speed: the nearest of its four levels; temperatures, fan: lines; flow, Z: refused
 HeatersOff                 lines
 EmergencyStop              `stop`, heaters off; refused all the same: only the mains switch stops it at once
-Tell                       `light`
+Tell                       refused
 UploadFile, AbortUpload    `uploads`
 RecoverPrint, AnswerPrompt refused: the printer does both at its own screen
 Acknowledge                the print is forgotten
@@ -48,7 +48,7 @@ from gateway.drivers.bambu.prints import Prints
 from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.bambu.starting import Starts
 from gateway.drivers.bambu.uploads import Uploads
-from gateway.protocol.bambu.requests import chamber_light, gcode_lines, print_word
+from gateway.protocol.bambu.requests import gcode_lines, print_word
 from gateway.protocol.bambu.state import PrinterState
 
 #: Lines, and characters, of one `gcode_line`: printers take some hundred bytes at once.
@@ -62,11 +62,11 @@ STARTING: Final = "its start is on its way: it can only be canceled"
 CUT_THE_POWER: Final = "a Bambu printer has no emergency stop over the network: switch it off at the mains"
 STOPPED: Final = "it took the order to stop its print and to cool down, as for a cancel"
 OFF: Final = "it is not connected: switch it off at the mains"
-LIGHT: Final = "light takes on or off, as {'mode': 'on'}"
 _WORDS: Final[Mapping[type, str]] = {PausePrint: "pause", ResumePrint: "resume", CancelPrint: "stop"}
 _CANNOT: Final[Mapping[type, str]] = {
     RecoverPrint: "a Bambu printer goes on in the middle of a file by itself only: print it anew",
     AnswerPrompt: "a Bambu printer asks its questions on its own screen only",
+    Tell: "a Bambu printer is told nothing in words of its own: adjust it, or send it lines of G-code",
 }
 
 
@@ -114,8 +114,6 @@ def take_order(machine: Machine, order: Order, now: float) -> None:
             _heaters_off(machine, order, now)
         case EmergencyStop():
             _stop(machine, order, now)
-        case Tell():
-            _tell(machine, order, now)
         case UploadFile():
             _upload(machine, order, now)
         case AbortUpload():
@@ -255,18 +253,6 @@ def _stop(machine: Machine, order: EmergencyStop, now: float) -> None:
 
 
 # -- the rest ---------------------------------------------------------------------------------------------
-
-
-def _tell(machine: Machine, order: Tell, now: float) -> None:
-    mode = order.parameters.get("mode")
-    if order.command != "light" or mode not in ("on", "off"):
-        _refuse(machine, order.order_id, f"a Bambu printer is told `light` and nothing else; {LIGHT}")
-    elif machine.state is not None and machine.prints.current is not None and machine.prints.current.is_local:
-        _refuse(machine, order.order_id, "somebody else's print is on it: nothing is sent to it now")
-    elif (why := machine.not_reached()) is not None:
-        _refuse(machine, order.order_id, why)
-    else:
-        machine.errands.go(Errand(order.order_id), [partial(chamber_light, is_on=mode == "on")], now)
 
 
 def _upload(machine: Machine, order: UploadFile, now: float) -> None:

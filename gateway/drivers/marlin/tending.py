@@ -14,6 +14,7 @@ from gateway.drivers.marlin.stages import Stage
 
 #: M106's full speed.
 _FAN_FULL = 255
+_NO_LIGHT = "The printer's firmware does not say that it has a light to switch (TOGGLE_LIGHTS)."
 _NO_BABYSTEPS = "The printer's firmware does not say that it can shift the nozzle (BABYSTEPPING)."
 _GOES_ON = "The print is going on and heats to what was set before; set a temperature when it prints again."
 _NO_PARSER = (
@@ -60,6 +61,8 @@ def _adjust_refusal(driver: DriverState, order: Adjust) -> str | None:
         return _GOES_ON
     if order.change.z_step is not None and not driver.view.capabilities.get("BABYSTEPPING", False):
         return _NO_BABYSTEPS
+    if order.change.light is not None and not driver.view.capabilities.get("TOGGLE_LIGHTS", False):
+        return _NO_LIGHT
     return None
 
 
@@ -77,6 +80,8 @@ def lines_for(change: Adjustment) -> Iterator[str]:
         yield f"M140 S{change.bed}"
     if change.z_step is not None:
         yield f"M290 Z{change.z_step:.3f}"
+    if change.light is not None:
+        yield f"M355 S{int(change.light)}"
 
 
 def answer_prompt(driver: DriverState, order: AnswerPrompt) -> None:

@@ -4,8 +4,8 @@ StartPrint                 upload, check, printer.print.start once     (start.St
 Pause, Resume, Cancel      printer.print.pause, .resume, .cancel       refused for another print than `expect`
 Cancel, start not sent     nothing: it is called off
 EmergencyStop              printer.emergency_stop                      whatever else is under way
-SendGcode                  printer.gcode.script                        for a printer without a print
-Adjust, HeatersOff         printer.gcode.script
+SendGcode                  printer.gcode.script                        for a printer without a print, which is
+Adjust, HeatersOff         printer.gcode.script                        looked at once more before
 UploadFile, AbortUpload    HTTP                                        (files.Uploads)
 Tell                       printer.restart, printer.firmware_restart   not while it prints
 Acknowledge                nothing; the file of that print is removed
@@ -42,7 +42,7 @@ from gateway.domain.orders import (
 )
 from gateway.drivers.moonraker.files import BUSY, Remove, Uploads
 from gateway.drivers.moonraker.machine import Machine
-from gateway.drivers.moonraker.start import CALLED_OFF, NOT_SENT, Start
+from gateway.drivers.moonraker.start import CALLED_OFF, NOT_CHECKED, NOT_SENT, Start
 from gateway.protocol.moonraker.judging import Doing
 from gateway.protocol.moonraker.objects import is_moving
 from gateway.protocol.moonraker.refusals import in_words, proves_nothing_done
@@ -75,6 +75,9 @@ _PRINTS: Final = "It is printing. Pause or cancel the print first."
 _SILENT: Final = "The printer did not answer in time. Look at it before you ask again."
 _MAINS: Final = "{why} It cannot be stopped from here: switch it off at the mains."
 _NO_RECOVERY: Final = "Klipper cannot go on in the middle of a file from here: print it anew."
+_NO_LIGHT: Final = (
+    "Klipper has no command of its own for a light: switch it by the macro or pin that you gave it"
+)
 _NO_PROMPT: Final = "Klipper's prompts are answered on its own screen."
 _CONTROL: Final = "A line of G-code has characters that no printer reads: line ends, tabs or the like."
 _TELLABLE: Final = "A Klipper printer can be told: restart, firmware_restart."
@@ -206,8 +209,10 @@ class Orders:
         current = self._machine.following.current
         if self._machine.left.waiting:
             return _NOT_YET
+        if current is None and expect:
+            return "Nothing that is known is on the printer."
         if current is None:
-            return "Nothing that is known is on the printer." if expect else None
+            return _NOT_YET if self._machine.watch.standing.doing.is_active else None
         if current.key != expect:
             return f"The printer has another print on it: {current.name!r}."
         return None
@@ -258,13 +263,15 @@ class Orders:
         why = self._not_on_it("") or machine.unreachable()
         if any(not line.isprintable() for line in order.lines):
             why = _CONTROL
-        if why is None and (machine.start is not None or machine.watch.standing.doing.is_active):
-            why = _UNDER_WAY if machine.start is not None else _NOT_YET
-        self._script(order.order_id, order.lines, why, now)
+        if why is None and machine.start is not None:
+            why = _UNDER_WAY
+        self._script(order.order_id, order.lines, "", why, now)
 
     def _adjust(self, order: Adjust, now: float) -> None:
         why = self._not_on_it(order.expect) or self._machine.unreachable()
-        self._script(order.order_id, adjusting_lines(order.change), why, now)
+        if order.change.light is not None:
+            why = _NO_LIGHT
+        self._script(order.order_id, adjusting_lines(order.change), order.expect, why, now)
 
     def _cool(self, order: HeatersOff, now: float) -> None:
         machine = self._machine
@@ -280,10 +287,27 @@ class Orders:
             f"SET_HEATER_TEMPERATURE HEATER={name} TARGET=0" for name in known if name.startswith("extruder")
         )
         lines = hotends if order.only_hotends else ("TURN_OFF_HEATERS",)
-        self._script(order.order_id, lines, why or machine.unreachable(), now)
+        self._script(order.order_id, lines, order.expect, why or machine.unreachable(), now)
 
-    def _script(self, order_id: str, lines: tuple[str, ...], why: str | None, now: float) -> None:
-        """Run lines as one script, unless there is a reason not to."""
+    def _script(
+        self, order_id: str, lines: tuple[str, ...], expect: str, why: str | None, now: float
+    ) -> None:
+        """Run lines as one script, unless there is a reason not to.
+
+        Without a print on the machine it is asked first: one may have begun since it was heard last.
+        """
+
+        def looked(is_told: bool, now: float) -> None:
+            machine = self._machine
+            why = machine.unreachable() or self._not_on_it("") or (None if is_told else NOT_CHECKED)
+            self._run(order_id, lines, _UNDER_WAY if why is None and machine.start is not None else why, now)
+
+        if why is None and not expect:
+            self._machine.looks.begin(looked, now)
+        else:
+            self._run(order_id, lines, why, now)
+
+    def _run(self, order_id: str, lines: tuple[str, ...], why: str | None, now: float) -> None:
         told = partial(self._answered, order_id)
         script = {"script": "\n".join(lines)}
         if why is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import OrderResult, Origin, PrintPhase
-from gateway.domain.orders import Adjust, HeatersOff, Tell
+from gateway.domain.orders import Adjust, HeatersOff
 from gateway.protocol.bambu.confirmation import LINGER_SECONDS
 from tests.contract.stand import MARK, on_virtual_time
 from tests.support.bambu_stand import PROGRAM, VASE, BambuStand, gcode, sliced
@@ -159,7 +159,7 @@ async def test_nothing_is_sent_to_it(tmp_path: Path) -> None:
             await stand.give(Adjust(name, "a2", "", Adjustment(hotend=0))),
             await stand.give(HeatersOff(name, "h1", local.key)),
             await stand.give(HeatersOff(name, "h2", "")),
-            await stand.give(Tell(name, "t1", "light", {"mode": "on"})),
+            await stand.give(Adjust(name, "a3", "", Adjustment(light=True))),
             await stand.pause(MARK),
             await stand.cancel(MARK),
         ):

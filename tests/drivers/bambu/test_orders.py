@@ -101,15 +101,15 @@ async def test_heaters_are_not_switched_off_under_a_running_print(tmp_path: Path
 
 
 @on_virtual_time
-async def test_the_light_is_told(tmp_path: Path) -> None:
+async def test_the_light_is_switched(tmp_path: Path) -> None:
     async with BambuStand(tmp_path) as stand:
         await stand.ready()
-        answer = await stand.give(Tell(stand.printer, "t1", "light", {"mode": "on"}))
-        assert answer.result is ACCEPTED
-        assert stand.bambu.status.light == "on"
-        for command, mode in (("light", "blink"), ("light", None), ("M112", "on")):
-            assert (await stand.give(Tell(stand.printer, command, command, {"mode": mode}))).result is REFUSED
-            stand.answers.clear()
+        for is_on, shown in ((True, "on"), (False, "off")):
+            change = Adjustment(light=is_on)
+            answer = await stand.give(Adjust(stand.printer, stand.new_order_id(), "", change))
+            assert answer.result is ACCEPTED
+            assert stand.bambu.status.light == shown
+        assert (await stand.give(Tell(stand.printer, "t1", "light", {"mode": "on"}))).result is REFUSED
 
 
 @on_virtual_time

@@ -11,6 +11,7 @@ import pytest
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Adjust, AnswerPrompt
+from gateway.drivers.marlin.tending import lines_for
 from tests.support.marlin_stand import MarlinStand, on_virtual_time
 
 FileOf = Callable[[str], Path]
@@ -98,6 +99,17 @@ async def test_babysteps_only_where_the_firmware_has_them(file_of: FileOf) -> No
         answer = await adjust(stand, Adjustment(z_step=0.05))
         assert answer.result is OrderResult.REFUSED
         assert "BABYSTEPPING" in (answer.message or "")
+
+
+@on_virtual_time
+async def test_a_light_only_where_the_firmware_has_one(file_of: FileOf) -> None:
+    async with MarlinStand() as stand:
+        await stand.ready()
+        await stand.start(file_of(LONG))
+        answer = await adjust(stand, Adjustment(light=True))
+        assert answer.result is OrderResult.REFUSED
+        assert "TOGGLE_LIGHTS" in (answer.message or "")
+    assert list(lines_for(Adjustment(light=True, fan=0))) == ["M107", "M355 S1"]
 
 
 # -- prompts ----------------------------------------------------------------------------------------------

@@ -47,6 +47,16 @@ def test_an_adjustment_in_klippers_words(change: Adjustment, lines: tuple[str, .
 
 
 @on_virtual_time
+async def test_klipper_has_no_light_of_its_own(tmp_path: Path) -> None:
+    async with Slow(tmp_path) as stand:
+        await stand.ready()
+        change = Adjustment(light=True, fan=50)
+        refused = await stand.give(Adjust(stand.printer, stand.new_order_id(), "", change))
+        assert (refused.result, "macro" in (refused.message or "")) == (OrderResult.REFUSED, True)
+        assert ran(stand) == []
+
+
+@on_virtual_time
 async def test_a_print_is_adjusted_and_another_one_is_not(tmp_path: Path) -> None:
     async with Slow(tmp_path) as stand:
         await stand.ready()
