@@ -7,6 +7,7 @@ one of a connection: changes alone gave a print without name and origin in 2 of 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,10 @@ from gateway.protocol.bambu.reading import whole
 FULL_KEYS: Final = 30
 #: Objects within objects; the deepest that a printer sends is 6 (`ams`).
 DEEPEST: Final = 16
+#: Characters of a state; the largest ever seen has 20,000 (four AMS).
+MOST_CHARACTERS: Final = 1_000_000
+#: Reports between two looks at its length: with the largest messages it grows to 16 MB meanwhile.
+LOOK_EACH: Final = 64
 #: Keys of one object; a full state has up to 99. What comes beyond is not kept.
 MOST_KEYS: Final = 500
 
@@ -30,15 +35,22 @@ class Merged:
 
     def __init__(self) -> None:
         self.known: dict[str, Any] | None = None  # None: no full report yet
+        self._heard = 0  # reports
 
     def hear(self, report: Mapping[str, Any]) -> bool:
-        """Take a `push_status` in; False: it says nothing yet, a full one has to come first."""
+        """Take a `push_status` in; False: it says nothing yet, a full one has to come first.
+
+        A state that grows beyond all that printers have is forgotten.
+        """
         if self.known is None:
             if not is_full(report):
                 return False
             self.known = {}
         _merge(self.known, report, DEEPEST)
-        return True
+        self._heard += 1
+        if self._heard % LOOK_EACH == 0 and len(json.dumps(self.known)) > MOST_CHARACTERS:
+            self.known = None
+        return self.known is not None
 
 
 def _merge(into: dict[str, Any], changes: Mapping[str, Any], depth: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.protocol.bambu.codes import error_words, read_hms, worst
-from gateway.protocol.bambu.merging import MOST_KEYS, Merged
+from gateway.protocol.bambu.merging import LOOK_EACH, MOST_KEYS, Merged
 from gateway.protocol.bambu.names import MOST_MARK, job_name, mark_in_name, plain
 from gateway.protocol.bambu.reading import MOST_BYTES, read_message, whole
 from gateway.protocol.bambu.replies import replies, status_of, versions_of
@@ -117,3 +117,16 @@ def test_numbers() -> None:
     assert [whole(value) for value in ("", "x", "-1", True, None, 1.5, float("nan"), 1e400, "9" * 50)] == [
         None
     ] * 9
+
+
+def test_a_state_that_grows_without_end_is_forgotten() -> None:
+    merged = Merged()
+    assert merged.hear({"msg": 0, "gcode_state": "IDLE"})
+    most = 0
+    for number in range(3 * LOOK_EACH):
+        merged.hear({"msg": 1, "inner": {f"key{number}": "x" * 200_000}})
+        most = max(most, len(json.dumps(merged.known)))
+    assert merged.known is None
+    assert most < (LOOK_EACH + 1) * 210_000
+    assert merged.hear({"msg": 0, "gcode_state": "RUNNING"})
+    assert merged.known == {"msg": 0, "gcode_state": "RUNNING"}
