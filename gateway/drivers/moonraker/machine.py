@@ -35,6 +35,7 @@ from gateway.drivers.moonraker.asking import Asking, Send
 from gateway.drivers.moonraker.files import Files, Remove, StopStore, Store
 from gateway.drivers.moonraker.following import Following
 from gateway.drivers.moonraker.left_prints import UNPROVEN, LeftPrints
+from gateway.drivers.moonraker.looks import Looks
 from gateway.drivers.moonraker.prints import left_report
 from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.drivers.moonraker.start import Start
@@ -90,6 +91,7 @@ class Machine:
         self.following = Following(printer, self.watch, new_id, self._seen)
         self.left = LeftPrints(printer, self.following, self.watch)
         self.files = Files()
+        self.looks = Looks(self.watch)
         self.start: Start | None = None
         self.joined: dict[str, list[str]] = {}  # orders that wait for the same reply, by what they ask
         self._out: list[Output] = []
@@ -157,12 +159,14 @@ class Machine:
     def next_deadline(self) -> float:
         """When `wake` has something to do; infinite: never."""
         start = math.inf if self.start is None else self.start.next_deadline()
-        return min(self.asking.next_deadline(), self.watch.next_deadline(), start)
+        parts = (self.asking, self.watch, self.looks)
+        return min(*(part.next_deadline() for part in parts), start)
 
     def turn(self, now: float) -> None:
         """Behind everything that happened: what follows from it, and whether people are to be told."""
         if self.start is not None:
             self.start.turn(now)
+        self.looks.turn(now, is_up=self.is_up)
         self.watch.is_busy = self.following.current is not None or self.start is not None
         self.watch.wake(now)
         self._observe(now)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint
 from gateway.drivers.moonraker.files import Remove
+from gateway.drivers.moonraker.looks import CHECK_SECONDS
 from gateway.drivers.moonraker.names import mark_of, marked_name
 from gateway.drivers.moonraker.prints import Print
 from gateway.protocol.moonraker.rpc import Reply
@@ -27,10 +28,7 @@ from gateway.transport.storage import StorageTrouble
 if TYPE_CHECKING:
     from gateway.drivers.moonraker.machine import Machine
 
-#: Seconds for the fresh answer before the start: two polls.
-CHECK_SECONDS: Final = 12.0
-
-_NOT_CHECKED: Final = "The printer does not say whether it is free."
+NOT_CHECKED: Final = "The printer does not say whether it is free."
 CALLED_OFF: Final = "Canceled before the printer was told to start: nothing moved."
 NOT_SENT: Final = "The printer cannot be told anything at the moment."
 
@@ -122,7 +120,7 @@ class Start:
             else:
                 self._refused(why)
         elif now >= self._deadline or not self._machine.is_up:
-            self._refused(self._machine.unreachable() or _NOT_CHECKED)
+            self._refused(self._machine.unreachable() or NOT_CHECKED)
 
     def _send(self, now: float) -> None:
         machine = self._machine
