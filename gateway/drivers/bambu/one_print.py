@@ -44,6 +44,7 @@ class Print:
     file_on_printer: str | None = None  # ours, to be removed when it is over
     is_seen: bool = False  # by this process, on the machine
     failed_since: float | None = None  # it failed, and has not said why
+    idle_since: float | None = None  # the printer says that it has no print, and not why
     details: dict[str, Any] = field(default_factory=dict)
 
     def report(self, phase: PrintPhase, message: str | None = None, error: int = 0) -> PrintReport:
@@ -73,7 +74,7 @@ class Print:
         if self.mark is not None and state.file is not None and mark_in_name(state.file) == self.mark:
             self.file_on_printer = state.file
         self.message = trouble(state)
-        self.failed_since = None
+        self.failed_since = self.idle_since = None
         if self.phase is P.STARTING:
             self.progress = 0.0  # `mc_percent` is still that of the print before
             self._stage(state)

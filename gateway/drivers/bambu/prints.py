@@ -4,7 +4,8 @@
     active               the one it shows (`_known`)              follows the state
                          another one, or none                     that one is given up; a new local one
     at rest              the one it shows, or was watched to show  over: FINISH completed; FAILED failed, or
-                                                                  canceled by its code; IDLE canceled
+                                                                  canceled by its code; IDLE canceled, after a
+                                                                  moment
                          unwatched, and IDLE or another one       held: how it ended, nobody saw
                          none, unwatched, FINISH or FAILED        ended before anybody looked: a local print,
                          of a print nobody knows                  once it was shown for LINGER_SECONDS
@@ -33,8 +34,12 @@ from gateway.protocol.bambu.state import GcodeState, PrinterState
 
 #: Seconds for the reason of a failure, which may come with a later report.
 REASON_SECONDS: Final = 5.0
+#: Seconds for which IDLE is shown before it is the end of a print: two reports.
+IDLE_SECONDS: Final = 5.0
 #: Ends kept until they are acknowledged, and starts nobody saw arrive: a machine prints a dozen a day.
 KEPT: Final = 64
+#: What a printer shows of a print before it runs.
+BEGINNINGS: Final = frozenset({GcodeState.SLICING, GcodeState.PREPARE})
 NOT_SEEN: Final = "it ended, or was replaced, while the gateway could not see the printer"
 REPLACED: Final = "another print was started on the printer, which ended this one"
 NO_REASON: Final = "the printer says that it failed, and not why"
@@ -111,6 +116,8 @@ class Prints:
         """When the state is to be followed again, if it has not changed."""
         failed = self.current.failed_since if self.current is not None else None
         reason = math.inf if failed is None else failed + REASON_SECONDS
+        idle = self.current.idle_since if self.current is not None else None
+        reason = min(reason, math.inf if idle is None else idle + IDLE_SECONDS)
         asked = math.inf if self._question is None else self._question[1] + LINGER_SECONDS
         return min(reason, asked)
 
@@ -186,8 +193,11 @@ class Prints:
                 self._rest(self.current, state, now, is_first)
             if expected is None or not state.is_marked(expected):
                 self._ask(state, now, is_first)
-        elif now >= self.deadline:
-            self._give_no_reason()
+        else:
+            if now >= self.deadline:
+                self._give_no_reason()
+            if self.current is not None:
+                self.current.idle_since = None
 
     def _known(self, state: PrinterState, is_first: bool) -> Print | None:
         """The print on record that an active printer shows; None: another one."""
@@ -202,9 +212,13 @@ class Prints:
         return present if self._is_same_unwatched(present, state) else None
 
     def _may_be(self, present: Print, state: PrinterState) -> bool:
-        """Whether nothing says that the printer has another print: an id that changed while it ran."""
+        """Whether nothing says that the printer has another print: an id that changed, one that begins."""
         before = str(present.mark) if present.mark is not None else present.native_id
-        if state.native_id is None or before == state.native_id:
+        if before is not None and before == state.native_id:
+            return True
+        if state.gcode_state in BEGINNINGS and present.is_seen and present.phase in (P.PRINTING, P.PAUSED):
+            return False  # no print that runs is prepared again
+        if state.native_id is None:
             return True
         return before is None and (present.phase is P.STARTING or not present.is_seen)
 
@@ -259,7 +273,7 @@ class Prints:
         elif state.gcode_state is G.FINISH:
             self._ended(present, P.COMPLETED, state)
         elif state.gcode_state is G.IDLE:
-            self._ended(present, P.CANCELED, state)  # some firmware shows a cancel like that
+            self._idle(present, state, now)
         else:
             self._failed(present, state, now)
 
@@ -274,6 +288,13 @@ class Prints:
                 present.native_id == state.native_id or present.key == self.keys.first(state)
             )
         return present.key == self.keys.of(state) or present.file_name == state.name
+
+    def _idle(self, present: Print, state: PrinterState, now: float) -> None:
+        """Some firmware shows a cancel like that; a moment of it in mid-print is none."""
+        present.idle_since = now if present.idle_since is None else present.idle_since
+        is_cancel = present.is_stop_taken or state.print_error in CANCELED
+        if is_cancel or now >= present.idle_since + IDLE_SECONDS:
+            self._ended(present, P.CANCELED, state)
 
     def _failed(self, present: Print, state: PrinterState, now: float) -> None:
         is_fatal = is_fault(state.print_error)
@@ -310,7 +331,7 @@ class Prints:
     def _hold(self, present: Print) -> None:
         if present.phase is not P.HELD:
             present.phase, present.message = P.HELD, NOT_SEEN
-        present.failed_since = None
+        present.failed_since = present.idle_since = None
 
     # -- ends that nobody saw -----------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ import pytest
 from gateway.domain.observations import LinkState, OrderResult, PrintPhase
 from gateway.domain.orders import PausePrint
 from gateway.drivers.bambu.orders import CUT_THE_POWER, STOPPED
+from gateway.drivers.left import mark_number
 from gateway.protocol.awaited import MOST
-from tests.contract.stand import on_virtual_time
+from tests.contract.stand import MARK, on_virtual_time
 from tests.support.bambu_stand import PROGRAM, VASE, BambuStand, gcode, sliced
 
 CUBE = sliced(gcode(PROGRAM))
@@ -163,3 +164,33 @@ async def test_an_emergency_stop_is_tried_on_firmware_that_wants_signatures(tmp_
         assert stopped.result is OrderResult.REFUSED
         assert CUT_THE_POWER in (stopped.message or "")
         assert stand.told("print.stop") == 1
+
+
+@on_virtual_time
+async def test_a_print_without_an_id_that_replaces_ours_is_not_ours(tmp_path: Path) -> None:
+    """An A1 mini takes a start while it prints; home-made programs send "0" for the ids."""
+    async with BambuStand(tmp_path, "a1-mini") as stand:
+        await stand.ready()
+        await stand.start(stand.print_file())
+        await stand.moved(0.2)
+        stand.bambu.panel.start_from_slicer(VASE, ids=0, now=stand.wire.now)
+        stand.wire.turn()
+        assert (await stand.phase(PrintPhase.CANCELED)).key == MARK
+        assert (await stand.cancel()).result is OrderResult.REFUSED
+        other = await stand.phase(PrintPhase.COMPLETED)
+        assert (other.is_local, other.key == MARK) == (True, False)
+        assert stand.physical_starts() == ["gateway", "slicer"]
+        assert not stand.told("print.stop")
+
+
+@on_virtual_time
+async def test_our_file_printed_again_under_our_number_is_somebody_elses(tmp_path: Path) -> None:
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        await stand.start(stand.print_file())
+        stand.acknowledge((await stand.phase(PrintPhase.COMPLETED)).key)
+        stand.bambu.panel.start_from_slicer(VASE, ids=mark_number(MARK), now=stand.wire.now)
+        stand.wire.turn()
+        again = await stand.phase(PrintPhase.PRINTING)
+        assert (again.is_local, again.key == MARK) == (True, False)
+        assert (await stand.phase(PrintPhase.COMPLETED)).key == again.key
