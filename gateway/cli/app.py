@@ -125,7 +125,9 @@ def streamer(config: ConfigPath = None) -> None:
 
 @app.command()
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, print its URL and token.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it running, print URL, token and broker.")
+    ] = False,
     ready_file: Annotated[
         Path | None, typer.Option("--ready-file", help="With --keep: also write them there as JSON.")
     ] = None,

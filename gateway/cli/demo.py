@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -43,12 +44,14 @@ NEEDS = ("amqtt", "cryptography")
 TOLD_WITHIN = 10.0
 
 
-def run_demo(*, keep: bool, ready_file: Path | None, within: Path | None = None) -> int:
+def run_demo(
+    *, keep: bool, ready_file: Path | None, within: Path | None = None, needs: Sequence[str] = NEEDS
+) -> int:
     """The exit code: 0 only if all prints completed, with the right owner, exactly as their files say.
 
-    Everything is in a folder of its own `within` the one for temporary files.
+    Everything is in a folder of its own `within` the one for temporary files. `needs`: packages.
     """
-    if missing := [name for name in NEEDS if find_spec(name) is None]:
+    if missing := [name for name in needs if find_spec(name) is None]:
         print(
             f"print-gateway: the demo needs {' and '.join(missing)}: pip install '.[demo]'", file=sys.stderr
         )

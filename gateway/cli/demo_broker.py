@@ -17,6 +17,7 @@ import aiomqtt
 
 from gateway.cli.demo_children import DemoFailed
 from gateway.cli.demo_proof import Ended
+from gateway.cli.demo_waiting import until
 
 Row = Mapping[str, Any]
 HOST = "127.0.0.1"
@@ -26,6 +27,7 @@ OWN = f"print-gateway/{GATEWAY}"
 #: Where Home Assistant looks for devices.
 DISCOVERY = "homeassistant/device"
 #: Filters. What comes is held against them: amqtt (0.12) also sends kept messages that nobody asked for.
+_STATUS = f"{OWN}/status"
 _EVENTS, _STATES, _DEVICES = f"{OWN}/printer/+/event", f"{OWN}/printer/+/state", f"{DISCOVERY}/+/config"
 #: Seconds without another message after which what the broker keeps has been heard.
 QUIET = 0.5
@@ -96,10 +98,17 @@ class Subscriber:
     def __init__(self, port: int) -> None:
         self._port = port
         self._events: list[tuple[int, Row]] = []
+        self._is_told = False  # whether the gateway is on the broker: before that nobody hears events
+
+    async def is_told(self) -> bool | None:
+        """Whether what happens now will be heard."""
+        return self._is_told or None
 
     async def hear(self, client: aiomqtt.Client) -> None:
         """Until the connection ends. Raises aiomqtt.MqttError."""
         async for message in client.messages:
+            if message.topic.matches(_STATUS):
+                self._is_told = message.payload == b"online"
             if not message.topic.matches(_EVENTS):
                 continue
             number = str(message.topic).removeprefix(f"{OWN}/printer/").partition("/")[0]
@@ -117,13 +126,14 @@ class Subscriber:
 
 @asynccontextmanager
 async def listening(port: int) -> AsyncIterator[Subscriber]:
-    """A subscriber to the events of all printers. Raises DemoFailed when there is no broker."""
+    """A subscriber to the events of all printers. DemoFailed: there is no broker, or no gateway on it."""
     subscriber = Subscriber(port)
     try:
         async with aiomqtt.Client(HOST, port) as client:
-            await client.subscribe(_EVENTS, qos=1)
+            await client.subscribe([(_STATUS, 1), (_EVENTS, 1)])
             hearing = asyncio.create_task(subscriber.hear(client))
             try:
+                await until("the gateway did not come to its broker", "gateway", subscriber.is_told)
                 yield subscriber
             finally:
                 hearing.cancel()

@@ -92,6 +92,12 @@ def test_it_needs_a_folder_to_be_in(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.startswith("print-gateway: the demo cannot start: ")
 
 
+def test_it_says_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_demo(keep=False, ready_file=None, needs=("no_such_broker", "json")) == 1
+    told = "print-gateway: the demo needs no_such_broker: pip install '.[demo]'\n"
+    assert capsys.readouterr() == ("", told)
+
+
 # the panel and the queue
 
 
