@@ -143,12 +143,6 @@ class Commands:
             return "unclear", "the gateway could not decide it; look at the printer"
         return "accepted", None
 
-    def _remember(self, printer_id: int, asked: Asked, answer: bytes) -> bytes:
-        self._answers[printer_id, asked.command_id] = (asked, answer)
-        while len(self._answers) > ANSWERS_KEPT:
-            self._answers.popitem(last=False)
-        return answer
-
     def _is_too_often(self, printer_id: int) -> bool:
         """Counts this one; whether it is one too many."""
         now = self._monotonic()

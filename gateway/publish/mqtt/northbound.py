@@ -60,6 +60,7 @@ class _Talk:
 
     proofs: Proofs
     repeat_at: float | None = None  # monotonic seconds: everything is told again then
+    greetings: int = 0  # of this gateway, on their way to the broker and back
 
 
 class Northbound:
@@ -190,7 +191,7 @@ class Northbound:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection, talk), name="mqtt: receive")
                 for number in range(SENDERS):
-                    group.create_task(self._send(connection), name=f"mqtt: send {number}")
+                    group.create_task(self._send(connection, talk), name=f"mqtt: send {number}")
         except asyncio.CancelledError:
             with suppress(MqttLost, TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
@@ -224,9 +225,10 @@ class Northbound:
             wanted[self._topics.config(self._topics.gateway_device)] = self._topics.discovery
         return wanted
 
-    async def _send(self, connection: Connection) -> None:
+    async def _send(self, connection: Connection, talk: _Talk) -> None:
         while True:
             message = await self._outbox.take()
+            talk.greetings += message.topic == self._topics.status and message.payload == ONLINE
             await connection.publish(message.topic, message.payload, qos=1, retain=message.is_retained)
 
     async def _receive(self, connection: Connection, talk: _Talk) -> None:
@@ -255,7 +257,19 @@ class Northbound:
         elif message.topic == self._topics.status and message.payload == OFFLINE:
             self._outbox.keep(self._topics.status, ONLINE)
         else:
+            if message.topic == self._topics.status and message.payload == ONLINE:
+                self._greeted(talk)
             talk.proofs.came_back(message.topic)
+
+    def _greeted(self, talk: _Talk) -> None:
+        """This gateway's own greeting, or one of another gateway with the same id, which hears ours then."""
+        if talk.greetings > 0:
+            talk.greetings -= 1
+            return
+        right = talk.proofs.taken(self._topics.own, self._topics.gateway)
+        if right is not None:
+            log.warning("MQTT: %s", right.advice)
+            self._outbox.keep(self._topics.status, ONLINE)
 
     def _is_down(self, reason: str) -> None:
         if self._talk is not None:

@@ -24,6 +24,12 @@ class Proof(StrEnum):
     DENIED = "denied"
 
 
+_TAKEN: Final = (
+    "another gateway on this broker calls itself {gateway} too, so that their printers are mixed up: set "
+    "gateway_id under [mqtt] of one of them"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Right:
     """Reading and writing below one prefix."""
@@ -59,8 +65,15 @@ class Proofs:
     def came_back(self, topic: str) -> None:
         """A message that this connection published; one that was retained before proves nothing."""
         prefix = self._open.pop(topic, None)
-        if prefix is not None:
+        if prefix is not None and self._known[prefix].proof is Proof.PENDING:
             self._known[prefix] = Right(prefix, Proof.PROVEN)
+
+    def taken(self, prefix: str, gateway: str) -> Right | None:
+        """Somebody else says there that the gateway is online; None: that was found before."""
+        before = self._known[prefix]
+        found = Right(prefix, Proof.DENIED, _TAKEN.format(gateway=gateway))
+        self._known[prefix] = found
+        return None if before == found else found
 
     def overdue(self, now: float) -> tuple[Right, ...]:
         """Those that are denied, as it seems at monotonic `now`; each is given once."""

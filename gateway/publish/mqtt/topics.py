@@ -68,7 +68,9 @@ class Topics:
         if not (topic.startswith(head) and topic.endswith(tail)):
             return None
         digits = topic[len(head) : -len(tail)]
-        return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
+        is_plain = digits.isascii() and digits.isdecimal() and len(digits) < 10
+        # "01" is another topic than "1": a broker that guards the one by its ACL need not guard the other.
+        return int(digits) if is_plain and str(int(digits)) == digits else None
 
     @property
     def birth(self) -> str:

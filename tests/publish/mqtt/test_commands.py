@@ -165,3 +165,11 @@ async def test_a_disk_that_is_full_leaves_it_open_what_a_cancel_did(house: Broad
 
 async def _full(_draft: Any) -> Any:
     raise StoreUnavailable("the disk is full")
+
+
+@pytest.mark.parametrize("number", ["01", "+1", "1/2", "-1", "", "\u0661"])
+async def test_a_printer_has_one_command_topic(house: Broadcast, number: str) -> None:
+    job = await house.print_something()
+    house.broker.publish(f"{OWN}/printer/{number}/command", json.dumps(a_command(job.job_id)).encode())
+    await house.settle()
+    assert (house.commands, house.results()) == ([], [])

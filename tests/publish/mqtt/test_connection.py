@@ -137,6 +137,31 @@ async def test_an_acl_that_denies_in_silence_is_found(
     assert sum(f"topic readwrite {denied}/#" in record.getMessage() for record in caplog.records) == 1
 
 
+async def test_two_gateways_with_one_id_are_both_told(
+    house: Broadcast, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = house.northbound
+    house.tell(connect=house.broker.connecting("namesake"))
+    await house.settle()
+    for each in (first, house.northbound):
+        assert each.status.is_connected
+        [right] = [right for right in each.status.rights if right.prefix == OWN]
+        assert right.proof is Proof.DENIED
+        assert "another gateway on this broker calls itself printhost too" in (right.advice or "")
+    assert caplog.text.count("calls itself printhost too") == 2
+    said = is_told(house, f"{OWN}/status")
+    await house.settle(120)
+    assert is_told(house, f"{OWN}/status") == said
+
+
+async def test_an_own_greeting_is_nobody_elses(house: Broadcast) -> None:
+    for _ in range(3):
+        house.broker.publish(f"{OWN}/status", b"offline")
+        house.broker.publish("homeassistant/status", b"online")
+        await house.settle(BIRTH_SECONDS + 2)
+    assert all(right.proof is Proof.PROVEN for right in house.northbound.status.rights)
+
+
 async def test_what_was_retained_before_proves_nothing(house: Broadcast) -> None:
     """The documents of a former gateway lie there, and this one may not write."""
     await house.stop()
