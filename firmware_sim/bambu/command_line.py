@@ -14,11 +14,12 @@ from pathlib import Path
 from firmware_sim.bambu.broker import Broker, Crank, ListenRefused
 from firmware_sim.bambu.certificates import BadIdentity, Identity, kept_identity, make_identity
 from firmware_sim.bambu.control import obey
-from firmware_sim.bambu.faults import BadFaults, BambuFaults, read_bambu_faults
+from firmware_sim.bambu.faults import BambuFaults
 from firmware_sim.bambu.ftps import FileServer
 from firmware_sim.bambu.personality import load_bambu_personality
 from firmware_sim.bambu.printer import BambuPrinter
 from firmware_sim.endpoints.line_socket import LineSocket
+from firmware_sim.faults.strokes import BadFaults
 from firmware_sim.ledger import Ledger
 from firmware_sim.personality import BadPersonality, UnknownPersonality
 
@@ -86,7 +87,7 @@ def _tell(options: argparse.Namespace, identity: Identity, broker: Broker, files
 
 def _printer(options: argparse.Namespace, ledger: Ledger) -> BambuPrinter:
     try:
-        faults = read_bambu_faults(options.faults, options.seed) if options.faults else BambuFaults()
+        faults = BambuFaults.read(options.faults, options.seed) if options.faults else BambuFaults()
         return BambuPrinter(
             load_bambu_personality(options.personality),
             serial=options.serial,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from firmware_sim.bambu.faults import parse_fault
+from firmware_sim.bambu.faults import BambuFault
 from firmware_sim.bambu.ledger import physical_starts
 from firmware_sim.bambu.panel import CLOUD_TASK, SLICER_TASK, BambuPanel
 from firmware_sim.bambu.printer import BambuPrinter
@@ -34,7 +34,7 @@ def obey(printer: BambuPrinter, text: str, now: float) -> dict[str, object]:
         case ["status"]:
             return printer_status(printer)
         case ["fault", name, *words]:
-            printer.panel.arm(parse_fault("the order", {"name": name, **_keys(words)}))
+            printer.panel.arm(BambuFault.parsed("the order", {"name": name, **_keys(words)}))
         case words:
             _accident(printer.panel, words)
     return {}

@@ -349,7 +349,7 @@ class BambuPrinter:
             self._report()
 
     def _strike(self, occasion: str, command: str | None = None) -> dict[str, BambuFault]:
-        struck = self.faults.strikes(occasion, self.now, command)
+        struck = self.faults.strikes(occasion, self.now, command=command)
         for name, fault in struck.items():
             self._note("fault", f"{name} {command}" if command else name, effect=f"{fault.seconds:g} s")
         return struck

@@ -6,7 +6,7 @@ caller's; `firmware_sim.forge.aiohttp_web.AiohttpWeb` is the real one.
 """
 
 from firmware_sim.forge.ledger import CallInLedger, Deed, read_call_in_ledger
-from firmware_sim.forge.network_faults import NetworkFault, NetworkFaults, read_network_faults
+from firmware_sim.forge.network_faults import NetworkFault, NetworkFaults
 from firmware_sim.forge.personality import call_in_personality_names, load_call_in_personality
 from firmware_sim.forge.printer import ForgePrinter
 from firmware_sim.forge.web import NoAnswer, Web, WebAnswer
@@ -23,5 +23,4 @@ __all__ = [
     "call_in_personality_names",
     "load_call_in_personality",
     "read_call_in_ledger",
-    "read_network_faults",
 ]

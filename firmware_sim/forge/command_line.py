@@ -15,11 +15,12 @@ from functools import partial
 from aiohttp import ClientSession
 
 from firmware_sim.endpoints.line_socket import LineSocket
+from firmware_sim.faults.strokes import BadFaults
 from firmware_sim.forge.aiohttp_web import AiohttpWeb
 from firmware_sim.forge.control import obey
 from firmware_sim.forge.identity import BadIdentity
 from firmware_sim.forge.ledger import CallInLedger
-from firmware_sim.forge.network_faults import BadFaults, NetworkFaults, read_network_faults
+from firmware_sim.forge.network_faults import NetworkFaults
 from firmware_sim.forge.printer import ForgePrinter
 from firmware_sim.personality import BadPersonality, UnknownPersonality
 
@@ -46,7 +47,7 @@ async def serve(options: argparse.Namespace, stopped: asyncio.Event) -> None:
 
 def _printer(options: argparse.Namespace, ledger: CallInLedger, session: ClientSession) -> ForgePrinter:
     try:
-        faults = read_network_faults(options.faults, options.seed) if options.faults else NetworkFaults()
+        faults = NetworkFaults.read(options.faults, options.seed) if options.faults else NetworkFaults()
         return ForgePrinter(
             options.personality,
             options.url,

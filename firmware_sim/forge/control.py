@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from firmware_sim.forge.network_faults import DEFAULT_SECONDS
+from firmware_sim.faults.strokes import DEFAULT_SECONDS
 
 if TYPE_CHECKING:
     from firmware_sim.forge.printer import ForgePrinter

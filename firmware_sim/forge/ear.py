@@ -63,7 +63,7 @@ class Ear:
         self._cable.cut()
 
     def _strike(self, now: float) -> None:
-        for fault in self._printer.faults.strikes("poll", now):
+        for fault in self._printer.faults.strikes("poll", now).values():
             self._printer.ledger.append(now, "fault", "chance", name=fault.name, seconds=fault.seconds)
             asyncio.get_running_loop().call_later(fault.seconds, self._cable.cut)
 

@@ -71,8 +71,7 @@ class Mailbox:
         """A post through whatever strikes it."""
         printer, now = self._printer, self._printer.now()
         self._count += 1
-        struck = printer.faults.strikes("post", now, post=self._count, what=post.what)
-        faults = {one.name: one for one in struck}
+        faults = printer.faults.strikes("post", now, post=self._count, what=post.what)
         for fault in faults.values():
             printer.ledger.append(
                 now, "fault", "chance", post.job, name=fault.name, what=post.what, seconds=fault.seconds

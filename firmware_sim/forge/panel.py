@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from firmware_sim.forge.network_faults import DEFAULT_SECONDS, NetworkFault
+from firmware_sim.faults.strokes import DEFAULT_SECONDS
+from firmware_sim.forge.network_faults import NetworkFault
 
 if TYPE_CHECKING:
     from firmware_sim.forge.printer import ForgePrinter

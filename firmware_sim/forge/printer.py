@@ -253,7 +253,7 @@ class ForgePrinter:
         """A power failure comes when a layer is done."""
         while self.machine.finished_layers:
             layer = self.machine.finished_layers.popleft()
-            for fault in self.faults.strikes("layer", now, layer=layer):
+            for fault in self.faults.strikes("layer", now, layer=layer).values():
                 self.ledger.append(now, "fault", "chance", name=fault.name, seconds=fault.seconds)
                 self.power_cycle(fault.seconds)
 

@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from firmware_sim.endpoints.line_socket import LineSocket
+from firmware_sim.faults.strokes import BadFaults
 from firmware_sim.ledger import Ledger
 from firmware_sim.moonraker.broker_client import BrokerClient
 from firmware_sim.moonraker.control import obey
-from firmware_sim.moonraker.faults import BadFaults, Misfortunes, read_faults
+from firmware_sim.moonraker.faults import Misfortunes
 from firmware_sim.moonraker.life import Life
 from firmware_sim.moonraker.printer import MoonrakerPrinter
 from firmware_sim.moonraker.pump import MachinePump
@@ -70,7 +71,7 @@ async def _tell_ready(pump: MachinePump, client: BrokerClient, words: str) -> No
 
 def _printer(options: argparse.Namespace, ledger: Ledger) -> MoonrakerPrinter:
     try:
-        faults = read_faults(options.faults, options.seed) if options.faults else Misfortunes()
+        faults = Misfortunes.read(options.faults, options.seed) if options.faults else Misfortunes()
     except BadFaults as error:
         raise CannotStart(str(error)) from error
     config = MoonrakerConfig(

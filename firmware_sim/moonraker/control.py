@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from firmware_sim.faults.strokes import DEFAULT_SECONDS
 from firmware_sim.machine.thermal import HEATER_FAULTS
-from firmware_sim.moonraker.faults import DEFAULT_SECONDS, parse_faults
+from firmware_sim.moonraker.faults import Misfortune
 from firmware_sim.moonraker.printer import MoonrakerPrinter
 
 
@@ -90,8 +91,7 @@ def _arm(printer: MoonrakerPrinter, name: str, settings: list[str]) -> None:
         if not equals:
             raise BadOrder(f"not KEY=VALUE: {word!r}")
         row[key] = _number_or_word(value)
-    for fault in parse_faults({"fault": [row]}).plan:
-        printer.faults.arm(fault)
+    printer.faults.arm(Misfortune.parsed("the order", row))
 
 
 def _number_or_word(text: str) -> object:

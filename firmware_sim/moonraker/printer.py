@@ -18,8 +18,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from firmware_sim.faults.strokes import DEFAULT_SECONDS
 from firmware_sim.ledger import Entry, Ledger
-from firmware_sim.moonraker.faults import DEFAULT_SECONDS, Misfortune, Misfortunes
+from firmware_sim.moonraker.faults import Misfortune, Misfortunes
 from firmware_sim.moonraker.files import Gcodes
 from firmware_sim.moonraker.klippy import Klippy
 from firmware_sim.moonraker.later import Later
@@ -128,7 +129,7 @@ class MoonrakerPrinter:
             return
         self._requests += 1
         method = _method_of(payload)
-        hits = self.faults.strikes("request", now, method=method, request=self._requests)
+        hits = list(self.faults.strikes("request", now, method=method, request=self._requests).values())
         names = {fault.name for fault in hits}
         for fault in hits:
             self.klippy.note("fault", line=f"{fault.name} {method}".strip())
@@ -153,7 +154,7 @@ class MoonrakerPrinter:
         self.live_until(now)
         if not self.server.serves:
             return _at_once(HttpAnswer(503, is_lost=True))
-        hits = self.faults.strikes("upload", now)
+        hits = list(self.faults.strikes("upload", now).values())
         for fault in hits:
             self.klippy.note("fault", line=f"{fault.name} {form.filename}")
         answered = self._http.upload(form, hits)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.bambu.faults import KINDS, BadFaults, BambuFault, BambuFaults, read_bambu_faults
+from firmware_sim.bambu.faults import KINDS, BambuFault, BambuFaults
 from firmware_sim.bambu.printer import BambuPrinter, NotServed
 from firmware_sim.bambu.storage import StorageFull
+from firmware_sim.faults.strokes import BadFaults
 from tests.firmware_sim.bambu.bench import Bench
 
 START = "project_file"
@@ -190,9 +191,9 @@ def test_a_plan_file_and_chance(tmp_path: Path) -> None:
     path.write_text(
         '[[fault]]\nname = "no-echo"\ncommand = "pause"\ncount = 2\nat = 5.0\n[random]\nvanished = 0.5\n'
     )
-    faults = read_bambu_faults(path, seed=3)
+    faults = BambuFaults.read(path, seed=3)
     assert faults.plan == [BambuFault("no-echo", command="pause", at=5.0, count=2)]
-    hits = [sorted(faults.strikes("command", 10.0, "pause")) for _ in range(200)]
+    hits = [sorted(faults.strikes("command", 10.0, command="pause")) for _ in range(200)]
     assert [("no-echo" in hit) for hit in hits[:3]] == [True, True, False]
     assert 60 < sum("vanished" in hit for hit in hits) < 140
     again = BambuFaults((), {"vanished": 0.5}, seed=3)
@@ -220,7 +221,7 @@ def test_plans_that_are_none(text: str, trouble: str, tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
     path.write_text(text)
     with pytest.raises(BadFaults, match=trouble):
-        read_bambu_faults(path)
+        BambuFaults.read(path)
 
 
 def test_every_kind_has_an_occasion_and_says_what_it_does() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.forge import NetworkFault, NetworkFaults, read_network_faults
-from firmware_sim.forge.network_faults import KINDS, BadFaults
+from firmware_sim.faults.strokes import BadFaults
+from firmware_sim.forge import NetworkFault, NetworkFaults
+from firmware_sim.forge.network_faults import KINDS
 from tests.firmware_sim.forge.scene import at_home, at_rest
 from tests.firmware_sim.forge.stub_server import Posted, StubServer
 
@@ -144,7 +145,7 @@ async def test_a_printer_that_was_silent_goes_on_with_its_bayeux_session() -> No
 
 async def test_faults_by_seed_are_the_same_faults_again() -> None:
     async def strikes(seed: int) -> list[tuple[float, object]]:
-        rates = {"post-lost": 0.2, "post-doubled": 0.2, "posts-swapped": 0.1}
+        rates = {"post-lost": 0.2, "post-doubled": 0.2, "posts-swapped": 0.2}
         async with at_home("documented", faults=NetworkFaults(rates=rates, seed=seed)) as (server, printer):
             server.print_data()
             await printer.until(lambda: printer.ledger.count("completed"))
@@ -166,7 +167,7 @@ def test_a_plan_file_says_what_and_when(tmp_path: Path) -> None:
         'seed = 3\n[[fault]]\nname = "post-lost"\nwhat = "ack"\ncount = 2\n'
         '[[fault]]\nname = "power-cycle"\nlayer = 5\nseconds = 30\n[random]\npost-doubled = 0.5\n'
     )
-    faults = read_network_faults(path)
+    faults = NetworkFaults.read(path)
     assert faults.plan == [
         NetworkFault("post-lost", what="ack", count=2),
         NetworkFault("power-cycle", layer=5, seconds=30),
@@ -205,7 +206,7 @@ def test_a_plan_that_is_none_is_one_line(text: str, says: str, tmp_path: Path) -
     path = tmp_path / "plan.toml"
     path.write_text(text)
     with pytest.raises(BadFaults) as caught:
-        read_network_faults(path)
+        NetworkFaults.read(path)
     assert str(path) in str(caught.value)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -213,7 +214,7 @@ def test_a_plan_that_is_none_is_one_line(text: str, says: str, tmp_path: Path) -
 
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadFaults, match="No such file"):
-        read_network_faults(tmp_path / "nope.toml")
+        NetworkFaults.read(tmp_path / "nope.toml")
 
 
 def test_every_kind_has_an_occasion_that_comes() -> None:

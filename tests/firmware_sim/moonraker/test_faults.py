@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.moonraker.faults import BadFaults, Misfortune, Misfortunes, parse_faults, read_faults
+from firmware_sim.faults.strokes import BadFaults
+from firmware_sim.moonraker.faults import Misfortune, Misfortunes
 from tests.firmware_sim.moonraker.bench import Bench
 
 START = "printer.print.start"
@@ -105,15 +106,15 @@ def test_random_faults_are_those_of_the_seed() -> None:
 )
 def test_a_plan_that_is_none(table: dict[str, Any], why: str) -> None:
     with pytest.raises(BadFaults, match=why):
-        parse_faults(table)
+        Misfortunes.parsed(table)
 
 
 def test_a_plan_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text('[[fault]]\nname = "reply-lost"\nrequest = 1\n[random]\nreply-late = 0.5\n')
-    read = read_faults(path, 3)
+    read = Misfortunes.read(path, 3)
     assert read.plan == [Misfortune("reply-lost", request=1)]
     assert (read.rates, read.seed) == ({"reply-late": 0.5}, 3)
     path.write_text("[[fault")
     with pytest.raises(BadFaults, match=r"plan\.toml"):
-        read_faults(path)
+        Misfortunes.read(path)
