@@ -3,7 +3,8 @@
 A driver says what it sees on a machine; here it is decided what that means:
 
     report of a print         known key, job not over      the job moves to where the machine is
-    (snapshot, any time)      known key, job over          acknowledged again, if it is an end; else ignored
+    (snapshot, any time)      known key, job over          acknowledged again, if it is an end; else the
+                                                           plate is occupied, and that is all
                               unknown key                  adopted as a local job of the printer's owner
     a job's print is missing  in a fresh driver host       held at once: its end was missed
     from the snapshots        in a running one             held after MISSING_GRACE
@@ -57,6 +58,8 @@ def follow(draft: Draft, printer: Printer, report: PrintReport) -> None:
     if job is None and report.key in draft.ended_keys:
         if report.phase.is_end:
             _acknowledge(draft, printer, report.key)
+        elif report.phase in (PrintPhase.PRINTING, PrintPhase.PAUSED):
+            occupy(draft, printer, "a print that goes on though its job is over")
         return
     if job is None:
         job = _continued(draft, printer, report) or _adopt(draft, printer, report)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.commands import CommandRefused, SetPlate, StopPrinter
+from gateway.domain.commands import CommandRefused, ResolveJob, SetPlate, StopPrinter
 from gateway.domain.job import JobStatus
-from gateway.domain.observations import Activity, DriverAttached, OrderResult
+from gateway.domain.observations import Activity, DriverAttached, OrderResult, PrintPhase, PrintReport
 from gateway.domain.printer import Plate
 from gateway.domain.schedule import RunState
 from gateway.domain.task import TaskStatus
@@ -76,3 +76,17 @@ def test_a_driver_that_doubts_it_once_is_enough_until_somebody_looks() -> None:
     table.give(CLEAR)
     table.give(seen())
     assert table.state.printers[1].plate is Plate.CLEAR
+
+
+def test_a_print_that_goes_on_though_somebody_said_how_it_ended_occupies_the_plate() -> None:
+    table = WorkTable(house())
+    going_on = PrintReport("local-1", PrintPhase.PRINTING, is_local=True, name="vase")
+    table.give(replace(seen(), current=going_on))
+    [job] = table.state.jobs.values()
+    table.give(replace(seen(), current=replace(going_on, phase=PrintPhase.HELD)))
+    table.give(ResolveJob(job.job_id, ANA.member_id, JobStatus.FAILED))
+    table.give(seen())
+    table.give(CLEAR)
+    assert table.state.printers[1].plate is Plate.CLEAR
+    table.give(replace(seen(), current=going_on))
+    assert table.state.printers[1].plate is Plate.OCCUPIED
