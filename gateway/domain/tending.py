@@ -8,7 +8,7 @@ from __future__ import annotations
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.asking import give, key_of, the_printer, where
 from gateway.domain.assign import gone
-from gateway.domain.call_in import CALL_IN_DRIVER, EXCLUSIVE_COMMANDS, JOB_COMMANDS
+from gateway.domain.call_in import EXCLUSIVE_COMMANDS, JOB_COMMANDS
 from gateway.domain.commands import (
     AdjustPrinter,
     AnswerPrinter,
@@ -18,6 +18,7 @@ from gateway.domain.commands import (
     TellPrinter,
 )
 from gateway.domain.job import Job
+from gateway.domain.kinds import takes_command
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Adjust, AnswerPrompt, Tell
 from gateway.domain.printer import Presence, Printer
@@ -69,9 +70,9 @@ def answer_prompt(draft: Draft, asked: AnswerPrinter) -> PrinterCommand:
 def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
     """Pass a command on to a printer that knows what it means."""
     printer = the_printer(draft, asked.printer_id)
-    if printer.driver != CALL_IN_DRIVER:
+    if not takes_command(printer, asked.command):
         raise CommandRefused(
-            Refusal.INVALID, f"{printer.shown_name} is driven by the gateway and takes no commands of its own"
+            Refusal.INVALID, f"{printer.shown_name} is driven by the gateway and takes no such command itself"
         )
     # A firmware may take a name in any letters. What starts or moves a machine is not to hang on that.
     name = asked.command.lower()
