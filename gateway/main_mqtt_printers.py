@@ -22,6 +22,7 @@ from gateway.drivers.hosting import DriverFactory
 from gateway.drivers.left import LeftPrint
 from gateway.drivers.moonraker.driver import MoonrakerDriver
 from gateway.drivers.moonraker.settings import MoonrakerSettings
+from gateway.drivers.start_record_file import StartRecords
 from gateway.protocol.moonraker.topics import coalesces
 from gateway.transport import tls
 from gateway.transport.ftps import FtpsStorage, FtpsThreads
@@ -36,7 +37,10 @@ _ACCESS_CODE = (
 
 
 class PrinterParts:
-    """What the drivers of one gateway share: threads for FTPS, a client for HTTP. Both end with `stack`."""
+    """What the drivers of one gateway share: threads for FTPS, a client for HTTP, the records of starts.
+
+    They end with `stack`.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,8 @@ class PrinterParts:
         self._new_id = new_id
         self._threads = FtpsThreads()
         stack.callback(self._threads.close)
+        self._records = StartRecords(config.store.folder / "starts")
+        stack.callback(self._records.close)
         self._http = ClientSession(cookie_jar=DummyCookieJar())
         stack.push_async_callback(self._http.close)
 
@@ -112,6 +118,7 @@ class PrinterParts:
             new_id=self._new_id,
             chance=random.Random(),
             settings=settings,
+            record=self._records.of(name),
             over=self._over,
         )
         driver.begin(self._left(name))
@@ -176,6 +183,7 @@ class PrinterParts:
             new_id=self._new_id,
             chance=random.Random(),
             settings=MoonrakerSettings(instance),
+            record=self._records.of(name),
         )
         driver.begin(self._left(name))
         return driver

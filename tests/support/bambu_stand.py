@@ -1,10 +1,10 @@
 """A Bambu driver with a simulated printer at its other end, on virtual time; judged by the printer's ledger.
 
-    async with BambuStand(folder) as stand:
-        await stand.ready()
-        await stand.start(stand.print_file())
-        await stand.phase(PrintPhase.COMPLETED)
-        assert stand.physical_starts() == ["gateway"]
+async with BambuStand(folder) as stand:
+    await stand.ready()
+    await stand.start(stand.print_file())
+    await stand.phase(PrintPhase.COMPLETED)
+    assert stand.physical_starts() == ["gateway"]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from gateway.drivers.bambu.driver import BambuDriver
 from gateway.drivers.bambu.settings import BambuSettings
 from tests.contract.stand import Stand, Traits
 from tests.support.bambu_wire import BambuWire
+from tests.support.start_records import KeptStartRecord
 
 SERIAL = "01S00C000000001"
 MOVES = 300
@@ -96,6 +97,7 @@ class BambuStand(Stand):
         )
         self.wire = BambuWire(self.bambu, upload_rate=upload_rate)
         self.settings = BambuSettings(serial=SERIAL, **(settings or {}))
+        self.record = KeptStartRecord()
         self.task: asyncio.Task[None] | None = None
         self._ids = 0
         self._lives = 0
@@ -122,7 +124,7 @@ class BambuStand(Stand):
         self.driver = BambuDriver(
             self.printer, self.wire.connect, self.wire.storage, monotonic=asyncio.get_running_loop().time,
             new_id=self._new_id, chance=Random(self._lives), settings=self.settings,
-            over=self._over,
+            record=self.record, over=self._over,
         )  # fmt: skip
         self.driver.begin(left)
         self.task = asyncio.create_task(self.driver.run(self.sink), name="driver")

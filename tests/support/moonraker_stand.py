@@ -20,6 +20,7 @@ from gateway.protocol.moonraker.topics import coalesces
 from tests.contract.stand import Stand, Traits
 from tests.support.memory_broker import MemoryBroker
 from tests.support.moonraker_wire import MoonrakerWire
+from tests.support.start_records import KeptStartRecord
 
 INSTANCE: Final = "voron1"
 GATEWAY: Final = "gateway"  # its name on the broker
@@ -62,6 +63,7 @@ class MoonrakerStand(Stand):
         self._ids = itertools.count(1)
         self._cuts: set[str] = set()
         self._lives = itertools.count(1)
+        self.record = KeptStartRecord()
         self.driver = self.new_driver()
         self._task: asyncio.Task[None] | None = None
 
@@ -74,6 +76,7 @@ class MoonrakerStand(Stand):
             new_id=lambda: f"00000000-0000-4000-8000-{next(self._ids):012d}",
             chance=Random(next(self._lives)),
             settings=MoonrakerSettings(self.machine.config.instance),
+            record=self.record,
         )
 
     # -- life ---------------------------------------------------------------------------------------------

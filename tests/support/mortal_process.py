@@ -16,6 +16,7 @@ from gateway.domain.job import Job
 from gateway.domain.orders import Order
 from gateway.domain.state import Draft
 from gateway.drivers.routing import TakesOrders
+from gateway.drivers.start_record import StartRecord
 from gateway.engine.ports import Journal, StoredEvent
 from gateway.transport.mqtt import Connection, ConnectMqtt, MqttMessage, Will
 from gateway.transport.storage import Storage
@@ -101,6 +102,27 @@ class MortalOrders:
         if self._life.passes(f"before the order {name}"):
             self._drivers.submit(order)
             self._life.passes(f"behind the order {name}")
+
+
+class MortalStartRecord:
+    """drivers.start_record.StartRecord."""
+
+    def __init__(self, record: StartRecord, life: Life) -> None:
+        self._record = record
+        self._life = life
+
+    async def preparing(self, key: str) -> None:
+        await self._life.step("before the record says preparing")
+        await self._record.preparing(key)
+        await self._life.step("behind the record says preparing")
+
+    async def sending(self, key: str) -> None:
+        await self._life.step("before the record says sending")
+        await self._record.sending(key)
+        await self._life.step("behind the record says sending")
+
+    def is_unsent(self, key: str) -> bool:
+        return self._record.is_unsent(key)
 
 
 class MortalStorage:

@@ -53,9 +53,17 @@ from tests.support.bambu_wire import BambuWire
 from tests.support.databases import empty_database
 from tests.support.memory_broker import MemoryBroker
 from tests.support.moonraker_wire import MoonrakerWire
-from tests.support.mortal_process import Life, MortalConnect, MortalJournal, MortalOrders, MortalStorage
+from tests.support.mortal_process import (
+    Life,
+    MortalConnect,
+    MortalJournal,
+    MortalOrders,
+    MortalStartRecord,
+    MortalStorage,
+)
 from tests.support.office import LoopClock
 from tests.support.stand import ANA, BEN, CountingIds
+from tests.support.start_records import KeptStartRecord
 
 BAMBU: Final = "bambu"
 KLIPPER: Final = "klipper"
@@ -105,6 +113,7 @@ class MqttTown:
         )
         self.klipper_wire = MoonrakerWire(self.broker, self.klipper)
         (folder / "gateway.db").write_bytes(empty_database())
+        self.records = {name: KeptStartRecord() for name in PRINTERS}  # on the disk: they survive
         self._jobs = 0
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -166,6 +175,7 @@ class MqttTown:
             BAMBU, MortalConnect(self.bambu_wire.connect, life, _is_bambu_start),
             MortalStorage(self.bambu_wire.storage, life), monotonic=self.clock.monotonic,
             new_id=self.ids.uuid, chance=self.chance, settings=BambuSettings(serial=SERIAL),
+            record=MortalStartRecord(self.records[BAMBU], life),
             over=lambda: self.engine.state.ended_keys,
         )  # fmt: skip
         driver.begin(self._left(BAMBU))
@@ -177,6 +187,7 @@ class MqttTown:
             KLIPPER, MortalConnect(connect, life, _is_klipper_start),
             MortalStorage(self.klipper_wire.storage, life), monotonic=self.clock.monotonic,
             new_id=self.ids.uuid, chance=self.chance, settings=MoonrakerSettings(INSTANCE),
+            record=MortalStartRecord(self.records[KLIPPER], life),
         )  # fmt: skip
         driver.begin(self._left(KLIPPER))
         return driver

@@ -29,6 +29,7 @@ from gateway.drivers.bambu.print_file import NotPrintable, PrintFile, look_at
 from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.contract import Sink
 from gateway.drivers.left import LeftPrint
+from gateway.drivers.start_record import Note, StartRecord, never_sent, note
 from gateway.protocol.bambu.requests import Request
 from gateway.transport.mqtt import Connection, ConnectMqtt, MqttLost
 from gateway.transport.mqtt_session import Session
@@ -55,6 +56,7 @@ class BambuDriver:
         new_id: Callable[[], str],
         chance: Random,
         settings: BambuSettings,
+        record: StartRecord,
         over: Callable[[], Collection[str]] | None = None,
     ) -> None:
         """`over`: keys of prints that ended lately; without it the same file from the panel is told twice."""
@@ -62,6 +64,7 @@ class BambuDriver:
         self._printer = printer
         self._settings = settings
         self._storage = storage
+        self._record = record
         self._monotonic = monotonic
         self._machine = Machine(printer, settings, new_id=new_id, chance=chance)
         self._session = Session(connect, monotonic=monotonic, chance=chance, on_down=self._down)
@@ -81,7 +84,9 @@ class BambuDriver:
 
     def begin(self, left: Sequence[LeftPrint]) -> None:
         """What the engine knows of prints on the printer, once, before `run`."""
-        self._machine.begin(left, None if self._over is None else self._over(), self._monotonic())
+        over = None if self._over is None else self._over()
+        unsent = {each.key for each in left if never_sent(self._record, each)}
+        self._machine.begin(left, over, self._monotonic(), unsent=unsent)
 
     async def run(self, sink: Sink) -> None:
         """Connect, observe, reconnect; until cancelled. Cancelling leaves the printer as it is."""
@@ -164,6 +169,11 @@ class BambuDriver:
 
     # -- files --------------------------------------------------------------------------------------------
 
+    async def _note(self, asked: Note) -> None:
+        why_not = await note(self._record, asked)
+        self._machine.noted(asked, why_not, self._monotonic())
+        self._flush()
+
     async def _look_at(self, key: str, path: str) -> None:
         found: PrintFile | str
         try:
@@ -225,6 +235,8 @@ class BambuDriver:
             case Reconnect():
                 self._why_anew = output.why
                 self._anew.set()
+            case Note():
+                tasks.create_task(self._note(output))
             case LookAtFile():
                 tasks.create_task(self._look_at(output.key, output.path))
             case Store():

@@ -4,6 +4,7 @@
     connected, lost, heard, unsent               the connection and what came over it
     looked, told_bytes, stored, not_stored,      files
     removed
+    noted                                        the record of the start that is on its way
     take_order                                   what it shall do
     wake, deadline                               time
 
@@ -36,6 +37,7 @@ from gateway.drivers.bambu.starting import Free, Starts
 from gateway.drivers.bambu.uploads import Uploads
 from gateway.drivers.bambu.view import activity, message, temperatures
 from gateway.drivers.left import LeftPrint
+from gateway.drivers.start_record import Note
 from gateway.protocol.bambu.ladder import REPLY_SECONDS
 from gateway.protocol.bambu.liveness import Act, Liveness
 from gateway.protocol.bambu.merging import Merged, is_full
@@ -101,11 +103,21 @@ class Machine:
 
     # -- life ---------------------------------------------------------------------------------------------
 
-    def begin(self, left: Sequence[LeftPrint], over: Collection[str] | None, now: float) -> None:
-        """What the former process left: prints on the printer, and keys of prints that ended."""
+    def begin(
+        self,
+        left: Sequence[LeftPrint],
+        over: Collection[str] | None,
+        now: float,
+        *,
+        unsent: Collection[str] = (),
+    ) -> None:
+        """What the former process left: prints on the printer, and keys of prints that ended.
+
+        `unsent`: keys of starts that it provably did not send.
+        """
         unproven = self.prints.begin(left, over)
         if unproven is not None:
-            self.starts.go_on(unproven, now)
+            self.starts.go_on(unproven, now, is_unsent=unproven.key in unsent)
         self.observe(now)
 
     def connected(self, now: float) -> None:
@@ -217,6 +229,11 @@ class Machine:
 
     # -- files --------------------------------------------------------------------------------------------
 
+    def noted(self, note: Note, why_not: str | None, now: float) -> None:
+        """What a start's record was to say is on the disk; or why it could not be written."""
+        self.starts.noted(note, why_not, now)
+        self.observe_if_new(now)
+
     def looked(self, key: str, found: PrintFile | str, now: float) -> None:
         """What a print file is, or why it cannot be printed."""
         self.starts.looked(key, found, now)
@@ -230,7 +247,7 @@ class Machine:
 
     def stored(self, key: str, now: float) -> None:
         """A file is on the printer, whole."""
-        if not self.starts.stored(key, now):
+        if not self.starts.stored(key):
             self.uploads.stored(key)
         self.observe_if_new(now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.domain.observations import OrderAnswered, OrderProgressed, OrderResult, PrinterObserved
+from gateway.drivers.start_record import Note
 from gateway.protocol.bambu.requests import Request
 
 
@@ -64,6 +65,7 @@ Output = (
     | StopStoring
     | Remove
     | Reconnect
+    | Note
 )
 
 

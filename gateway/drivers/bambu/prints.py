@@ -145,7 +145,7 @@ class Prints:
         self.ended.pop(key, None)
         self._is_over_now(key)
         for each in [each for each in self._doubted.values() if each.key == key]:
-            self._removable += _files_of(each)
+            self._removable += files_of(each)
             self.drop(each)
         if self.current is not None and self.current.key == key:
             self._leave(self.current)
@@ -396,7 +396,7 @@ def _left_print(left: LeftPrint) -> Print:
     )
 
 
-def _files_of(start: Print) -> list[str]:
+def files_of(start: Print) -> list[str]:
     """Under which names its file may be on the printer: a former process knew its kind."""
     if start.file_on_printer is not None or start.mark is None:
         return [] if start.file_on_printer is None else [start.file_on_printer]

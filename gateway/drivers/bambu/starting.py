@@ -1,8 +1,10 @@
 """The one start that is on its way: from the order to its proof. No I/O, no clock.
 
     stage     what happens                              next
+    PREPARE   the record says that it is on its way     LOOK
     LOOK      the file is looked at                     STORE
-    STORE     it is on the printer                      CHECK, or SENT at once
+    STORE     it is on the printer                      RECORD
+    RECORD    the record says that it may be sent       CHECK, or SENT at once
     CHECK     a fresh state says that it is free        SENT       published once, and never again
               none in CHECK_SECONDS                     refused
     SENT      no reply in REPLY_SECONDS                 the connection is made anew, once
@@ -11,6 +13,9 @@
 Until it is SENT, whatever goes wrong refuses the start, and a cancel ends it: nothing has reached the printer
 but a file, which is removed. The printer must be at rest in a state that is not older than FRESH_SECONDS: a
 start on a busy A1 mini cancels what it prints (bambuddy #2598).
+
+A start of the former process is SENT; one that did not leave it, by its record, is refused as soon as the
+printer is at rest and does not show it.
 """
 
 from __future__ import annotations
@@ -27,9 +32,10 @@ from gateway.drivers.bambu.errands import REPLY_SECONDS
 from gateway.drivers.bambu.one_print import Print
 from gateway.drivers.bambu.outbox import LookAtFile, Outbox, Reconnect, Remove, Send, StopStoring, Store
 from gateway.drivers.bambu.print_file import PrintFile
-from gateway.drivers.bambu.prints import Prints
+from gateway.drivers.bambu.prints import Prints, files_of
 from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.left import mark_number
+from gateway.drivers.start_record import NEVER_SENT, Note
 from gateway.protocol.bambu.confirmation import Confirmation, Stage
 from gateway.protocol.bambu.names import job_name
 from gateway.protocol.bambu.replies import STARTS, Refused, Reply
@@ -49,8 +55,10 @@ UNPROVEN: Final = "nothing proves that the start arrived: the printer does not s
 class At(Enum):
     """Stages; see above."""
 
+    PREPARE = "prepare"
     LOOK = "look"
     STORE = "store"
+    RECORD = "record"
     CHECK = "check"
     SENT = "sent"
 
@@ -74,7 +82,7 @@ class Start:
     path: str
     size: int  # bytes
     orders: list[str]
-    at: At = At.LOOK
+    at: At = At.PREPARE
     file: PrintFile | None = None
     stored_as: str | None = None  # name on the printer, from the moment it is being stored
     sent_bytes: int = 0
@@ -83,6 +91,7 @@ class Start:
     reply_by: float = math.inf
     cancels: list[str] = field(default_factory=list)  # order ids, to be passed on when it runs
     is_shown: bool = True  # False: the engine has no proof that it left, and is told of none
+    is_unsent: bool = False  # of the former process, which provably did not send it
 
     def report(self) -> PrintReport | None:
         """As the engine is told."""
@@ -161,7 +170,7 @@ class Starts:
         mark = mark_number(order.key)
         name = Print(order.key, is_local=False, mark=mark, name=order.name, phase=PrintPhase.STARTING)
         self.one = Start(name, mark, order.path, order.size, [order.order_id])
-        self._outbox.put(LookAtFile(order.key, order.path))
+        self._outbox.put(Note(order.key, is_sending=False))
 
     def _known_already(self, key: str) -> tuple[OrderResult, str | None] | None:
         """The answer to a start that was sent before."""
@@ -172,6 +181,20 @@ class Starts:
             return OrderResult.REFUSED, "this print is over already"
         is_doubted = self._prints.is_doubted(key)
         return (OrderResult.UNCLEAR, UNPROVEN) if is_doubted else None
+
+    def noted(self, note: Note, why_not: str | None, now: float) -> None:
+        """The record says so, on the disk; or why it could not be written."""
+        one = self._at(note.key, At.RECORD if note.is_sending else At.PREPARE)
+        if one is None:
+            return
+        if why_not is not None:
+            self._refuse(one, why_not, now)
+        elif note.is_sending:
+            one.at = At.CHECK
+            self._check(one, now)
+        else:
+            one.at = At.LOOK
+            self._outbox.put(LookAtFile(note.key, one.path))
 
     def looked(self, key: str, found: PrintFile | str, now: float) -> None:
         """What the file is, or why it cannot be printed."""
@@ -194,13 +217,13 @@ class Starts:
         one.sent_bytes = count
         return True
 
-    def stored(self, key: str, now: float) -> bool:
+    def stored(self, key: str) -> bool:
         """The file is on the printer, whole; False: it is no start's."""
         one = self._at(key, At.STORE)
         if one is None:
             return False
-        one.at = At.CHECK
-        self._check(one, now)
+        one.at = At.RECORD
+        self._outbox.put(Note(key, is_sending=True))
         return True
 
     def not_stored(self, key: str, why: str, now: float) -> bool:
@@ -252,10 +275,16 @@ class Starts:
 
     # -- from the publish to the proof --------------------------------------------------------------------
 
-    def go_on(self, left: Print, now: float) -> None:
-        """A start of the former process: the printer may have it. It is looked for, and never sent again."""
+    def go_on(self, left: Print, now: float, *, is_unsent: bool) -> None:
+        """A start of the former process: the printer may have it. It is looked for, and never sent again.
+
+        Also one that never went out (`is_unsent`): there are printers that print what lies on their card.
+        """
         assert left.mark is not None
-        one = Start(left, left.mark, "", 0, [left.key], At.SENT, is_shown=left.phase is not None)
+        one = Start(
+            left, left.mark, "", 0, [left.key], At.SENT,
+            is_shown=left.phase is not None, is_unsent=is_unsent,
+        )  # fmt: skip
         one.confirmation = Confirmation(left.mark, now)
         self.one = one
 
@@ -324,6 +353,8 @@ class Starts:
     def _judge(self, one: Start, state: PrinterState | None, now: float) -> None:
         assert one.confirmation is not None
         match one.confirmation.stage:
+            case Stage.ASKED if one.is_unsent and state is not None and state.is_resting:
+                self._refuse(one, NEVER_SENT, now)
             case Stage.RUNNING:
                 self._prints.doubt(one.print)  # `Prints` finds it by its mark, right now
                 self._arrived(one, now)
@@ -334,6 +365,8 @@ class Starts:
                 refusal = one.confirmation.refusal
                 assert refusal is not None
                 self._refuse(one, refusal.words, now, is_final=refusal.refused is Refused.UNSIGNED)
+            case Stage.UNCLEAR if one.is_unsent:
+                self._refuse(one, NEVER_SENT, now)
             case Stage.UNCLEAR:
                 self.one = None
                 self._prints.doubt(one.print)
@@ -375,11 +408,12 @@ class Starts:
         self._tell(now)
 
     def _remove_file(self, one: Start) -> None:
-        if one.stored_as is None:
-            return
-        if one.at is At.STORE:
+        if one.is_unsent:
+            for name in files_of(one.print):
+                self._outbox.put(Remove(name))
+        elif one.stored_as is not None and one.at is At.STORE:
             self._outbox.put(StopStoring(one.print.key, one.stored_as))
-        else:
+        elif one.stored_as is not None:
             self._outbox.put(Remove(one.stored_as))
 
     def _answer(self, one: Start, result: OrderResult, why: str | None, *, is_final: bool = False) -> None:

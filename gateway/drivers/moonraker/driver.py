@@ -23,6 +23,7 @@ from gateway.drivers.moonraker.files import Remove, StopStore, Store
 from gateway.drivers.moonraker.machine import Machine
 from gateway.drivers.moonraker.orders import Orders
 from gateway.drivers.moonraker.settings import MoonrakerSettings
+from gateway.drivers.start_record import Note, StartRecord, never_sent, note
 from gateway.transport.mqtt import Connection, ConnectMqtt, MqttLost
 from gateway.transport.mqtt_session import Session
 from gateway.transport.storage import Storage, StorageTrouble
@@ -48,11 +49,13 @@ class MoonrakerDriver:
         new_id: Callable[[], str],
         chance: Random,
         settings: MoonrakerSettings,
+        record: StartRecord,
     ) -> None:
         self._machine = Machine(printer, chance=chance, new_id=new_id, settings=settings)
         self._orders = Orders(self._machine)
         self._session = Session(connect, monotonic=monotonic, chance=chance, on_down=self._down)
         self._storage = storage
+        self._record = record
         self._monotonic = monotonic
         self._connection: Connection | None = None
         self._sink: Sink | None = None
@@ -72,7 +75,7 @@ class MoonrakerDriver:
 
     def begin(self, left: Sequence[LeftPrint]) -> None:
         """What the former gateway process left; before `run`."""
-        self._machine.begin(left)
+        self._machine.begin(left, {each.key for each in left if never_sent(self._record, each)})
 
     async def run(self, sink: Sink) -> None:
         """Until cancelled; what is on the machine goes on."""
@@ -147,6 +150,8 @@ class MoonrakerDriver:
             match output:
                 case Send():
                     self._spawn(self._publish(output), "request")
+                case Note():
+                    self._spawn(self._note(output), "record")
                 case Store():
                     self._transfers[output.ticket] = self._spawn(self._store(output), "upload")
                 case StopStore():
@@ -180,6 +185,11 @@ class MoonrakerDriver:
         if connection is not None:
             with contextlib.suppress(MqttLost):
                 await connection.publish(self._machine.topics.request, message.payload, qos=message.qos)
+
+    async def _note(self, asked: Note) -> None:
+        why_not = await note(self._record, asked)
+        self._machine.noted(asked, why_not, self._monotonic())
+        self._flush()
 
     async def _store(self, transfer: Store) -> None:
         def told(sent: int) -> None:

@@ -3,6 +3,7 @@
     its row of the history is ended, and it is not on the machine    it ended so
     it is on the machine, or was the last thing on it                Following finds it
     nothing tells of a start that nothing proved                     UNCLEAR; Following goes on looking for it
+    the same, and the record says that it never went out             REFUSED; its file is removed
     nothing tells of a print that was seen                           no word of it: the engine holds the job
 
 While Klipper is away only the history can tell; that is waited for, but not for long.

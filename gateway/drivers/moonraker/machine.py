@@ -1,6 +1,7 @@
 """All that is known of one Klipper printer, and everything it is told. No I/O, no clock: `now` is monotonic.
 
     connected, down, heard             what becomes of the connection, and what comes over it
+    noted                              the record of the start that is on its way
     stored, store_told, removed        what becomes of files on their way to the printer
     wake                               time
     orders.take_order                  what it shall do (a module of its own)
@@ -16,7 +17,7 @@ engine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -36,10 +37,12 @@ from gateway.drivers.moonraker.files import Files, Remove, StopStore, Store
 from gateway.drivers.moonraker.following import Following
 from gateway.drivers.moonraker.left_prints import UNPROVEN, LeftPrints
 from gateway.drivers.moonraker.looks import Looks
+from gateway.drivers.moonraker.names import mark_of
 from gateway.drivers.moonraker.prints import left_report
 from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.drivers.moonraker.start import Start
 from gateway.drivers.moonraker.watch import Watch
+from gateway.drivers.start_record import NEVER_SENT, Note
 from gateway.protocol.moonraker.judging import Doing
 from gateway.protocol.moonraker.objects import is_moving, temperatures
 from gateway.protocol.moonraker.topics import Heard, Topics
@@ -47,7 +50,7 @@ from gateway.protocol.moonraker.topics import Heard, Topics
 #: Seconds between two snapshots that differ in numbers only: people watch them.
 OBSERVE_SECONDS: Final = 1.0
 
-Output = Send | Store | StopStore | Remove | PrinterObserved | OrderAnswered | OrderProgressed
+Output = Send | Store | StopStore | Remove | Note | PrinterObserved | OrderAnswered | OrderProgressed
 
 _CONNECTING: Final = "Nobody has said yet how the printer is."
 _OFFLINE: Final = (
@@ -93,6 +96,7 @@ class Machine:
         self.files = Files()
         self.looks = Looks(self.watch)
         self.start: Start | None = None
+        self._unsent: frozenset[str] = frozenset()  # starts of the former process that never went out
         self.joined: dict[str, list[str]] = {}  # orders that wait for the same reply, by what they ask
         self._out: list[Output] = []
         self._is_connected = False
@@ -117,9 +121,19 @@ class Machine:
 
     # -- inputs -------------------------------------------------------------------------------------------
 
-    def begin(self, left: Sequence[LeftPrint]) -> None:
-        """What the former process left; before the first connection."""
+    def begin(self, left: Sequence[LeftPrint], unsent: Collection[str] = ()) -> None:
+        """What the former process left; before the first connection.
+
+        `unsent`: keys of starts that it provably did not send.
+        """
+        self._unsent = frozenset(unsent)
         self.left.begin(left)
+
+    def noted(self, note: Note, why_not: str | None, now: float) -> None:
+        """What a start's record was to say is on the disk; or why it could not be written."""
+        if self.start is not None and self.start.key == note.key:
+            self.start.noted(note, why_not, now)
+        self.turn(now)
 
     def connected(self, now: float) -> None:
         """A new connection to the broker, subscribed to `topics.heard`."""
@@ -267,12 +281,20 @@ class Machine:
             return
         if self.left.waiting:
             for key in self.left.settle(now):
-                self.answer(key, OrderResult.UNCLEAR, UNPROVEN)
+                self._not_shown(key)
         else:
             self.following.follow(now)
         current = self.following.current
         if current is not None and current.row is None:
             self.watch.ask_estimate(current.file, now)
+
+    def _not_shown(self, key: str) -> None:
+        """The printer, asked, shows nothing of a start of the former process."""
+        if key not in self._unsent:
+            self.answer(key, OrderResult.UNCLEAR, UNPROVEN)
+            return
+        self.put(Remove(0, self.following.open_starts.pop(mark_of(key)).file))
+        self.answer(key, OrderResult.REFUSED, NEVER_SENT)
 
     def _seen(self, key: str) -> None:
         """A start is proven by the machine, or by its history."""

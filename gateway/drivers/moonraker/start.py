@@ -1,6 +1,8 @@
 """One start, from its order to its proof. Sans-I/O; `now` is monotonic seconds.
 
+    PREPARING   the record says that it is on its way
     UPLOADING   the file goes to the printer under a name of its own
+    RECORDING   the record says that it may be sent
     CHECKING    a fresh answer says that nothing else is on the machine: Klipper would drop a paused print for
                 a new one without a word
     SENT        `printer.print.start` went out, once; protocol.moonraker.starting says whether it arrived
@@ -17,10 +19,11 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.domain.observations import OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint
-from gateway.drivers.moonraker.files import Remove
+from gateway.drivers.moonraker.files import BUSY, Remove
 from gateway.drivers.moonraker.looks import CHECK_SECONDS
 from gateway.drivers.moonraker.names import mark_of, marked_name
 from gateway.drivers.moonraker.prints import Print
+from gateway.drivers.start_record import Note
 from gateway.protocol.moonraker.rpc import Reply
 from gateway.protocol.moonraker.starting import LOOK_SECONDS, REPLY_SECONDS, Confirmation, Stage
 from gateway.transport.storage import StorageTrouble
@@ -42,7 +45,9 @@ _RESULTS: Final = {
 class Step(Enum):
     """How far it is."""
 
+    PREPARING = "preparing"
     UPLOADING = "uploading"
+    RECORDING = "recording"
     CHECKING = "checking"
     SENT = "sent"
 
@@ -65,7 +70,7 @@ class Start:
         self.file = marked_name(order.name, order.key)
         self.orders = [order.order_id]
         self.cancels: list[str] = []
-        self.step = Step.UPLOADING
+        self.step = Step.PREPARING
         self._machine = machine
         self._obstacle = obstacle
         self._cancel = cancel
@@ -74,7 +79,9 @@ class Start:
         self._ticket = 0  # of the check, or of the look
         self._look_of: Stage | None = None  # the stage that the look was begun for
         self._deadline = math.inf
-        self._transfer = machine.files.store(order.path, self.file, self._stored, machine.put)
+        self._path = order.path
+        self._transfer = 0  # its ticket
+        machine.put(Note(self.key, is_sending=False))
 
     @property
     def is_sent(self) -> bool:
@@ -87,10 +94,33 @@ class Start:
 
     # -- before it is sent --------------------------------------------------------------------------------
 
-    def _stored(self, trouble: StorageTrouble | None, now: float) -> None:
+    def _stored(self, trouble: StorageTrouble | None, _now: float) -> None:
         if trouble is not None:
             self._refused(f"The print file could not be put on the printer: {trouble}")
             return
+        self.step = Step.RECORDING
+        self._machine.put(Note(self.key, is_sending=True))
+
+    def noted(self, note: Note, why_not: str | None, now: float) -> None:
+        """The record says so, on the disk; or why it could not be written."""
+        if self.step is not (Step.RECORDING if note.is_sending else Step.PREPARING):
+            return
+        if why_not is not None:
+            self._refused(why_not)
+        elif note.is_sending:
+            self._look_first(now)
+        else:
+            self._upload()
+
+    def _upload(self) -> None:
+        files = self._machine.files
+        if files.is_busy:
+            self._refused(BUSY)
+            return
+        self.step = Step.UPLOADING
+        self._transfer = files.store(self._path, self.file, self._stored, self._machine.put)
+
+    def _look_first(self, now: float) -> None:
         self.step = Step.CHECKING
         self._ticket = self._machine.watch.ticket()
         self._deadline = now + CHECK_SECONDS

@@ -18,6 +18,7 @@ from gateway.drivers.moonraker.files import Remove, StopStore, Store
 from gateway.drivers.moonraker.machine import Machine
 from gateway.drivers.moonraker.orders import Orders
 from gateway.drivers.moonraker.settings import MoonrakerSettings
+from gateway.drivers.start_record import Note
 from gateway.transport.storage import StorageTrouble
 from tests.contract.stand import MARK, SECOND
 
@@ -54,6 +55,7 @@ STEP = st.one_of(
     st.tuples(st.just("lose"), st.integers(0, 3)),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 3.0, 40.0, 700.0])),
     st.tuples(st.just("stored"), st.booleans()),
+    st.tuples(st.just("noted"), st.booleans()),
     st.tuples(st.sampled_from(["down", "connected", "offline", "online", "hint"])),
     st.tuples(st.just("start"), st.sampled_from([MARK, SECOND])),
     st.tuples(st.sampled_from(["pause", "cancel", "gcode", "stop", "abort"])),
@@ -63,7 +65,7 @@ STEP = st.one_of(
 class Talk:
     """A machine, and somebody who answers it as the test wants."""
 
-    def __init__(self, left: list[LeftPrint]) -> None:
+    def __init__(self, left: list[LeftPrint], unsent: set[str]) -> None:
         self.machine = Machine(
             "p1", chance=Random(1), new_id=iter(f"id{n}" for n in range(9999)).__next__,
             settings=MoonrakerSettings("v"),
@@ -72,10 +74,11 @@ class Talk:
         self.now = 10.0
         self.asked: list[dict[str, Any]] = []
         self.transfers: list[int] = []
+        self.notes: list[Note] = []
         self.starts: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.given: list[str] = []
-        self.machine.begin(left)
+        self.machine.begin(left, unsent)
         self.take()
 
     def take(self) -> None:
@@ -89,6 +92,8 @@ class Talk:
                 self.transfers.append(output.ticket)
             elif isinstance(output, StopStore):
                 self.transfers.remove(output.ticket)
+            elif isinstance(output, Note):
+                self.notes.append(output)
             elif isinstance(output, OrderAnswered):
                 self.answers[output.order_id] += 1
             elif isinstance(output, PrinterObserved):
@@ -133,6 +138,9 @@ class Talk:
                     trouble = None if is_good else StorageTrouble("no")
                     self.machine.files.settled(self.transfers.pop(0), trouble, self.now)
                     self.machine.turn(self.now)
+            case ("noted", is_good):
+                if self.notes:
+                    self.machine.noted(self.notes.pop(0), None if is_good else "the disk is full", self.now)
             case ("start", key):
                 self.order("start", key)
             case ("down",):
@@ -163,22 +171,24 @@ IDLE = {"webhooks": {"state": "ready"}, "print_stats": {"state": "standby", "fil
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(LEFT, st.booleans(), st.lists(STEP, max_size=40))
+@given(LEFT, st.sampled_from([set(), {MARK}]), st.booleans(), st.lists(STEP, max_size=40))
 def test_every_order_is_answered_once_and_a_start_goes_out_once(
-    left: list[LeftPrint], is_begun: bool, steps: list[Any]
+    left: list[LeftPrint], unsent: set[str], is_begun: bool, steps: list[Any]
 ) -> None:
-    talk = Talk(left)
+    talk = Talk(left, unsent)
     talk.do(("connected",))
     if is_begun:  # an idle printer, and a start that has been sent
         _idle(talk)
         talk.do(("start", SECOND))
-        talk.do(("stored", True))
+        for step in ("noted", "stored", "noted"):
+            talk.do((step, True))
         _idle(talk)
     for step in steps:
         talk.do(step)
     talk.do(("down",))  # whoever waits for a reply hears that none comes
-    while talk.transfers:
+    while talk.transfers or talk.notes:
         talk.do(("stored", True))
+        talk.do(("noted", True))
     for _ in range(8):
         talk.do(("wait", 700.0))
     assert max(talk.starts.values(), default=0) <= 1
