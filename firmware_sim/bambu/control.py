@@ -17,10 +17,7 @@ from firmware_sim.bambu.faults import BambuFault
 from firmware_sim.bambu.ledger import physical_starts
 from firmware_sim.bambu.panel import CLOUD_TASK, SLICER_TASK, BambuPanel
 from firmware_sim.bambu.printer import BambuPrinter
-
-
-class BadOrder(ValueError):
-    """A control line nobody understands."""
+from firmware_sim.endpoints.words import BadOrder, row_of, seconds_of
 
 
 def obey(printer: BambuPrinter, text: str, now: float) -> dict[str, object]:
@@ -34,7 +31,7 @@ def obey(printer: BambuPrinter, text: str, now: float) -> dict[str, object]:
         case ["status"]:
             return printer_status(printer)
         case ["fault", name, *words]:
-            printer.panel.arm(BambuFault.parsed("the order", {"name": name, **_keys(words)}))
+            printer.panel.arm(BambuFault.parsed("the order", row_of(name, words)))
         case words:
             _accident(printer.panel, words)
     return {}
@@ -99,7 +96,7 @@ def _accident(panel: BambuPanel, words: list[str]) -> None:
         case ["heater", heater, kind]:
             panel.break_heater(heater, kind)
         case ["power-cut", *seconds] if len(seconds) < 2:
-            panel.cut_power(_seconds(seconds[0]) if seconds else math.inf)
+            panel.cut_power(seconds_of(seconds[0]) if seconds else math.inf)
         case ["power-on"]:
             panel.switch_on()
         case ["drop"]:
@@ -110,17 +107,6 @@ def _accident(panel: BambuPanel, words: list[str]) -> None:
             raise BadOrder(f"not understood: {' '.join(words)!r}")
 
 
-def _keys(words: list[str]) -> dict[str, object]:
-    """`command=pause seconds=3`."""
-    row: dict[str, object] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise BadOrder(f"not KEY=VALUE: {word!r}")
-        row[key] = value if key == "command" else _whole(value, 10) if key == "count" else _seconds(value)
-    return row
-
-
 def _whole(text: str, base: int) -> int:
     try:
         value = int(text.replace("_", ""), base) if len(text) < 20 else -1
@@ -128,14 +114,4 @@ def _whole(text: str, base: int) -> int:
         value = -1
     if value < 0:
         raise BadOrder(f"not a {'hexadecimal ' if base == 16 else ''}number from 0 up: {text!r}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise BadOrder(f"not a number of seconds: {text!r}")
     return value

@@ -18,15 +18,12 @@ from pathlib import Path
 
 from firmware_sim.endpoints.line_socket import ControlRefused, LineSocket
 from firmware_sim.endpoints.pump import Pump
+from firmware_sim.endpoints.words import BadOrder, row_of
 from firmware_sim.faults.acts import Cable
 from firmware_sim.faults.plan_file import BadPlan, parse_plan
 from firmware_sim.machine.board import Board
 
 __all__ = ["BadOrder", "ControlRefused", "ControlSocket", "board_status", "obey"]
-
-
-class BadOrder(ValueError):
-    """A control line nobody understands."""
 
 
 def board_status(board: Board, now: float) -> dict[str, object]:
@@ -112,25 +109,11 @@ def _by_name(board: Board, name: str, words: list[str], now: float) -> None:
     board.stay_current(now)
     if words and "=" not in words[0]:
         name = f"{name} {words.pop(0)}"
-    row: dict[str, object] = {"name": name}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise BadOrder(f"not KEY=VALUE: {word!r}")
-        row[key] = _number_or_word(value)
+    row = row_of(name, words)
     try:
         board.faults.load(parse_plan({"fault": [row]}))
     except BadPlan as error:
         raise BadOrder(f"no such fault: {name!r}: {error}") from error
-
-
-def _number_or_word(text: str) -> object:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _cable(board: Board) -> Cable:

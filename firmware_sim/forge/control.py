@@ -8,18 +8,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from firmware_sim.endpoints.words import BadOrder, seconds_of
 from firmware_sim.faults.strokes import DEFAULT_SECONDS
 
 if TYPE_CHECKING:
     from firmware_sim.forge.printer import ForgePrinter
-
-
-class BadOrder(ValueError):
-    """A control line nobody understands."""
 
 
 def obey(printer: ForgePrinter, text: str) -> dict[str, object]:
@@ -47,9 +43,9 @@ def obey(printer: ForgePrinter, text: str) -> dict[str, object]:
         case ["fault", code, *words] if words:
             panel.break_down(_whole(code), " ".join(words))
         case ["power-cycle", *seconds] if len(seconds) < 2:
-            panel.power_cycle(_seconds(seconds[0]) if seconds else None)
+            panel.power_cycle(seconds_of(seconds[0]) if seconds else None)
         case ["network", name, *seconds] if len(seconds) < 2:
-            panel.arm(name, _seconds(seconds[0]) if seconds else DEFAULT_SECONDS)
+            panel.arm(name, seconds_of(seconds[0]) if seconds else DEFAULT_SECONDS)
         case ["status"]:
             return printer_status(printer)
         case _:
@@ -81,13 +77,3 @@ def _whole(text: str) -> int:
     if not text.isdecimal() or not 0 < len(text) < 10 or not int(text):
         raise BadOrder(f"not a whole number from 1 up: {text!r}")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise BadOrder(f"not a number of seconds: {text!r}")
-    return value

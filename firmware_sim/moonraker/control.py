@@ -10,17 +10,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+from firmware_sim.endpoints.words import BadOrder, row_of, seconds_of
 from firmware_sim.faults.strokes import DEFAULT_SECONDS
 from firmware_sim.machine.thermal import HEATER_FAULTS
 from firmware_sim.moonraker.faults import Misfortune
 from firmware_sim.moonraker.printer import MoonrakerPrinter
-
-
-class BadOrder(ValueError):
-    """A control line nobody understands."""
 
 
 def obey(printer: MoonrakerPrinter, text: str, now: float) -> dict[str, object]:
@@ -47,15 +43,15 @@ def obey(printer: MoonrakerPrinter, text: str, now: float) -> dict[str, object]:
         case ["panel", "start", *name] if name:
             printer.panel.start(" ".join(name), now)
         case ["moonraker", "kill", seconds]:
-            printer.kill_moonraker(now, back_after=_seconds(seconds))
+            printer.kill_moonraker(now, back_after=seconds_of(seconds))
         case ["power-cycle", *seconds] if len(seconds) < 2:
-            printer.power_cycle(now, back_after=_seconds(seconds[0]) if seconds else DEFAULT_SECONDS)
+            printer.power_cycle(now, back_after=seconds_of(seconds[0]) if seconds else DEFAULT_SECONDS)
         case ["mcu-shutdown", *why]:
             printer.shut_down_mcu(now, " ".join(why))
         case ["heater", ("E0" | "bed") as heater, kind] if kind in HEATER_FAULTS:
             printer.break_heater(heater, kind, now)
         case ["fault", name, *settings]:
-            _arm(printer, name, settings)
+            printer.faults.arm(Misfortune.parsed("the order", row_of(name, settings)))
         case ["status"]:
             return machine_status(printer, now)
         case _:
@@ -82,32 +78,3 @@ def machine_status(printer: MoonrakerPrinter, now: float) -> dict[str, object]:
         "starts": klippy.starts,
         "executed": printer.ledger.count("executed"),
     }
-
-
-def _arm(printer: MoonrakerPrinter, name: str, settings: list[str]) -> None:
-    row: dict[str, object] = {"name": name}
-    for word in settings:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise BadOrder(f"not KEY=VALUE: {word!r}")
-        row[key] = _number_or_word(value)
-    printer.faults.arm(Misfortune.parsed("the order", row))
-
-
-def _number_or_word(text: str) -> object:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise BadOrder(f"not a number of seconds: {text!r}")
-    return value

@@ -36,7 +36,7 @@ WRONG = [
     ("fault nope", "no fault 'nope'"),
     ("fault no-echo command", "not KEY=VALUE"),
     ("fault no-echo when=3", "no such key"),
-    ("fault no-echo seconds=x", "not a number of seconds"),
+    ("fault no-echo seconds=x", "seconds = .x. is not a number"),
 ]
 
 
