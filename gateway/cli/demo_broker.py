@@ -26,7 +26,7 @@ GATEWAY = "demo"
 OWN = f"print-gateway/{GATEWAY}"
 #: Where Home Assistant looks for devices.
 DISCOVERY = "homeassistant/device"
-#: Filters. What comes is held against them: amqtt (0.12) also sends kept messages that nobody asked for.
+#: Filters. What comes is held against them: amqtt (0.12) also sends kept messages that others asked for.
 _STATUS = f"{OWN}/status"
 _EVENTS, _STATES, _DEVICES = f"{OWN}/printer/+/event", f"{OWN}/printer/+/state", f"{DISCOVERY}/+/config"
 #: Seconds without another message after which what the broker keeps has been heard.
