@@ -70,6 +70,8 @@ def serve(config: Config, secrets: Secrets, *, embedded_broker: bool = False) ->
 
 async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int:
     service = Service(Notifier())
+    for note in (*config.exposures(), *secrets.exposures):
+        log.warning("%s", note)
     async with AsyncExitStack() as stack:
         gateway = Gateway(config, secrets, stack, embedded_broker=embedded_broker)
         services = await gateway.begin(service)

@@ -239,6 +239,23 @@ def test_what_is_accepted_but_open_is_said(path: Path) -> None:
     assert said.startswith('[mqtt] url = "mqtt://broker.local:1883": the password goes over the network')
     assert loaded(path, BROKER.replace("broker.local", "127.0.0.1") + login + BAMBU).warnings() == []
     assert loaded(path, BROKER.replace("mqtt:", "mqtts:") + login + BAMBU).warnings() == []
+    own = 'broker_username = "pg"\nbroker_password_file = "p"\n'
+    (said,) = loaded(path, MOONRAKER.replace("broker.local", "192.0.2.1") + own).exposures()
+    assert said.startswith('[[printers]] "voron" broker = "mqtt://192.0.2.1:1883": the password goes over')
+    assert loaded(path, MOONRAKER.replace("mqtt://", "mqtts://") + own).exposures() == []
+
+
+def test_a_secret_that_everybody_on_the_host_may_read_is_said(path: Path) -> None:
+    config = loaded(path, BAMBU)
+    code = path.parent / "a1.code"
+    code.write_text("12345678")
+    code.chmod(0o640)
+    assert read_secrets(config, path, {}).exposures == ()
+    code.chmod(0o644)
+    (said,) = read_secrets(config, path, {}).exposures
+    assert said == (
+        f'[[printers]] no. 1 ("a1") access_code_file: everybody on this host may read {code}; chmod o= it'
+    )
 
 
 def test_an_embedded_broker_listens_on_this_host_unless_told_otherwise(path: Path) -> None:

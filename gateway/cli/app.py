@@ -147,16 +147,16 @@ def check_config(
 ) -> None:
     """Read the configuration as the service would, and say everything that is wrong with it."""
     settings = _load(config)
-    _read_secrets(settings, config)
+    notes = [*settings.warnings(), *_read_secrets(settings, config).exposures]
     store = _without_password(settings.store.url)
     if json:
         from json import dumps
 
         printers = [printer.model_dump(mode="json") for printer in settings.printers]
         told = {"url": settings.server.url, "store": store, "printers": printers}
-        print(dumps({**told, "notes": list(settings.warnings())}, indent=2))
+        print(dumps({**told, "notes": notes}, indent=2))
         return
-    for note in settings.warnings():
+    for note in notes:
         print(f"note: {note}")
     for printer in settings.printers:
         baud = f", {printer.baud} baud" if printer.driver == "marlin" else ""

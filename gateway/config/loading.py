@@ -24,9 +24,9 @@ from pydantic_settings import (
 
 from gateway.config.auth import Auth
 from gateway.config.errors import ConfigError, sentence, unknown
-from gateway.config.fields import BrokerAddress
+from gateway.config.fields import BrokerAddress, broker_address
 from gateway.config.mqtt import Mqtt
-from gateway.config.printers import AnyPrinter, BambuPrinter
+from gateway.config.printers import AnyPrinter, BambuPrinter, MoonrakerPrinter
 from gateway.config.printers import problems as problems_together
 from gateway.config.sections import SECTIONS, Forge, Outbound, Safety, Server, Store, Streamer
 
@@ -90,25 +90,35 @@ class Config(BaseSettings):
                 f'[server] listen = "{self.server.listen}" without public_url: links in answers name that '
                 'address; write public_url = "http://<this host>:8080"'
             )
-        notes += [
-            f'[[printers]] "{printer.name}" verify = "off": whoever answers there learns its access code'
-            for printer in self.printers
-            if isinstance(printer, BambuPrinter) and printer.verified_by == "off"
-        ]
-        if self.mqtt.broker is not None and self.mqtt.username is not None and not self.mqtt.broker.is_tls:
-            notes += _in_the_clear(self.mqtt.broker)
+        notes += self.exposures()
         if not self.printers:
             notes.append(
                 "no [[printers]]: there is nothing to print on until a printer calls in (docs/FORGE.md)"
             )
         return notes
 
+    def exposures(self) -> list[str]:
+        """Which secrets others may learn; `serve` says it in its log as well."""
+        notes = [
+            f'[[printers]] "{printer.name}" verify = "off": whoever answers there learns its access code'
+            for printer in self.printers
+            if isinstance(printer, BambuPrinter) and printer.verified_by == "off"
+        ]
+        if self.mqtt.broker is not None and self.mqtt.username is not None:
+            notes += _in_the_clear("[mqtt] url", self.mqtt.broker)
+        for printer in self.printers:
+            if isinstance(printer, MoonrakerPrinter) and printer.broker and printer.broker_username:
+                where = f'[[printers]] "{printer.name}" broker'
+                notes += _in_the_clear(where, broker_address(printer.broker))
+        return notes
 
-def _in_the_clear(broker: BrokerAddress) -> list[str]:
+
+def _in_the_clear(where: str, broker: BrokerAddress) -> list[str]:
     """That a password goes over the network as it is; on this host it does not leave it."""
-    if broker.host in ("localhost", "::1") or broker.host.startswith("127."):
+    is_here = broker.host in ("localhost", "::1") or broker.host.startswith("127.")
+    if is_here or broker.is_tls:
         return []
-    return [f'[mqtt] url = "{broker}": the password goes over the network as it is; mqtts:// hides it']
+    return [f'{where} = "{broker}": the password goes over the network as it is; mqtts:// hides it']
 
 
 def chosen_path(path: Path | None) -> Path | None:

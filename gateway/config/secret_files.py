@@ -7,6 +7,7 @@ then beside the configuration. Only the gateway's process reads them: the stream
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ class Secrets:
 
     texts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
     paths: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    exposures: tuple[str, ...] = ()  # which of them others may read, in sentences
 
     def text(self, owner: str, key: str) -> str | None:
         """The content, without blanks around it; None: the key is not set."""
@@ -45,12 +47,15 @@ def read_secrets(
     folders = _folders(chosen_path(path), os.environ if environ is None else environ)
     texts: dict[tuple[str, str], str] = {}
     paths: dict[tuple[str, str], Path] = {}
+    exposures: list[str] = []
     problems: list[str] = []
     for owner, place, key, name in _named(config):
         try:
             found = _find(name, folders)
             if key in _TEXTS:
                 texts[owner, key] = _read(found)
+                if found.stat().st_mode & stat.S_IROTH:
+                    exposures.append(f"{place} {key}: everybody on this host may read {found}; chmod o= it")
             else:
                 _check_certificates(found)
                 paths[owner, key] = found
@@ -58,7 +63,7 @@ def read_secrets(
             problems.append(f'{place} {key}: "{name}" {_reason(error)}')
     if problems:
         raise ConfigError(source_of(path), problems)
-    return Secrets(texts, paths)
+    return Secrets(texts, paths, tuple(exposures))
 
 
 def _folders(config: Path | None, environ: Mapping[str, str]) -> list[Path]:

@@ -76,6 +76,8 @@ def test_secrets_are_looked_at_and_never_told(run_alone: Run, config: Path) -> N
         assert (result.exit_code, "s3cr3t" in result.stdout) == (0, False)
     told = run_alone("check-config", "--config", str(config)).stdout
     assert "printer a1: bambu at mqtts://192.0.2.7:8883, owner ana" in told
+    (config.parent / "a1.code").chmod(0o644)
+    assert "note: [[printers]] no. 1" in run_alone("check-config", "--config", str(config)).stdout
     assert "tells the broker mqtt://broker.local:1883, and takes no commands from there" in told
 
 
