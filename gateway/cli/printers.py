@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
 ANSWER_SECONDS, ANSWER_TRIES = 0.1, 20
+#: Looks at what became of an emergency stop: as long as a driver waits for a printer's word (10 s), and the way back.
+STOP_TRIES = 120
 
 app = typer.Typer(no_args_is_help=True, help="Printers: what they do, and whether their plates are clear.")
 
@@ -114,11 +116,11 @@ def _told(
     print(f"{printer.shown_name}: {answer.message or (done if answer.state == 'done' else pending)}")
 
 
-async def _settled(client: GatewayClient, answer: Answer) -> Answer:
+async def _settled(client: GatewayClient, answer: Answer, tries: int = ANSWER_TRIES) -> Answer:
     """The answer once the printer has given it; as it stands when that takes longer than a person waits."""
     import asyncio
 
-    for _ in range(ANSWER_TRIES):
+    for _ in range(tries):
         if answer.state != "pending" or answer.task_id is None:
             break
         await asyncio.sleep(ANSWER_SECONDS)
@@ -130,12 +132,15 @@ async def _settled(client: GatewayClient, answer: Answer) -> Answer:
 def stop(context: typer.Context, name: Name, json: Json = False) -> None:
     """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards.
 
-    A printer that calls in has none: then this says so, and what to do.
+    A printer that calls in has none, nor has a Bambu: then this says so, and what to do.
     """
 
     async def work(client: GatewayClient) -> tuple[Printer, Answer]:
         printer = await client.printer(name)
-        return printer, await client.stop(printer.id)
+        answer = await client.stop(printer.id)
+        if answer.state == "pending" and not json:
+            print(f"{printer.shown_name}: emergency stop sent", flush=True)
+        return printer, await _settled(client, answer, STOP_TRIES)
 
     printer, answer = call(context, work)
     if json:
@@ -143,8 +148,10 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
         raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
     if answer.state == "failed":
         fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
-    else:
-        print(f"{printer.shown_name}: {answer.message or 'emergency stop sent'}")
+    if answer.state == "pending":
+        fail(f"{printer.shown_name}: no word from the printer yet; look at it, and switch it off at the mains")
+    if answer.message:
+        print(f"{printer.shown_name}: {answer.message}")
 
 
 @app.command()

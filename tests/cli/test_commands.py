@@ -83,6 +83,23 @@ def test_a_stop_that_the_printer_does_not_have_is_no_success(run: Run, fake: Fak
     assert result.stderr == "print-gateway: mk3: a printer that calls in has no emergency stop\n"
 
 
+def test_a_stop_that_the_printer_refuses_a_moment_later_is_no_success(run: Run, fake: FakeGateway) -> None:
+    fake.outcome = ("failed", "it has no emergency stop over the network: switch it off at the mains")
+    result = run("printers", "stop", "mk3")
+    assert (result.exit_code, result.stdout) == (1, "mk3: emergency stop sent\n")
+    assert "mk3: it has no emergency stop over the network: switch it off at the mains" in result.stderr
+
+
+def test_a_stop_without_a_word_from_the_printer_sends_people_to_the_machine(
+    run: Run, fake: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cli.printers.STOP_TRIES", 1)
+    fake.outcome = ("pending", None)
+    result = run("printers", "stop", "mk3")
+    assert (result.exit_code, result.stdout) == (1, "mk3: emergency stop sent\n")
+    assert "no word from the printer yet; look at it" in result.stderr
+
+
 def test_adjusts_a_printer(run: Run, fake: FakeGateway) -> None:
     result = run(
         "printers",
