@@ -74,6 +74,8 @@ class Following:
         self._since = 0  # ticket: the history asked behind it knows of this standing
         self._patience = 0.0  # until then the history may lag
         self._gone_at: float | None = None
+        self._last_over: tuple[str, float] | None = None  # file and seconds that print_stats ended with
+        self._is_over_unseen = False
 
     # -- what is asked of it ------------------------------------------------------------------------------
 
@@ -120,6 +122,7 @@ class Following:
         """The watch has a fresh answer."""
         standing = self._watch.standing
         self._note(standing, now)
+        was_here = self.current
         if standing.doing is not Doing.GONE:
             self._gone_at = None
         if standing.doing is Doing.GONE:
@@ -132,7 +135,24 @@ class Following:
             self._finished(standing, now)
         elif standing.doing is not Doing.BOOTING and self.current is not None:
             self._look_up(self.current, now)
+        if standing.doing.is_over:
+            self._compare(standing, was_here or self.current)
         self._catch_up(standing, now)
+
+    def take_unseen(self) -> bool:
+        """Whether print_stats tells of a print whose end nobody saw; said once.
+
+        The history knows of it as well, unless Moonraker was away too.
+        """
+        is_unseen, self._is_over_unseen = self._is_over_unseen, False
+        return is_unseen
+
+    def _compare(self, standing: Standing, known: Print | None) -> None:
+        """print_stats stands still behind an end: another file, or other seconds, were another print."""
+        over = (standing.file, round(standing.seconds, 3))
+        is_new = self._last_over is not None and over != self._last_over
+        self._is_over_unseen |= is_new and (known is None or not known.is_of(standing.file))
+        self._last_over = over
 
     def _note(self, standing: Standing, now: float) -> None:
         """Whether the machine stands otherwise than before: then the history is asked."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -304,13 +304,14 @@ class Machine:
             self.answer(key, OrderResult.ACCEPTED)
 
     def _observe(self, now: float) -> None:
-        shot = self.snapshot(now)
+        is_doubtful = self.following.take_unseen()
+        shot = replace(self.snapshot(now), doubts_plate=is_doubtful)
         current = shot.current
         essence = (
             shot.link, shot.link_reason, shot.activity, shot.message, shot.obstacle, shot.is_receiving,
             None if current is None else (current.key, current.phase, current.message),
             tuple(end.key for end in shot.ended),
         )  # fmt: skip
-        if essence != self._told.essence or now >= self._told.at + OBSERVE_SECONDS:
+        if is_doubtful or essence != self._told.essence or now >= self._told.at + OBSERVE_SECONDS:
             self._told.essence, self._told.at = essence, now
             self.put(shot)

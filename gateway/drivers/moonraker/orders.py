@@ -184,9 +184,16 @@ class Orders:
         if why is not None:
             self._refuse(order.order_id, why)
             return
+        machine.looks.begin(lambda _is_told, later: self._act(order, later), now)
+
+    def _act(self, order: PausePrint | ResumePrint | CancelPrint, now: float) -> None:
+        """The machine was asked: it may have had another print for a moment already."""
+        machine = self._machine
+        why = self._not_on_it(order.expect) or machine.unreachable()
         current = machine.following.current
-        assert current is not None
-        if current.phase is PrintPhase.HELD:
+        if why is not None or current is None:
+            self._refuse(order.order_id, why or _OVER)
+        elif current.phase is PrintPhase.HELD:
             self._refuse(order.order_id, _HELD)
         elif isinstance(order, ResumePrint) and current.phase is not PrintPhase.PAUSED:
             self._refuse(order.order_id, _NOT_PAUSED)
@@ -215,6 +222,9 @@ class Orders:
             return _NOT_YET if self._machine.watch.standing.doing.is_active else None
         if current.key != expect:
             return f"The printer has another print on it: {current.name!r}."
+        standing = self._machine.watch.standing
+        if standing.doing.is_active and not current.is_of(standing.file):  # how ours ended is not known yet
+            return f"The printer has another print on it: {standing.file!r}."
         return None
 
     def _ask_once(self, what: str, order_id: str, method: str, now: float) -> None:
