@@ -6,6 +6,8 @@ The suite in `tests/contract/` holds every driver to the sentences below.
   machine is away.
 * One start order is one physical start at most, however connections and driver hosts break in between, and
   however often the order is given. A start that went out unseen is proved by the machine or answered unclear.
+* A start that the former driver host provably did not send (`drivers/start_record.py`), and that the machine
+  does not show, is refused, and what was uploaded of it is removed.
 * A start that meets a machine which has a print is refused, and what it prints goes on.
 * A start that would be refused again, whoever tries it, is refused for good (`is_final`), and why.
 * `expect` that names another print than the one on the machine is refused, and nothing is sent.

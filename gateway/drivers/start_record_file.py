@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -21,14 +22,15 @@ _MOST_BYTES: Final = 256
 class StartRecords:
     """Those of all printers, below `folder`. `close` waits for the write that is under way."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is made with the first start."""
+    def __init__(self, folder: Path, *, flush: Callable[[int], None] = os.fsync) -> None:
+        """`folder` is made with the first start; `flush` gets file descriptors."""
         self._folder = folder
+        self._flush = flush
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="start-record")
 
     def of(self, printer: str) -> StartRecordFile:
         """`printer` must be fit for a file name, as configured names are."""
-        return StartRecordFile(self._folder / f"{printer}.start", self._writer)
+        return StartRecordFile(self._folder / f"{printer}.start", self._writer, self._flush)
 
     def close(self) -> None:
         """Nothing is noted any more: what is asked for from now on raises RuntimeError."""
@@ -38,10 +40,11 @@ class StartRecords:
 class StartRecordFile:
     """drivers.start_record.StartRecord."""
 
-    def __init__(self, path: Path, writer: Executor) -> None:
+    def __init__(self, path: Path, writer: Executor, flush: Callable[[int], None]) -> None:
         """`writer` must do one thing after the other, in order."""
         self._path = path
         self._writer = writer
+        self._flush = flush
 
     async def preparing(self, key: str) -> None:
         """See the protocol."""
@@ -66,24 +69,23 @@ class StartRecordFile:
         folder = self._path.parent
         if not folder.is_dir():
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            _flush_folder(folder.parent)
+            self._flush_folder(folder.parent)
         fresh = self._path.with_name(f"{self._path.name}.new")
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         with os.fdopen(fd, "wb") as file:
             file.write(line.encode())
             file.flush()
-            os.fsync(fd)
+            self._flush(fd)
         os.replace(fresh, self._path)  # whole or not there
-        _flush_folder(folder)
+        self._flush_folder(folder)
+
+    def _flush_folder(self, folder: Path) -> None:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._flush(fd)
+        finally:
+            os.close(fd)
 
 
 def _preparing(key: str) -> str:
     return f"preparing {key}\n"
-
-
-def _flush_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
