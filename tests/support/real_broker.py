@@ -21,20 +21,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from tests.support.certificates import Leaf
 
 #: Seconds until a broker listens, on a busy machine.
 START_SECONDS = 30.0
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+_IS_HERE = {
+    "rumqttd": find_spec("iotcore") is not None,
+    "amqtt": find_spec("amqtt") is not None,
+    "mosquitto": MOSQUITTO is not None,
+}
 #: The brokers that are here.
-KINDS = [
-    kind
-    for kind, is_here in (
-        ("rumqttd", find_spec("iotcore") is not None),
-        ("amqtt", find_spec("amqtt") is not None),
-        ("mosquitto", MOSQUITTO is not None),
-    )
-    if is_here
+KINDS = [kind for kind, is_here in _IS_HERE.items() if is_here]
+#: A test for each; it is skipped where the broker is not installed.
+EACH_KIND = [
+    pytest.param(kind, marks=pytest.mark.skipif(not is_here, reason=f"{kind} is not installed"))
+    for kind, is_here in _IS_HERE.items()
 ]
 Credentials = tuple[str, str] | None
 

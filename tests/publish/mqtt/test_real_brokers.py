@@ -16,7 +16,7 @@ from gateway.publish.mqtt.rights import Proof
 from gateway.transport.mqtt import Connection, MqttMessage
 from gateway.transport.mqtt_client import AiomqttConnect
 from tests.publish.mqtt.stand import CONFIG, OWN, Broadcast
-from tests.support.real_broker import KINDS, RealBroker
+from tests.support.real_broker import EACH_KIND, KINDS, RealBroker
 
 #: Seconds on a busy machine.
 PATIENCE = 30.0
@@ -60,7 +60,7 @@ def connecting(broker: RealBroker) -> AiomqttConnect:
     return AiomqttConnect("127.0.0.1", broker.port, username=ANA[0], password=ANA[1])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 async def test_a_print_on_a_real_broker(kind: str, tmp_path: Path) -> None:
     with RealBroker(kind, tmp_path, credentials=ANA) as broker:
         async with Broadcast(tmp_path) as house:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.real_broker import KINDS, RealBroker
+from tests.support.real_broker import EACH_KIND, RealBroker
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=EACH_KIND)
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
     """Anybody may come in, without TLS."""
     with RealBroker(request.param, tmp_path_factory.mktemp(request.param)) as running:

@@ -19,7 +19,7 @@ from gateway.transport.mqtt import Connection, MqttLost, MqttMessage, MqttRefuse
 from gateway.transport.mqtt_client import AiomqttConnect, AiomqttConnection
 from gateway.transport.mqtt_session import Session
 from tests.support.certificates import Authority
-from tests.support.real_broker import KINDS, RealBroker
+from tests.support.real_broker import EACH_KIND, RealBroker
 
 #: Seconds for what takes milliseconds, on a busy machine.
 PATIENCE = 20
@@ -171,7 +171,7 @@ async def test_a_connect_that_is_cancelled_leaves_nothing(broker: RealBroker) ->
     assert asyncio.all_tasks() == tasks_before
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 async def test_wrong_credentials_are_refused(kind: str, tmp_path: Path) -> None:
     with RealBroker(kind, tmp_path, credentials=("ana", "secret")) as broker:
         right = replace(connecting(broker), username="ana", password="secret")
@@ -185,7 +185,7 @@ async def test_wrong_credentials_are_refused(kind: str, tmp_path: Path) -> None:
         assert "secret" not in repr(right)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 async def test_a_session_comes_back_when_its_broker_does(kind: str, tmp_path: Path) -> None:
     came: asyncio.Queue[MqttMessage] = asyncio.Queue()
     downs: list[str] = []
@@ -216,7 +216,7 @@ async def test_a_session_comes_back_when_its_broker_does(kind: str, tmp_path: Pa
     assert downs[0] == f"the broker at 127.0.0.1:{broker.port} closed the connection"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 async def test_over_tls_the_serial_is_the_name(kind: str, tmp_path: Path) -> None:
     maker, stranger = Authority(tmp_path), Authority(tmp_path, "Somebody Else")
     with RealBroker(kind, tmp_path, leaf=maker.printer("01P00A123")) as broker:

@@ -18,7 +18,7 @@ from gateway.transport.storage import StorageTrouble
 from tests.support.certificates import Authority
 from tests.transport.storage.file_servers import SERIAL, VSFTPD, ErringServer, Place, simulated, vsftpd
 
-needs_vsftpd = pytest.mark.skipif(VSFTPD is None or os.getuid() != 0, reason="vsftpd is not installed")
+needs_vsftpd = pytest.mark.skipif(VSFTPD is None or os.getuid() != 0, reason="no vsftpd here, or not root")
 CONTENT = os.urandom(300_000)
 
 
