@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
 ANSWER_SECONDS, ANSWER_TRIES = 0.1, 20
-#: Looks at what became of an emergency stop: as long as a driver waits for a printer's word (10 s), and the way back.
+#: Looks at what became of an emergency stop: a driver waits 10 s for a printer's word; then the way back.
 STOP_TRIES = 120
 
 app = typer.Typer(no_args_is_help=True, help="Printers: what they do, and whether their plates are clear.")
@@ -149,7 +149,7 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
     if answer.state == "failed":
         fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
     if answer.state == "pending":
-        fail(f"{printer.shown_name}: no word from the printer yet; look at it, and switch it off at the mains")
+        fail(f"{printer.shown_name}: no word from the printer yet; look at it, else switch it off")
     if answer.message:
         print(f"{printer.shown_name}: {answer.message}")
 
