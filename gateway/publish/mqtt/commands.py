@@ -38,6 +38,7 @@ MOST_COMMANDS, RATE_SECONDS = 10, 10.0
 #: Answers kept for commands that come twice: some minutes of the busiest hour, 300 bytes each.
 ANSWERS_KEPT: Final = 512
 _KEYS: Final = frozenset({"command", "job", "id"})
+_SHAPE: Final = 'a command is {"command": "pause", "job": "<id>", "id": "<uuid>"}: these keys, no other'
 _ORDERS: Final[Mapping[Action, type[PauseJob | ResumeJob | CancelJob]]] = {
     Action.PAUSE: PauseJob,
     Action.RESUME: ResumeJob,
@@ -46,7 +47,11 @@ _ORDERS: Final[Mapping[Action, type[PauseJob | ResumeJob | CancelJob]]] = {
 
 
 class Malformed(Exception):
-    """It is no command. The text is for people."""
+    """It is no command. The text is for people; `named` is what of it the sender may know it by."""
+
+    def __init__(self, why: str, named: Mapping[str, str] | None = None) -> None:
+        super().__init__(why)
+        self.named: Final = dict(named or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +71,22 @@ def parse(payload: bytes) -> Asked:
         said = json.loads(payload)
     except (ValueError, RecursionError):
         raise Malformed("this is no JSON") from None
-    if not isinstance(said, dict) or said.keys() != _KEYS:
-        raise Malformed(
-            'a command is {"command": "pause", "job": "<id>", "id": "<uuid>"}: these keys, no other'
-        )
+    if not isinstance(said, dict):
+        raise Malformed(_SHAPE)
+    named = {key: said[key] for key in _KEYS if _is_name(said.get(key))}
+    if said.keys() != _KEYS:
+        raise Malformed(_SHAPE, named)
     word, job_id, command_id = (said[key] for key in ("command", "job", "id"))
     if word not in tuple(Action):
-        raise Malformed(f"the commands are {', '.join(Action)}; a print is started elsewhere")
-    for name, value in (("job", job_id), ("id", command_id)):
-        if not (isinstance(value, str) and 0 < len(value) <= MOST_ID and value.isprintable()):
-            raise Malformed(f"{name} must be a text of 1 to {MOST_ID} characters")
+        raise Malformed(f"the commands are {', '.join(Action)}; a print is started elsewhere", named)
+    for name in ("job", "id"):
+        if name not in named:
+            raise Malformed(f"{name} must be a text of 1 to {MOST_ID} characters", named)
     return Asked(Action(word), job_id, command_id)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_ID and value.isprintable()
 
 
 class Commands:
@@ -105,7 +115,7 @@ class Commands:
         try:
             asked = parse(message.payload)
         except Malformed as wrong:
-            return None if self._is_too_often(printer_id) else _answer(None, "refused", str(wrong))
+            return None if self._is_too_often(printer_id) else _answer(wrong.named, "refused", str(wrong))
         known = self._answers.get((printer_id, asked.command_id))
         if known is not None:
             return known[1] if known[0] == asked else _answer(asked, "refused", "this id had another command")
@@ -153,8 +163,8 @@ class Commands:
         return False
 
 
-def _answer(asked: Asked | None, result: str, message: str | None) -> bytes:
-    named: dict[str, str | None] = {"id": None, "command": None, "job": None}
-    if asked is not None:
-        named = {"id": asked.command_id, "command": asked.action.value, "job": asked.job_id}
+def _answer(asked: Asked | Mapping[str, str], result: str, message: str | None) -> bytes:
+    if isinstance(asked, Asked):
+        asked = {"id": asked.command_id, "command": asked.action.value, "job": asked.job_id}
+    named = {key: asked.get(key) for key in ("id", "command", "job")}
     return encoded({**named, "result": result, "message": message})

@@ -93,6 +93,13 @@ async def test_who_may_not_command_the_job_is_refused(house: Broadcast) -> None:
     assert (result["result"], house.commands) == ("refused", [])
 
 
+async def test_who_sent_no_command_finds_the_refusal_by_its_id(house: Broadcast) -> None:
+    result = await house.ask(b'{"command": "start", "job": "job-7", "id": "ask-1"}')
+    assert (result["id"], result["command"], result["job"]) == ("ask-1", "start", "job-7")
+    result = await house.ask(b'{"command": ["pause"], "id": "ask-2"}')
+    assert (result["id"], result["command"], result["job"]) == ("ask-2", None, None)
+
+
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
