@@ -90,6 +90,7 @@ def test_the_broker_is_off_until_its_address_is_known(path: Path) -> None:
         (BAMBU.replace("03919C000000001", "03/#"), 'serial: "03/#" is not a serial number'),
         (BAMBU.replace("192.0.2.7", "mqtts://192.0.2.7"), 'host: "mqtts://192.0.2.7" is not a host; write'),
         (BAMBU + 'port = "/dev/ttyACM0"', 'port: "/dev/ttyACM0" is not a TCP port; write a number such as 8'),
+        (BAMBU + 'port = "8883"', 'port: "8883" is a text; write the number without quotes'),
         (BAMBU + "port = 65536", 'port: "65536" is not a TCP port'),
         (BAMBU + "baud = 115200", 'unknown key "baud": it is one of "marlin" printers, and this one is "bam'),
         (BAMBU + 'acces_code = "1"', 'unknown key "acces_code"; did you mean "access_code_file"?'),

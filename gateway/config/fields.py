@@ -168,6 +168,8 @@ def _baud(value: object) -> object:
 def _tcp_port(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
         return value
+    if isinstance(value, str) and value.isdecimal():
+        raise ValueError(f"{shown(value)} is a text; write the number without quotes")
     raise ValueError(f"{shown(value)} is not a TCP port; write a number such as 8883 (`host` says where)")
 
 

@@ -57,7 +57,7 @@ SHORTEST_PRINT_SECONDS: Final = 120.0
 #: Seconds for which an active printer may still show the print before the one it was told to start.
 MIXED_SECONDS: Final = 10.0
 NOT_YET: Final = "the gateway has not reached it since it was started"
-NO_FULL: Final = "the printer did not tell its full state"
+NO_FULL: Final = "the printer did not tell its state: check `serial`, then restart the printer"
 SILENT: Final = "the printer fell silent"
 QUESTION: Final = "it shows the end of a print that the gateway did not see; in a minute that is believed"
 ANNOUNCED: Final = "a print is about to begin on it"

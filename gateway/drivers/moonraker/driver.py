@@ -212,7 +212,7 @@ class MoonrakerDriver:
             await self._storage.delete(removal.name)
         except StorageTrouble as error:
             trouble = error
-            log.info("%s: %s stays on the printer: %s", self.printer, removal.name, error)
+            log.info("%s: %s may stay on the printer: %s", self.printer, removal.name, error)
         if removal.ticket:
             self._settled(removal.ticket, trouble)
 
