@@ -46,7 +46,7 @@ from gateway.drivers.bambu.one_print import Print
 from gateway.drivers.bambu.outbox import Outbox
 from gateway.drivers.bambu.prints import Prints
 from gateway.drivers.bambu.settings import BambuSettings
-from gateway.drivers.bambu.starting import Starts
+from gateway.drivers.bambu.starting import OVER, Starts
 from gateway.drivers.bambu.uploads import Uploads
 from gateway.protocol.bambu.requests import gcode_lines, print_word
 from gateway.protocol.bambu.state import PrinterState
@@ -56,7 +56,6 @@ MOST_LINES: Final = 64
 MOST_CHARACTERS: Final = 2048
 COLD: Final = ("M104 S0", "M140 S0")
 COLD_NOZZLE: Final = ("M104 S0",)
-OVER: Final = "this print is over already"
 NOT_SHOWN: Final = "the printer does not show this print; look at it, then say how it ended"
 STARTING: Final = "its start is on its way: it can only be canceled"
 CUT_THE_POWER: Final = "a Bambu printer has no emergency stop over the network: switch it off at the mains"

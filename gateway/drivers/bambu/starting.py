@@ -48,6 +48,7 @@ FRESH_SECONDS: Final = 10.0
 CHECK_SECONDS: Final = 15.0
 CALLED_OFF: Final = "canceled before the start left the gateway: nothing moved"
 NO_STATE: Final = f"the printer did not tell its state within {CHECK_SECONDS:g} s: nothing was started"
+OVER: Final = "this print is over already"
 NEVER_LEFT: Final = "the connection was lost before the start left: nothing moved"
 UNPROVEN: Final = "nothing proves that the start arrived: the printer does not show this print"
 
@@ -178,7 +179,7 @@ class Starts:
         if present is not None and present.key == key:
             return OrderResult.ACCEPTED, None
         if self._prints.is_over(key):
-            return OrderResult.REFUSED, "this print is over already"
+            return OrderResult.REFUSED, OVER
         is_doubted = self._prints.is_doubted(key)
         return (OrderResult.UNCLEAR, UNPROVEN) if is_doubted else None
 
@@ -357,10 +358,14 @@ class Starts:
                 self._refuse(one, NEVER_SENT, now)
             case Stage.RUNNING:
                 self._prints.doubt(one.print)  # `Prints` finds it by its mark, right now
-                self._arrived(one, now)
+                self._arrived(one)
+                for order_id in one.cancels:
+                    self._stop(one.print, order_id, now)
             case Stage.ENDED if state is not None:
-                self._arrived(one, now)
+                self._arrived(one)
                 self._prints.ended_by(one.print, state)
+                for order_id in one.cancels:
+                    self._outbox.answer(order_id, OrderResult.REFUSED, OVER)
             case Stage.REFUSED:
                 refusal = one.confirmation.refusal
                 assert refusal is not None
@@ -377,12 +382,10 @@ class Starts:
                     self._outbox.answer(order_id, OrderResult.UNCLEAR, UNPROVEN)
                 self._tell(now)
 
-    def _arrived(self, one: Start, now: float) -> None:
+    def _arrived(self, one: Start) -> None:
         self.one = None
         one.print.file_on_printer = one.stored_as
         self._answer(one, OrderResult.ACCEPTED, None)
-        for order_id in one.cancels:
-            self._stop(one.print, order_id, now)
 
     # -- ends ---------------------------------------------------------------------------------------------
 

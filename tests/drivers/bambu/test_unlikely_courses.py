@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.observations import LinkState, OrderResult, PrintPhase
-from gateway.domain.orders import PausePrint
+from gateway.domain.orders import CancelPrint, PausePrint
 from gateway.drivers.bambu.orders import CUT_THE_POWER, STOPPED
 from gateway.drivers.left import mark_number
 from gateway.protocol.awaited import MOST
@@ -194,3 +194,23 @@ async def test_our_file_printed_again_under_our_number_is_somebody_elses(tmp_pat
         again = await stand.phase(PrintPhase.PRINTING)
         assert (again.is_local, again.key == MARK) == (True, False)
         assert (await stand.phase(PrintPhase.COMPLETED)).key == again.key
+
+
+@on_virtual_time
+async def test_a_cancel_of_a_start_that_turns_out_to_be_over_sends_nothing(tmp_path: Path) -> None:
+    """Somebody else may have begun a print at that moment."""
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        stand.give_order(stand.start_order(stand.print_file()))
+        await stand.until(lambda: stand.told("print.project_file"))
+        stand.cut("network")
+        await stand.kill_host()
+        await asyncio.sleep(900)
+        await stand.raise_host()
+        cancel = CancelPrint(stand.printer, stand.new_order_id(), MARK)
+        await stand.submit(cancel)
+        stand.mend("network")
+        assert (await stand.phase(PrintPhase.COMPLETED)).key == MARK
+        assert (await stand.answered(cancel.order_id)).result is OrderResult.REFUSED
+        assert stand.physical_starts() == ["gateway"]
+        assert not stand.interventions()
