@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from firmware_sim.ledger import Entry, Ledger
 from firmware_sim.machine.board import Board
-from gateway.domain.observations import PrinterObserved
-from gateway.domain.orders import Order
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.upload_mark import MemoryMark
-from tests.contract.stand import Stand, Traits
+from tests.contract.hosted_stand import HostedStand
+from tests.contract.stand import Traits
 from tests.support.board_port import BoardWire
 from tests.support.marlin_stand import MemoryRecord
 
@@ -23,7 +22,7 @@ ABOUT_PRINTS = ("M25", "M24", "M524", "M108", "M410", "M104", "M140", "M112")
 UPLOADING_LINES = 50  # lines of a file that the board has written when the upload counts as under way
 
 
-class MarlinMember(Stand):
+class MarlinMember(HostedStand):
     """A Marlin 2.1 with a card. The line record and the mark of an upload survive the driver host."""
 
     traits: ClassVar[Traits] = Traits(prints_by_itself=False, cuts=("cable",))
@@ -35,45 +34,14 @@ class MarlinMember(Stand):
         self.board = self.wire.board
         self.record = MemoryRecord()
         self.mark = MemoryMark()
-        self.ids = 0
-        self.task: asyncio.Task[None] | None = None
-
-    def _new_id(self) -> str:
-        self.ids += 1
-        return f"00000000-0000-4000-8000-{self.ids:012d}"
-
-    async def __aenter__(self) -> Self:
-        await self.raise_host()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.task is not None:
-            self.check_alive()
-            await self.kill_host()
 
     async def raise_host(self) -> None:
         self.driver = MarlinDriver(
             self.printer, self.wire.open, self.record, monotonic=asyncio.get_running_loop().time,
-            new_id=self._new_id, mark=self.mark,
+            new_id=self.new_id, mark=self.mark,
         )  # fmt: skip
-        self.task = asyncio.create_task(self.driver.run(self.sink), name="driver")
+        self.run_host()
         await asyncio.sleep(0)
-
-    async def kill_host(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        self.task = None
-
-    def give_order(self, order: Order) -> None:
-        self.driver.submit(order)
-
-    def snapshot(self) -> PrinterObserved:
-        return self.driver.snapshot()
-
-    def check_alive(self) -> None:
-        if self.task is not None and self.task.done():
-            self.task.result()
 
     def panel_start(self) -> None:
         self.board.panel.start("model.gco", self.wire.now)

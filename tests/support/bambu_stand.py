@@ -16,18 +16,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from firmware_sim.bambu.faults import BambuFault, BambuFaults
 from firmware_sim.bambu.ledger import STARTED
 from firmware_sim.bambu.personality import load_bambu_personality
 from firmware_sim.bambu.printer import BambuPrinter
 from firmware_sim.ledger import Ledger
-from gateway.domain.observations import PrinterObserved
-from gateway.domain.orders import Order
 from gateway.drivers.bambu.driver import BambuDriver
 from gateway.drivers.bambu.settings import BambuSettings
-from tests.contract.stand import Stand, Traits
+from tests.contract.hosted_stand import HostedStand
+from tests.contract.stand import Traits
 from tests.support.bambu_wire import BambuWire
 from tests.support.start_records import KeptStartRecord
 
@@ -63,7 +62,7 @@ def sliced(text: str, plate: int = 1) -> bytes:
     return file.getvalue()
 
 
-class BambuStand(Stand):
+class BambuStand(HostedStand):
     """An A1 in developer mode, unless another personality is named."""
 
     traits: ClassVar[Traits] = Traits(
@@ -98,24 +97,12 @@ class BambuStand(Stand):
         self.wire = BambuWire(self.bambu, upload_rate=upload_rate)
         self.settings = BambuSettings(serial=SERIAL, **(settings or {}))
         self.record = KeptStartRecord()
-        self.task: asyncio.Task[None] | None = None
-        self._ids = 0
         self._lives = 0
-
-    def _new_id(self) -> str:
-        self._ids += 1
-        return f"00000000-0000-4000-8000-{self._ids:012d}"
 
     # -- life ---------------------------------------------------------------------------------------------
 
-    async def __aenter__(self) -> Self:
-        await self.raise_host()
-        return self
-
     async def __aexit__(self, *_: object) -> None:
-        if self.task is not None:
-            self.check_alive()
-            await self.kill_host()
+        await super().__aexit__()
         self.wire.stop()
 
     async def raise_host(self) -> None:
@@ -123,32 +110,16 @@ class BambuStand(Stand):
         self._lives += 1
         self.driver = BambuDriver(
             self.printer, self.wire.connect, self.wire.storage, monotonic=asyncio.get_running_loop().time,
-            new_id=self._new_id, chance=Random(self._lives), settings=self.settings,
+            new_id=self.new_id, chance=Random(self._lives), settings=self.settings,
             record=self.record, over=self._over,
         )  # fmt: skip
         self.driver.begin(left)
-        self.task = asyncio.create_task(self.driver.run(self.sink), name="driver")
+        self.run_host()
         await asyncio.sleep(0)
 
     def _over(self) -> set[str]:
         """Keys of the jobs that are over, as the engine has them."""
         return {end.key for shot in self.seen for end in shot.ended} | self._acknowledged
-
-    async def kill_host(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-        self.task = None
-
-    def give_order(self, order: Order) -> None:
-        self.driver.submit(order)
-
-    def snapshot(self) -> PrinterObserved:
-        return self.driver.snapshot()
-
-    def check_alive(self) -> None:
-        if self.task is not None and self.task.done():
-            self.task.result()
 
     # -- people and accidents -----------------------------------------------------------------------------
 

@@ -12,12 +12,11 @@ from firmware_sim.ledger import Entry
 from firmware_sim.moonraker.faults import Misfortunes
 from firmware_sim.moonraker.printer import STARTED, MoonrakerPrinter
 from firmware_sim.moonraker.settings import MoonrakerConfig
-from gateway.domain.observations import PrinterObserved
-from gateway.domain.orders import Order
 from gateway.drivers.moonraker.driver import MoonrakerDriver
 from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.protocol.moonraker.topics import coalesces
-from tests.contract.stand import Stand, Traits
+from tests.contract.hosted_stand import HostedStand
+from tests.contract.stand import Traits
 from tests.support.memory_broker import MemoryBroker
 from tests.support.moonraker_wire import MoonrakerWire
 from tests.support.start_records import KeptStartRecord
@@ -32,7 +31,7 @@ VASE: Final = "\n".join(["G28", *(f"G1 X{i * 37 % 140} Y{i % 80} F3000" for i in
 _ABOUT_PRINTS: Final = ("PAUSE", "RESUME", "CANCEL_PRINT", "TURN_OFF_HEATERS", "M104", "M140", "M112")
 
 
-class MoonrakerStand(Stand):
+class MoonrakerStand(HostedStand):
     """`wire.act(verb, ...)` does something to the machine; `broker` is between it and the driver."""
 
     traits: ClassVar[Traits] = Traits(
@@ -60,12 +59,10 @@ class MoonrakerStand(Stand):
         )
         self.wire = MoonrakerWire(self.broker, machine)
         self.machine = machine
-        self._ids = itertools.count(1)
         self._cuts: set[str] = set()
         self._lives = itertools.count(1)
         self.record = KeptStartRecord()
         self.driver = self.new_driver()
-        self._task: asyncio.Task[None] | None = None
 
     def new_driver(self) -> MoonrakerDriver:
         return MoonrakerDriver(
@@ -73,7 +70,7 @@ class MoonrakerStand(Stand):
             self.broker.connecting(GATEWAY, coalesces=coalesces),
             self.wire.storage,
             monotonic=asyncio.get_running_loop().time,
-            new_id=lambda: f"00000000-0000-4000-8000-{next(self._ids):012d}",
+            new_id=self.new_id,
             chance=Random(next(self._lives)),
             settings=MoonrakerSettings(self.machine.config.instance),
             record=self.record,
@@ -91,34 +88,11 @@ class MoonrakerStand(Stand):
         await self.kill_host()
         await self.wire.__aexit__()
 
-    def run_host(self) -> None:
-        self._task = asyncio.create_task(self.driver.run(self.sink), name="driver")
-
-    async def kill_host(self) -> None:
-        if self._task is None:
-            return
-        self.check_alive()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._task = None
-
     async def raise_host(self) -> None:
         left = self.left()
         self.driver = self.new_driver()
         self.driver.begin(left)
         self.run_host()
-
-    # -- the driver ---------------------------------------------------------------------------------------
-
-    def give_order(self, order: Order) -> None:
-        self.driver.submit(order)
-
-    def snapshot(self) -> PrinterObserved:
-        return self.driver.snapshot()
-
-    def check_alive(self) -> None:
-        if self._task is not None and self._task.done():
-            self._task.result()
 
     # -- people and accidents -----------------------------------------------------------------------------
 
