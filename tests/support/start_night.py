@@ -7,6 +7,7 @@ again, somebody clears the plates, and what waits must print. Judged by the mach
 * no job was started twice;
 * a job says completed if, and only if, a machine has done all of it; other ends have a sentence;
 * what is not over is held with a sentence, or waits behind what is held;
+* nobody is asked to look at a start that provably never left the gateway;
 * a print of the panel is one job at most, and one if the gateway was there all the time.
 """
 
@@ -240,8 +241,14 @@ class StartNight:
             morning.wrong.append(f"{who} is {job.status} without a sentence")
         if not job.is_over and not job.is_held and not self._waits(job):
             morning.wrong.append(f"{who} is still {job.status}: {job.message}")
+        if job.is_held and self._noted(job) == "preparing":
+            morning.wrong.append(f"{who} is held, and by its record it was never sent")
         place = (
-            "held" if job.is_held else "waits behind what is held" if self._waits(job) else job.status.value
+            f"held, noted {self._noted(job)}"
+            if job.is_held
+            else "waits behind what is held"
+            if self._waits(job)
+            else job.status.value
         )
         morning.outcomes[f"{place}, started {began}"] += 1
 
@@ -251,6 +258,11 @@ class StartNight:
         others = [other for other in state.jobs.values() if other.printer_id == job.printer_id]
         is_waiting = job.status is JobStatus.QUEUED and bool(self.town.engine.waiting(job))
         return is_waiting and any(other.is_held for other in others)
+
+    def _noted(self, job: Job) -> str:
+        """What the record says of its start."""
+        said = self.town.records[self._printer_of(job)].said
+        return said[-1][0] if said and said[-1][1] == job.print_key else "nothing"
 
     def _printer_of(self, job: Job) -> str:
         row = self.town.engine.state.printers.get(job.printer_id or 0)
