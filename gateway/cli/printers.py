@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
 ANSWER_SECONDS, ANSWER_TRIES = 0.1, 20
-#: Looks at what became of an emergency stop: a driver waits 10 s for a printer's word; then the way back.
-STOP_TRIES = 120
+#: Seconds for the word of a printer that shall stop: a driver waits 10 s for it; then the way back.
+STOP_SECONDS = 12.0
 
 app = typer.Typer(no_args_is_help=True, help="Printers: what they do, and whether their plates are clear.")
 
@@ -129,7 +129,14 @@ async def _settled(client: GatewayClient, answer: Answer, tries: int = ANSWER_TR
 
 
 @app.command()
-def stop(context: typer.Context, name: Name, json: Json = False) -> None:
+def stop(
+    context: typer.Context,
+    name: Name,
+    json: Json = False,
+    wait: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds for the printer's word.")
+    ] = STOP_SECONDS,
+) -> None:
     """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards.
 
     A printer that calls in has none, nor has a Bambu: then this says so, and what to do.
@@ -140,7 +147,7 @@ def stop(context: typer.Context, name: Name, json: Json = False) -> None:
         answer = await client.stop(printer.id)
         if answer.state == "pending" and not json:
             print(f"{printer.shown_name}: emergency stop sent", flush=True)
-        return printer, await _settled(client, answer, STOP_TRIES)
+        return printer, await _settled(client, answer, round(wait / ANSWER_SECONDS))
 
     printer, answer = call(context, work)
     if json:

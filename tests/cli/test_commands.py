@@ -91,11 +91,10 @@ def test_a_stop_that_the_printer_refuses_a_moment_later_is_no_success(run: Run, 
 
 
 def test_a_stop_without_a_word_from_the_printer_sends_people_to_the_machine(
-    run: Run, fake: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    run: Run, fake: FakeGateway
 ) -> None:
-    monkeypatch.setattr("gateway.cli.printers.STOP_TRIES", 1)
     fake.outcome = ("pending", None)
-    result = run("printers", "stop", "mk3")
+    result = run("printers", "stop", "mk3", "--wait", "0.1")
     assert (result.exit_code, result.stdout) == (1, "mk3: emergency stop sent\n")
     assert "no word from the printer yet; look at it" in result.stderr
 

@@ -128,9 +128,9 @@ def test_a_plate_is_confirmed_and_the_job_starts(gateway: RealGateway, gcode: Pa
     assert "its plate cannot be clear now" in refused.stderr
 
 
-def test_an_emergency_stop_is_sent(gateway: RealGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli.printers.STOP_TRIES", 1)  # no machine is here to answer
-    assert gateway.run("printers", "stop", "mk3").stdout == "mk3: emergency stop sent\n"
+def test_an_emergency_stop_is_sent(gateway: RealGateway) -> None:
+    stopped = gateway.run("printers", "stop", "mk3", "--wait", "0.1")  # no machine is here to answer
+    assert stopped.stdout == "mk3: emergency stop sent\n"
     assert len(gateway.host.drivers.of(EmergencyStop)) == 1
 
 
