@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass, field, fields
 
-from firmware_sim.personality import BadPersonality, HeaterConstants, Personality, UnknownPersonality
+from firmware_sim.personality import BadPersonality, HeaterConstants, Personality
+from firmware_sim.personality_files import names_in, table_of, text_of
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "busy_start": ("refuses", "cancels"),
@@ -98,34 +96,18 @@ class BambuPersonality:
 
 def bambu_personality_names() -> list[str]:
     """The personalities that ship with the simulator, sorted."""
-    folder = resources.files("firmware_sim") / "bambu" / "personalities"
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return names_in("bambu")
 
 
 def load_bambu_personality(name: str) -> BambuPersonality:
     """Read the personality `name`; raises UnknownPersonality with the list of names, or BadPersonality."""
-    if name not in bambu_personality_names():
-        names = ", ".join(bambu_personality_names())
-        raise UnknownPersonality(f"no personality {name!r} of a bambu printer; there are: {names}")
-    source = resources.files("firmware_sim") / "bambu" / "personalities" / f"{name}.toml"
-    return parse_bambu_personality(name, source.read_text(encoding="utf-8"))
+    return parse_bambu_personality(name, text_of("bambu", name, "of a bambu printer"))
 
 
 def parse_bambu_personality(name: str, text: str) -> BambuPersonality:
     """A personality from the text of its file; raises BadPersonality with the key that is wrong."""
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadPersonality(f"personality {name}: {error}") from error
-    known = {entry.name: entry for entry in fields(BambuPersonality) if entry.name != "name"}
-    if unknown := sorted(table.keys() - known.keys()):
-        raise BadPersonality(f"personality {name}: unknown key: {', '.join(unknown)}")
-    needed = {key for key, entry in known.items() if entry.default is entry.default_factory is MISSING}
-    if missing := sorted(needed - table.keys()):
-        raise BadPersonality(f"personality {name}: missing key: {', '.join(missing)}")
+    table = table_of(name, text, BambuPersonality, _fits)
     for key, value in table.items():
-        if not _fits(value, str(known[key].type)):
-            raise BadPersonality(f"personality {name}: {key} = {value!r} is no {known[key].type}")
         if key in CHOICES and value not in CHOICES[key]:
             raise BadPersonality(f"personality {name}: {key} is one of: {', '.join(CHOICES[key])}")
         if isinstance(value, list):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import tomllib
-from dataclasses import MISSING, dataclass, fields
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass
 
-from firmware_sim.personality import BadPersonality, UnknownPersonality
+from firmware_sim.personality import BadPersonality
+from firmware_sim.personality_files import names_in, table_of, text_of
 
 MANNERS = ("browser", "documented", "smith")
 """Whose way of talking: the browser simulator of that time, the API's documentation, Ember's smith client."""
@@ -49,34 +47,17 @@ class CallInPersonality:
 
 def call_in_personality_names() -> list[str]:
     """The personalities that ship with the simulator, sorted."""
-    folder = resources.files("firmware_sim") / "forge" / "personalities"
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return names_in("forge")
 
 
 def load_call_in_personality(name: str) -> CallInPersonality:
     """Read the personality `name`; raises UnknownPersonality with the list of names, or BadPersonality."""
-    if name not in call_in_personality_names():
-        names = ", ".join(call_in_personality_names())
-        raise UnknownPersonality(f"no personality {name!r} that calls in; there are: {names}")
-    source = resources.files("firmware_sim") / "forge" / "personalities" / f"{name}.toml"
-    return parse_call_in_personality(name, source.read_text(encoding="utf-8"))
+    return parse_call_in_personality(name, text_of("forge", name, "that calls in"))
 
 
 def parse_call_in_personality(name: str, text: str) -> CallInPersonality:
     """A personality from the text of its file; raises BadPersonality with the key that is wrong."""
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadPersonality(f"personality {name}: {error}") from error
-    known = {entry.name: entry for entry in fields(CallInPersonality) if entry.name != "name"}
-    if unknown := sorted(table.keys() - known.keys()):
-        raise BadPersonality(f"personality {name}: unknown key: {', '.join(unknown)}")
-    needed = {key for key, entry in known.items() if entry.default is MISSING}
-    if missing := sorted(needed - table.keys()):
-        raise BadPersonality(f"personality {name}: missing key: {', '.join(missing)}")
-    for key, value in table.items():
-        if not _fits(value, str(known[key].type)):
-            raise BadPersonality(f"personality {name}: {key} = {value!r} is no {known[key].type}")
+    table = table_of(name, text, CallInPersonality, _fits)
     if table["manner"] not in MANNERS:
         names = ", ".join(MANNERS)
         raise BadPersonality(f"personality {name}: no manner {table['manner']!r}; there are: {names}")
