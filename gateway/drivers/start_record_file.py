@@ -1,7 +1,7 @@
 """`StartRecord` in a small file a printer: one line, replaced whole, and flushed with its folder.
 
 One thread writes for all printers, so the event loop waits for no disk, and no two writes meet. A start is
-noted twice; an SD card takes some 20 ms for it.
+noted twice, which is two flushes each.
 """
 
 from __future__ import annotations
