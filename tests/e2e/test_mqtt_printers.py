@@ -94,6 +94,9 @@ def test_prints_survive_the_gateway_and_start_once(house: MqttHouse) -> None:
     begun = ("printing", "completed")  # the first may be done before the second begins, on a busy host
     house.until(lambda: all(house.job(job)["status"] in begun for job in jobs.values()))
 
+    noted = {path.name: path.read_text().split()[0] for path in house.folder.rglob("starts/*")}
+    assert noted == {"a1.start": "sending", "voron.start": "sending"}
+
     house.kill("gateway")  # and its broker with it
     house.start("gateway")
     house.until(lambda: all(house.job(job)["status"] == "completed" for job in jobs.values()))
