@@ -1,4 +1,4 @@
-"""Personalities in TOML files beside the module of their kind: which there are, and what each must keep to."""
+"""Personalities in TOML files beside the module of their kind: which there are, what each must keep to."""
 
 from __future__ import annotations
 
