@@ -1,6 +1,6 @@
 """The child process: reads how to listen from its standard input, listens, ends when that input ends.
 
-    parent --one line of JSON, an empty one as farewell--> stdin        stdout --"ready" or a sentence--> parent
+    parent --one line of JSON, an empty one as farewell--> stdin     stdout --"ready" or a sentence--> parent
 
 The input closes when the parent ends, however it ends: nothing is left behind. Signals are ignored, because
 those of a terminal or of systemd reach the child too, and the parent still has goodbyes to publish.
