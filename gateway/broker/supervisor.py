@@ -61,7 +61,7 @@ class Listening:
             return None
         return (
             f"the embedded broker does not listen on {self.host} without a user name, a password and TLS: "
-            "whoever reaches it could cancel prints. Use 127.0.0.1, give it all three, or install mosquitto"
+            "whoever reaches it could cancel prints. Use 127.0.0.1, or install mosquitto (docs/MQTT.md)"
         )
 
 
@@ -91,7 +91,7 @@ class EmbeddedBroker:
             raise BrokerUnavailable(refusal)
         if not self._is_installed():
             raise BrokerUnavailable(
-                "the embedded broker is not installed: pip install 'print-gateway[broker]', or set url under "
+                "the embedded broker is not installed: pip install '.[broker]' in the clone, or set url under "
                 "[mqtt] to a broker of your own"
             )
         pipe = asyncio.subprocess.PIPE
