@@ -91,8 +91,8 @@ class EmbeddedBroker:
             raise BrokerUnavailable(refusal)
         if not self._is_installed():
             raise BrokerUnavailable(
-                "the embedded broker is not installed: pip install '.[broker]' in the clone, or set url under "
-                "[mqtt] to a broker of your own"
+                "the embedded broker is not installed: pip install '.[broker]' in the clone, or set url "
+                "under [mqtt] to a broker of your own"
             )
         pipe = asyncio.subprocess.PIPE
         self._child = await asyncio.create_subprocess_exec(

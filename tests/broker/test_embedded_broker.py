@@ -166,7 +166,7 @@ def test_on_this_host_anybody_may_come_in(host: str) -> None:
 
 async def test_it_is_an_extra() -> None:
     broker = EmbeddedBroker(Listening(), chance=Random(1), is_installed=lambda: False)
-    with pytest.raises(BrokerUnavailable, match=r"pip install 'print-gateway\[broker\]'"):
+    with pytest.raises(BrokerUnavailable, match=r"pip install '\.\[broker\]'"):
         await broker.start()
 
 
