@@ -64,6 +64,7 @@ class MoonrakerDriver:
         self._timer_at = math.inf  # monotonic
         self._due = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
         self._transfers: dict[int, asyncio.Task[None]] = {}  # by ticket
 
     # -- drivers.contract.Driver --------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class MoonrakerDriver:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._session.run(self._attend), name=f"{self.printer} mqtt")
                 group.create_task(self._let_time_pass(), name=f"{self.printer} time")
+                group.create_task(self._fail(), name=f"{self.printer} failures")
         finally:
             self._sink = None
             if self._timer is not None:
@@ -177,7 +179,11 @@ class MoonrakerDriver:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s: %s failed", self.printer, task.get_name(), exc_info=error)
+            self._failure.put_nowait(error)
+
+    async def _fail(self) -> None:
+        """What died of a mistake left the machine waiting for ever: its host begins anew."""
+        raise await self._failure.get()
 
     async def _publish(self, message: Send) -> None:
         """Once. Whoever receives hears that the connection is lost; what was asked is then unanswered."""

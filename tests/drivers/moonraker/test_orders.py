@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,37 @@ def ran(stand: Slow) -> list[str]:
 )
 def test_an_adjustment_in_klippers_words(change: Adjustment, lines: tuple[str, ...]) -> None:
     assert adjusting_lines(change) == lines
+
+
+class BrokenStorage:
+    """A storage with a mistake in it."""
+
+    async def store(self, path: str, name: str, *, told: Callable[[int], None]) -> None:
+        raise ZeroDivisionError
+
+    async def fetch(self, name: str, most_bytes: int) -> bytes:
+        raise ZeroDivisionError
+
+    async def delete(self, name: str) -> None:
+        raise ZeroDivisionError
+
+
+@on_virtual_time
+async def test_a_mistake_ends_the_driver_and_leaves_no_start_waiting(tmp_path: Path) -> None:
+    async with Slow(tmp_path) as stand:
+        await stand.ready()
+        await stand.kill_host()
+        stand.wire.storage = BrokenStorage()  # type: ignore[assignment]
+        stand.driver = stand.new_driver()
+        stand.run_host()
+        await stand.ready()
+        stand.give_order(stand.start_order(stand.print_file()))
+        assert stand.task is not None
+        with pytest.raises(ExceptionGroup) as died:
+            await asyncio.wait_for(stand.task, 60.0)
+        assert died.group_contains(ZeroDivisionError)
+        stand.task = None
+        assert stand.physical_starts() == []
 
 
 @on_virtual_time
