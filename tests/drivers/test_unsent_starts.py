@@ -110,6 +110,19 @@ async def test_a_printer_that_prints_it_by_itself_proves_it(tmp_path: Path, kind
 
 
 @both
+@on_virtual_time
+async def test_somebody_elses_print_meanwhile_goes_on(tmp_path: Path, kind: type[Stand]) -> None:
+    async with kind(tmp_path) as stand:
+        await died(stand, "behind preparing")
+        stand.panel_start()
+        await stand.raise_host()
+        answer = await stand.answered(MARK, 30)
+        assert (answer.result, answer.message) == (OrderResult.REFUSED, NEVER_SENT)
+        assert (await stand.phase(PrintPhase.COMPLETED)).is_local
+        assert len(stand.physical_starts()) == 1
+
+
+@both
 @pytest.mark.parametrize("full_at", ["preparing", "sending"])
 @on_virtual_time
 async def test_what_cannot_be_noted_is_not_sent(tmp_path: Path, kind: type[Stand], full_at: str) -> None:

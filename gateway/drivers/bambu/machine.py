@@ -198,6 +198,8 @@ class Machine:
         self.starts.saw(state, now)
         if self._is_mixed(state, now):
             return
+        if state.is_active:
+            self.starts.saw_another(now)
         known = self.prints.current
         has_reply = self._reply_at is not None and now - self._reply_at <= REPLY_SECONDS
         mark = self.starts.mark

@@ -15,7 +15,7 @@ but a file, which is removed. The printer must be at rest in a state that is not
 start on a busy A1 mini cancels what it prints (bambuddy #2598).
 
 A start of the former process is SENT; one that did not leave it, by its record, is refused as soon as the
-printer is at rest and does not show it.
+printer is at rest and does not show it, or has another print.
 """
 
 from __future__ import annotations
@@ -318,6 +318,13 @@ class Starts:
             self._check(one, now)
         elif state.is_active:
             self._refuse(one, "the printer began another print", now)
+
+    def saw_another(self, now: float) -> None:
+        """The printer is active, for certain with another print than the start that was sent."""
+        one = self.one
+        if one is not None and one.is_unsent and one.confirmation is not None:
+            if one.confirmation.stage is not Stage.TAKEN:  # it showed the mark before
+                self._refuse(one, NEVER_SENT, now)
 
     def unsent(self, sequence_id: str, now: float) -> None:
         """This request provably never left."""
