@@ -13,6 +13,7 @@ from aiohttp import ClientSession, DummyCookieJar
 
 from gateway.config import BambuPrinter, Config, MoonrakerPrinter
 from gateway.config.fields import BrokerAddress, broker_address
+from gateway.config.printing import BambuStart
 from gateway.config.secret_files import Secrets
 from gateway.domain.adjustment import HeatLimits
 from gateway.drivers.bambu.driver import BambuDriver
@@ -23,6 +24,7 @@ from gateway.drivers.left import LeftPrint
 from gateway.drivers.moonraker.driver import MoonrakerDriver
 from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.drivers.start_record_file import StartRecords
+from gateway.protocol.bambu.requests import ProjectOptions
 from gateway.protocol.moonraker.topics import coalesces
 from gateway.transport import tls
 from gateway.transport.ftps import FtpsStorage, FtpsThreads
@@ -103,6 +105,8 @@ class PrinterParts:
             printer.serial,
             topic_prefix=printer.topic_prefix,
             model=printer.model,
+            url_form=printer.start.url,
+            options=start_options(printer.start),
             heat=HeatLimits(printer.max_hotend, printer.max_bed),
         )
         return partial(self._bambu_driver, printer.name, connect, storage, settings)
@@ -187,3 +191,15 @@ class PrinterParts:
         )
         driver.begin(self._left(name))
         return driver
+
+
+def start_options(start: BambuStart) -> ProjectOptions:
+    """What a Bambu printer is told with every start of a 3MF, in its own words."""
+    return ProjectOptions(
+        bed_leveling=start.bed_leveling,
+        flow_cali=start.flow_calibration,
+        vibration_cali=start.vibration_calibration,
+        timelapse=start.timelapse,
+        use_ams=start.use_ams,
+        ams_mapping=start.ams_mapping,
+    )

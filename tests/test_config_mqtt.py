@@ -11,6 +11,9 @@ from gateway.config.errors import KNOWN_SECTIONS
 from gateway.config.loading import Config
 from gateway.config.printers import MAX_MQTT_PRINTERS, MAX_SERIAL_PRINTERS
 from gateway.config.secret_files import SECRET_BYTES, read_secrets
+from gateway.drivers.bambu.settings import URL_FORM
+from gateway.main_mqtt_printers import start_options
+from gateway.protocol.bambu.requests import ProjectOptions
 from tests.support.certificates import Authority
 
 BAMBU = (
@@ -56,6 +59,15 @@ def test_each_kind_has_its_keys(path: Path) -> None:
     )
 
 
+def test_what_goes_with_every_start_of_a_bambu_printer(path: Path) -> None:
+    wanted = "[printers.start]\nuse_ams = true\nams_mapping = [2, -1]\nbed_leveling = false\n"
+    (plain,), (told,) = (loaded(path, text).printers for text in (BAMBU, BAMBU + wanted))
+    assert isinstance(plain, BambuPrinter)
+    assert isinstance(told, BambuPrinter)
+    assert (start_options(plain.start), plain.start.url) == (ProjectOptions(), URL_FORM)
+    assert start_options(told.start) == ProjectOptions(use_ams=True, ams_mapping=(2, -1), bed_leveling=False)
+
+
 @pytest.mark.parametrize(
     ("extra", "how"),
     [
@@ -95,6 +107,8 @@ def test_the_broker_is_off_until_its_address_is_known(path: Path) -> None:
         (BAMBU + "baud = 115200", 'unknown key "baud": it is one of "marlin" printers, and this one is "bam'),
         (BAMBU + 'acces_code = "1"', 'unknown key "acces_code"; did you mean "access_code_file"?'),
         (BAMBU + 'topic_prefix = "a/#"', 'topic_prefix: "a/#" cannot begin a topic'),
+        (BAMBU + '[printers.start]\nurl = "ftp:///x"', 'start url: "ftp:///x" leads to no file'),
+        (BAMBU + "[printers.start]\nams = true", 'start ams: unknown key "ams"; did you mean "use_ams"?'),
         (BAMBU + 'verify = "pinned"', '("a1"): verify = "pinned" needs ca_file'),
         (BAMBU + 'verify = "off"\nca_file = "x"', 'ca_file is not used with verify = "off"'),
         (BAMBU + 'verify = "no"', "verify: \"no\" is not available in this version; choose 'pinned', 'finge"),

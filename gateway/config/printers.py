@@ -24,7 +24,7 @@ from gateway.config.fields import (
     WebUrl,
     broker_address,
 )
-from gateway.config.printing import Park, Scripts
+from gateway.config.printing import BambuStart, Park, Scripts
 
 #: Serial printers of one gateway: one streamer process feeds all of them (streamer.host.MAX_PRINTERS).
 MAX_SERIAL_PRINTERS = 64
@@ -72,6 +72,7 @@ class BambuPrinter(_Printer):
     topic_prefix: Topic = "device"
     verify: Literal["pinned", "fingerprint", "off"] | None = None
     ca_file: FileName | None = None
+    start: BambuStart = BambuStart()
 
     @model_validator(mode="after")
     def _has_what_it_verifies_with(self) -> Self:
@@ -126,7 +127,7 @@ KINDS: Mapping[str, type[_Printer]] = {
     "marlin": MarlinPrinter, "bambu": BambuPrinter, "moonraker": MoonrakerPrinter,
 }  # fmt: skip
 #: Tables within an entry.
-INNER: Mapping[str, type[BaseModel]] = {"park": Park, "scripts": Scripts}
+INNER: Mapping[str, type[BaseModel]] = {"park": Park, "scripts": Scripts, "start": BambuStart}
 #: What to do about a key that is missing.
 WANTED: Mapping[str, str] = {
     "name": 'give the printer a name, such as name = "mk3"',

@@ -1,4 +1,4 @@
-"""How a printer is parked, what is sent besides, how hot it may be set: parts of a `[[printers]]` entry."""
+"""How a printer is parked, what is sent besides, how it is told to start: parts of a `[[printers]]` entry."""
 
 from __future__ import annotations
 
@@ -50,3 +50,23 @@ class Park(Section):
     travel_speed: float = Field(default=100.0, gt=0)
     lift_speed: float = Field(default=5.0, gt=0)
     retract_speed: float = Field(default=25.0, gt=0)
+
+
+def _start_url(value: str) -> str:
+    if "{name}" not in value or "://" not in value:
+        raise ValueError(
+            f'"{value}" leads to no file; write it like "ftp:///{{name}}" or "file:///sdcard/{{name}}"'
+        )
+    return value
+
+
+class BambuStart(Section):
+    """`[printers.start]` of a Bambu printer: what it is told with every start of a sliced 3MF."""
+
+    url: Annotated[str, AfterValidator(_start_url)] = "ftp:///{name}"
+    bed_leveling: bool = True
+    flow_calibration: bool = False
+    vibration_calibration: bool = True
+    timelapse: bool = False
+    use_ams: bool = False
+    ams_mapping: tuple[Annotated[int, Field(ge=-1, le=255)], ...] = (0,)

@@ -132,6 +132,7 @@ ROOMS = {
             "gateway.config",
             "gateway.domain",
             "gateway.drivers",
+            "gateway.protocol.bambu",
             "gateway.protocol.moonraker",
             "gateway.transport",
         ),
