@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -26,6 +28,11 @@ DEFAULT_PORT: Final = 1883
 START_SECONDS: Final = 30.0
 #: Seconds until it has ended by itself; then it is killed.
 END_SECONDS: Final = 2.0
+#: Seconds for a port that somebody has: the child of a gateway that was killed ends within moments, and how
+#: long between two looks.
+FORMER_SECONDS: Final = 5.0
+FORMER_LOOK: Final = 0.5
+_TAKEN: Final = os.strerror(errno.EADDRINUSE).lower()
 #: Seconds before it is started again: the first wait, and the longest of those that double from there.
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 60.0
@@ -73,8 +80,14 @@ class EmbeddedBroker:
     """One child process at a time."""
 
     def __init__(
-        self, listening: Listening, *, chance: Random, is_installed: Callable[[], bool] = _has_amqtt
+        self,
+        listening: Listening,
+        *,
+        chance: Random,
+        is_installed: Callable[[], bool] = _has_amqtt,
+        former_seconds: float = FORMER_SECONDS,
     ) -> None:
+        self._former_seconds = former_seconds
         self._listening = listening
         self._is_installed = is_installed
         self._chance = chance
@@ -94,6 +107,19 @@ class EmbeddedBroker:
                 "the embedded broker is not installed: pip install '.[broker]' in the clone, or set url "
                 "under [mqtt] to a broker of your own"
             )
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._former_seconds
+        while (said := await self._begin()) != "ready":
+            if _TAKEN not in said or loop.time() >= deadline:
+                where = f"{self._listening.host}:{self._listening.port}"
+                raise BrokerUnavailable(
+                    f"the embedded broker cannot listen on {where}: {said}. If another broker runs there, "
+                    "set url under [mqtt] to it and leave the embedded one out"
+                )
+            await asyncio.sleep(FORMER_LOOK)
+
+    async def _begin(self) -> str:
+        """What a new child says; there is none any more unless that is "ready"."""
         pipe = asyncio.subprocess.PIPE
         self._child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway.broker.child", stdin=pipe, stdout=pipe, limit=_LINE_BYTES
@@ -105,11 +131,7 @@ class EmbeddedBroker:
             raise
         if said != "ready":
             await self.stop()
-            where = f"{self._listening.host}:{self._listening.port}"
-            raise BrokerUnavailable(
-                f"the embedded broker cannot listen on {where}: {said}. If another broker runs there, "
-                "set url under [mqtt] to it and leave the embedded one out"
-            )
+        return said
 
     async def keep(self) -> NoReturn:
         """Start it whenever it died, for ever. When this is cancelled, the child ends."""

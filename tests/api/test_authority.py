@@ -88,6 +88,7 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "POST /keys": frozenset({A}),
     "DELETE /keys/{key_id}": frozenset({R, W}),
     "GET /events": frozenset({R}),
+    "GET /health": frozenset({A}),
     "GET /stacks": frozenset({R}),
     "POST /stacks": frozenset({R, W}),
     "GET /stacks/{stack_id}": frozenset({R}),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -174,10 +175,23 @@ async def test_a_port_that_is_taken() -> None:
     port = free_port()
     first = EmbeddedBroker(Listening(port=port), chance=Random(1))
     await first.start()
-    second = EmbeddedBroker(Listening(port=port), chance=Random(1))
+    second = EmbeddedBroker(Listening(port=port), chance=Random(1), former_seconds=0.0)
     try:
         with pytest.raises(BrokerUnavailable, match=r"address already in use.* set url under"):
             await second.start()
         assert second.pid is None
     finally:
         await first.stop()
+
+
+async def test_a_port_that_a_killed_gateways_broker_has_for_a_moment() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as former:
+        broker = EmbeddedBroker(Listening(port=former.getsockname()[1]), chance=Random(1))
+        starting = asyncio.create_task(broker.start())
+        while (first := broker.pid) is None:
+            await asyncio.sleep(0.01)
+        while broker.pid == first:  # it finds the port taken, and ends
+            await asyncio.sleep(0.01)
+    await starting
+    assert broker.pid is not None
+    await broker.stop()
