@@ -39,17 +39,20 @@ class LeftPrint:
     started_at: datetime | None
 
 
+def left_phase(job: Job) -> PrintPhase | None:
+    """Where its print was when somebody last knew; None: nothing proved that it arrived."""
+    phase = _PHASES.get(job.status)
+    return PrintPhase.HELD if job.is_held and phase is not None else phase
+
+
 def left_print(job: Job) -> LeftPrint | None:
     """What a driver has to know of a job that is not over; None for one that is on no printer."""
     if not job.is_on_printer or job.print_key is None:
         return None
-    phase = _PHASES.get(job.status)
-    if job.is_held and phase is not None:
-        phase = PrintPhase.HELD
     return LeftPrint(
         key=job.print_key,
         is_local=job.is_local,
-        phase=phase,
+        phase=left_phase(job),
         is_held=job.is_held,
         name=job.name,
         file_name=job.file_name,

@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from gateway.domain.call_in import UNREGISTERED_KEPT, CodeKind, StatusPost, TaskPost
-from gateway.domain.job import Job, JobStatus
+from gateway.domain.job import Job
 from gateway.domain.observations import (
     Observation,
     OrderAnswered,
@@ -36,18 +36,13 @@ from gateway.drivers.forge.names import (
 )
 from gateway.drivers.forge.orders import PrintableLink, take_order
 from gateway.drivers.forge.prints import Print
+from gateway.drivers.left import left_phase
 from gateway.protocol.bayeux.outcome import ChannelPublisher, Outcome, TakeBack
 
 log = logging.getLogger(__name__)
 
 #: Where observations go. Synchronous and quick; called from the event loop.
 ObservationSink = Callable[[Observation], None]
-
-_PHASES: Final = {
-    JobStatus.RECEIVED: PrintPhase.STARTING,
-    JobStatus.PRINTING: PrintPhase.PRINTING,
-    JobStatus.PAUSED: PrintPhase.PAUSED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +66,7 @@ def open_print(job: Job) -> OpenPrint | None:
     if not job.is_on_printer or job.print_key is None or job.printer_id is None:
         return None
     wire_id, ident = names_in_key(job.print_key) if job.is_local else (job.job_id, ident_of(job.job_id))
-    phase = _PHASES.get(job.status)
-    if job.is_held and phase is not None:
-        phase = PrintPhase.HELD
+    phase = left_phase(job)
     return OpenPrint(
         printer_id=job.printer_id,
         key=job.print_key,
