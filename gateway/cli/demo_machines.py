@@ -18,17 +18,12 @@ ACCESS_CODE = "31415926"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A simulated printer on a pseudo-terminal."""
+class Simulated:
+    """What each simulated printer has."""
 
     name: str
     personality: str
     folder: Path
-
-    @property
-    def link(self) -> Path:
-        """The symbolic link to its pseudo-terminal: the printer's port."""
-        return self.folder / f"{self.name}.tty"
 
     @property
     def ledger(self) -> Path:
@@ -37,8 +32,18 @@ class Machine:
 
     @property
     def control(self) -> Path:
-        """The socket by which the demo is the person in front of it."""
+        """The socket by which the demo is the person in front of it, or its maker's cloud."""
         return self.folder / f"{self.name}.control"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine(Simulated):
+    """A simulated printer on a pseudo-terminal."""
+
+    @property
+    def link(self) -> Path:
+        """The symbolic link to its pseudo-terminal: the printer's port."""
+        return self.folder / f"{self.name}.tty"
 
     @property
     def card(self) -> Path:
@@ -54,18 +59,10 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Simulated):
     """The simulated printer that calls in."""
 
-    name: str
-    personality: str
-    folder: Path
     url: str  # base of the firmware's API
-
-    @property
-    def ledger(self) -> Path:
-        """What the machine really did."""
-        return self.folder / f"{self.name}.ledger"
 
     def arguments(self) -> list[str]:
         """What `firmware-sim` is told."""
@@ -86,22 +83,8 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkMachine:
+class NetworkMachine(Simulated):
     """A simulated printer that prints by itself: MQTT over TLS, files over FTPS. It takes any free ports."""
-
-    name: str
-    personality: str
-    folder: Path
-
-    @property
-    def ledger(self) -> Path:
-        """What the machine really did."""
-        return self.folder / f"{self.name}.ledger"
-
-    @property
-    def control(self) -> Path:
-        """The socket by which the demo is its maker's cloud."""
-        return self.folder / f"{self.name}.control"
 
     @property
     def storage(self) -> Path:
