@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from random import Random
 from typing import Final, NoReturn
 
+from gateway.transport.web_backoff import Backoff
+
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT: Final = 1883
@@ -33,11 +35,8 @@ END_SECONDS: Final = 2.0
 FORMER_SECONDS: Final = 5.0
 FORMER_LOOK: Final = 0.5
 _TAKEN: Final = os.strerror(errno.EADDRINUSE).lower()
-#: Seconds before it is started again: the first wait, and the longest of those that double from there.
-FIRST_WAIT: Final = 1.0
-LONGEST_WAIT: Final = 60.0
-#: Share of a wait that is chance, either way.
-JITTER: Final = 0.25
+#: Before it is started again.
+AGAIN: Final = Backoff(first=1.0, limit=60.0)
 #: Seconds after which it ran well, and the next wait is a first one.
 GOOD_SECONDS: Final = 60.0
 #: Bytes of the one line that the child says.
@@ -144,7 +143,7 @@ class EmbeddedBroker:
                     code = await self._child.wait()
                     log.error("the embedded broker died (exit code %d): it is started again", code)
                 failures = 1 if loop.time() - began >= GOOD_SECONDS else failures + 1
-                await asyncio.sleep(self._wait(failures))
+                await asyncio.sleep(AGAIN.wait(failures, self._chance))
                 try:
                     await self.start()
                 except BrokerUnavailable as unavailable:
@@ -182,11 +181,6 @@ class EmbeddedBroker:
         except TimeoutError:
             return f"it does not start within {START_SECONDS:g} s"
         return line.decode(errors="replace").strip() or "it ended at once"
-
-    def _wait(self, failures: int) -> float:
-        """Seconds before the next start."""
-        grown = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 32))
-        return grown * (1 + JITTER * self._chance.uniform(-1, 1))
 
 
 def _is_loopback(host: str) -> bool:
