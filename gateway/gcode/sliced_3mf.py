@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+#: What an archive is that is broken, encrypted, or packed in a way that nobody reads.
+UNREADABLE: Final = (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError)
 #: Bytes of an archive's list of contents, which is read as a whole: that of a print has a hundred names.
 DIRECTORY_BYTES: Final = 1024 * 1024
 #: Bytes of `slice_info.config`, unpacked.
@@ -26,7 +29,7 @@ _END: Final = struct.Struct("<4s4H2LH")
 _LOCATOR_MARK: Final = b"PK\x06\x07"
 _LOCATOR_BYTES: Final = 20
 _COMMENT_BYTES: Final = 65535
-_PLATE: Final = re.compile(r"Metadata/plate_([1-9][0-9]{0,3})\.gcode")
+_PLATE: Final = re.compile(r"Metadata/plate_([1-9][0-9]{0,2})\.gcode")
 _INFO: Final = "Metadata/slice_info.config"
 _FACT: Final = re.compile(r'<metadata\s+key="(prediction|weight)"\s+value="([0-9.]{1,12})"')
 
@@ -34,15 +37,31 @@ _FACT: Final = re.compile(r'<metadata\s+key="(prediction|weight)"\s+value="([0-9
 def sliced_3mf(path: Path) -> Mapping[str, Any] | None:
     """Plates, estimated time (s) and filament (g) of a sliced 3MF; None for any other file."""
     try:
-        with path.open("rb") as file:
-            if _directory_bytes(file) > DIRECTORY_BYTES:
-                return None
-            with zipfile.ZipFile(file) as archive:
-                found = (_PLATE.fullmatch(name) for name in archive.namelist())
-                plates = sorted(int(match[1]) for match in found if match is not None)
-                return {"plates": plates, **_facts(archive)} if plates else None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError):
-        return None  # broken, encrypted, or packed in a way that nobody reads
+        with _opened(path) as archive:
+            plates = _plates(archive)
+            return {"plates": plates, **_facts(archive)} if plates else None
+    except UNREADABLE:
+        return None
+
+
+def sliced_plates(path: Path) -> list[int]:
+    """Numbers of the plates that were sliced, ascending. Raises OSError, or one of UNREADABLE."""
+    with _opened(path) as archive:
+        return _plates(archive)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    with path.open("rb") as file:
+        if _directory_bytes(file) > DIRECTORY_BYTES:
+            raise ValueError(f"its list of contents has more than {DIRECTORY_BYTES} bytes")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+
+
+def _plates(archive: zipfile.ZipFile) -> list[int]:
+    found = (_PLATE.fullmatch(name) for name in archive.namelist())
+    return sorted(int(match[1]) for match in found if match is not None)
 
 
 def _directory_bytes(file: BinaryIO) -> int:

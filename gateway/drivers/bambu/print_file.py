@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-#: Entries of an archive that are looked at; a project of 36 plates has some hundred.
-MOST_ENTRIES: Final = 10_000
-#: Number of the plate in the name of its G-code.
-_PLATE: Final = re.compile(r"Metadata/plate_([1-9][0-9]{0,2})\.gcode")
+from gateway.gcode.sliced_3mf import UNREADABLE, sliced_plates
+
 _ARCHIVE: Final = b"PK"
 #: Bytes at the beginning that tell text from anything else.
 _HEAD: Final = 4096
@@ -41,7 +38,7 @@ def look_at(path: str) -> PrintFile:
             head = file.read(_HEAD)
         if head.startswith(_ARCHIVE):
             return PrintFile(_first_plate(path))
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise NotPrintable(f"its file cannot be read: {error}") from error
     if not head.strip() or b"\0" in head:
         raise NotPrintable("its file is neither a sliced 3MF (.gcode.3mf) nor G-code")
@@ -49,11 +46,9 @@ def look_at(path: str) -> PrintFile:
 
 
 def _first_plate(path: str) -> int:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()[:MOST_ENTRIES]
-    plates = [int(found[1]) for found in map(_PLATE.fullmatch, names) if found]
+    plates = sliced_plates(Path(path))
     if not plates:
         raise NotPrintable(
             "the 3MF holds no sliced plate: slice it, and export it as a sliced file (.gcode.3mf)"
         )
-    return min(plates)
+    return plates[0]
