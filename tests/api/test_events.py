@@ -16,6 +16,7 @@ from gateway.api.http import limits
 from gateway.domain.commands import SubmitJob
 from gateway.domain.events import JobProgressed
 from gateway.domain.member import Member, Scope
+from gateway.engine.ports import StoreUnavailable
 from gateway.publish import hub as hub_module
 from tests.api.host import EVE, Host
 from tests.support.stand import ANA, BEN, START
@@ -153,6 +154,40 @@ async def test_no_gap_and_no_double_between_stored_and_live(host: Host) -> None:
     await happen()
     told.append(await reader.next())
     assert [item.body["details"]["name"] for item in told if item] == [str(number) for number in range(6)]
+
+
+async def test_who_reads_behind_the_headers_misses_nothing(host: Host) -> None:
+    """A client reads its job as soon as it is answered: from there on it must hear of every change."""
+    headers = await host.bearer()
+    reading, read = asyncio.Event(), asyncio.Event()
+
+    async def held_up() -> None:
+        reading.set()
+        await read.wait()
+
+    object.__setattr__(host.services, "queries", Interrupted(host, held_up))
+    answered = asyncio.create_task(host.client.get(PATH, headers=headers, timeout=None))
+    await reading.wait()
+    done, _ = await asyncio.wait({answered}, timeout=0.2)
+    assert not done, "answered before it was settled from where the stream tells"
+    job = await submit(host)  # behind the reading of the newest event, before the answer
+    read.set()
+    reader = Reader(await answered)
+    assert (await reader.next()).kind == "hello"  # type: ignore[union-attr]
+    told = await reader.next()
+    assert told is not None
+    assert told.body["details"]["job_id"] == job.job_id
+
+
+async def test_a_store_that_cannot_be_read_is_said_by_the_status(host: Host) -> None:
+    headers = await host.bearer()
+
+    async def fail() -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    object.__setattr__(host.services, "queries", Interrupted(host, fail))
+    assert (await host.client.get(PATH, headers=headers)).status == 503
+    assert host.hub.listeners == 0
 
 
 async def test_a_slow_listener_goes_back_to_the_store(host: Host) -> None:

@@ -1,8 +1,10 @@
 """The event stream: Server-Sent Events, resumable without a gap and without a double.
 
 The listener subscribes *before* it reads the store, and drops what it then hears live but has already read:
-committed events carry one global number, so "already" is a comparison. When its buffer overflows it goes back
-to the store; only a client too far behind for that is told to read the lists anew (`resync`).
+committed events carry one global number, so "already" is a comparison. All of that comes before the answer's
+headers: whoever reads a job once they are there hears of every change behind that reading. When its buffer
+overflows it goes back to the store; only a client too far behind for that is told to read the lists anew
+(`resync`).
 
     id: 41                                   fleeting progress has no id: it is not kept,
     event: job-moved                         a resuming client does not get it again
@@ -40,13 +42,14 @@ async def stream_events(call: Call[schemas.EventsQuery, None]) -> web.StreamResp
     after = _resume_point(call)
     subscription = call.services.events.subscribe()
     try:
+        newest = await call.services.queries.last_event_seq()
         response = EventSourceResponse(sep="\n", ping_interval=call.services.heartbeat)
         response.headers["Cache-Control"] = "no-store"
         async with response:
             await response.prepare(call.request)
             leaving = asyncio.create_task(_leave_with(response, subscription), name="event stream's end")
             try:
-                await _EventWriter(call, response).run(subscription, after)
+                await _EventWriter(call, response).run(subscription, newest, after)
             finally:
                 leaving.cancel()
         return response
@@ -78,9 +81,8 @@ class _EventWriter:
         self._response = response
         self._last = 0  # everything up to this event was sent, or is none of the client's business
 
-    async def run(self, subscription: Subscription, after: int | None) -> None:
-        """Write until the client or the server goes away."""
-        newest = await self._call.services.queries.last_event_seq()
+    async def run(self, subscription: Subscription, newest: int, after: int | None) -> None:
+        """Write until the client or the server goes away; `newest` was the last event when it subscribed."""
         self._last = newest if after is None else after
         await self._response.send(encode({"seq": self._last}).decode(), id=str(self._last), event="hello")
         if after is not None:
