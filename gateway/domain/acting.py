@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.domain import following
+from gateway.domain import answering, plates
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.asking import give
 from gateway.domain.assign import gone, run_waits_for
@@ -54,7 +54,7 @@ def begin_step(draft: Draft, printer: Printer, action: Action) -> None:
         return
     if action.type is ScheduleType.MAINTENANCE or (macro is not None and macro.prints):
         was_clear = draft.printers[printer.printer_id].plate is Plate.CLEAR
-        following.occupy(draft, printer, f"{action.name} (run {action.work_id})")
+        plates.occupy(draft, printer, f"{action.name} (run {action.work_id})")
         if was_clear:
             draft.plate_taken_by[printer.printer_id] = action.work_id
     if macro is None:
@@ -104,7 +104,7 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
     if command.work_id is None:
         return False  # a printer's own word
     state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
-    following.close_command(draft, command, state, answer.message)
+    answering.close_command(draft, command, state, answer.message)
     action = draft.actions.get(command.work_id or 0)
     if action is None or not any(step.command_id == command.task_id for step in action.steps):
         return True
@@ -131,9 +131,9 @@ def _succeeded(draft: Draft, action: Action, printer: Printer, step: Step, remar
 
 def _refused(draft: Draft, action: Action, printer: Printer, why: str) -> None:
     """Provably nothing was sent. The plate is as it was, unless something else has happened to it since."""
-    draft.refused_until[printer.printer_id] = draft.moment.monotonic + following.REFUSED_PAUSE
-    if draft.plate_taken_by.get(printer.printer_id) == action.work_id:
-        following.set_plate(draft, printer, Plate.CLEAR, "the run was refused, nothing was sent")
+    draft.refused_until[printer.printer_id] = draft.moment.monotonic + answering.REFUSED_PAUSE
+    if plates.is_taken_for(draft, printer, action.work_id):
+        plates.set_plate(draft, printer, Plate.CLEAR, "the run was refused, nothing was sent")
     is_given_up = action.schedule_id not in draft.schedules or any(
         step.state is _R.CANCELED for step in action.steps
     )
@@ -155,7 +155,7 @@ def _not_known(draft: Draft, action: Action, printer: Printer, why: str) -> None
         f"nobody knows how far this went on {printer.shown_name} ({why}): look at the machine, "
         f"then `print-gateway printers ready {printer.typed_name}`"
     )
-    following.occupy(draft, printer, f"{action.name} (run {action.work_id}), whose end is not known")
+    plates.occupy(draft, printer, f"{action.name} (run {action.work_id}), whose end is not known")
     _change(draft, action, printer, lambda step: replace(step, state=_R.FAILED, message=message))
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gateway.domain import following
+from gateway.domain import job_moves, plates
 from gateway.domain.assign import holder_of, is_at_run
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
@@ -74,21 +74,21 @@ def cancel(draft: Draft, asked: CancelJob) -> PrinterCommand:
     job = job_named(draft, asked.job_id, asked.printer_id)
     by_user = frozenset({Reason.CANCELED_BY_USER})
     if job.status in WAITING:
-        following.close(draft, None, job, JobStatus.CANCELED, by_user, None, AttemptResult.CANCELED)
+        job_moves.close(draft, job, JobStatus.CANCELED, by_user, None, AttemptResult.CANCELED)
         return _done(draft, give(draft, None, job, "cancel", asked.member_id))
     printer = the_printer(draft, job.printer_id or 0)
     if job.is_held and _is_unknown_to_driver(draft, printer, job):
         message = (
             f"canceled while held; the plate of {printer.shown_name} stays occupied until someone has looked"
         )
-        following.close(draft, printer, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
-        following.occupy(draft, printer, f"job {job.work_id}")
+        job_moves.close(draft, job, JobStatus.CANCELED, by_user, message, AttemptResult.CANCELED)
+        plates.occupy(draft, printer, f"job {job.work_id}")
         draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
         return _done(draft, give(draft, printer, job, "cancel", asked.member_id))
     command = give(draft, printer, job, "cancel", asked.member_id)
     draft.safety_orders.append(CancelPrint(printer.name, command.task_id, key_of(job)))
     if not job.is_stopping:
-        following.move(draft, job, job.status, job.reasons | {Reason.TO_STOP_POINT}, job.message)
+        job_moves.move(draft, job, job.status, job.reasons | {Reason.TO_STOP_POINT}, job.message)
     return command
 
 
@@ -108,10 +108,10 @@ def resolve(draft: Draft, asked: ResolveJob) -> Job:
         )
     printer = the_printer(draft, job.printer_id or 0)
     name = draft.members[asked.member_id].name if asked.member_id in draft.members else "an operator"
-    ended = following.close(
-        draft, printer, job, asked.outcome, frozenset(), f"resolved by {name}", _RESULTS[asked.outcome]
+    ended = job_moves.close(
+        draft, job, asked.outcome, frozenset(), f"resolved by {name}", _RESULTS[asked.outcome]
     )
-    following.occupy(draft, printer, f"job {job.work_id}")
+    plates.occupy(draft, printer, f"job {job.work_id}")
     draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
     return ended
 
@@ -149,14 +149,14 @@ def set_plate(draft: Draft, asked: SetPlate) -> Printer:
             )
         if job is not None:
             _give_up(draft, printer, job)
-    return following.set_plate(draft, printer, asked.plate, asked.by)
+    return plates.set_plate(draft, printer, asked.plate, asked.by)
 
 
 def _give_up(draft: Draft, printer: Printer, job: Job) -> None:
     """End a held print of a former owner's time: those who know of it have the machine no more."""
     message = "its printer has another owner now and is clear; how this print ended is not known"
     reasons = frozenset({Reason.ABORTED_BY_SYSTEM})
-    following.close(draft, printer, job, JobStatus.FAILED, reasons, message, AttemptResult.FAILED)
+    job_moves.close(draft, job, JobStatus.FAILED, reasons, message, AttemptResult.FAILED)
     draft.orders.append(Acknowledge(printer.name, draft.moment.new_id(), key_of(job)))
 
 
@@ -167,7 +167,7 @@ def stop_printer(draft: Draft, asked: StopPrinter) -> PrinterCommand:
     somebody has looked.
     """
     printer = the_printer(draft, asked.printer_id)
-    following.occupy(draft, printer, "an emergency stop")
+    plates.occupy(draft, printer, "an emergency stop")
     return give(draft, printer, None, "emergency-stop", asked.member_id, task_id=asked.task_id)
 
 

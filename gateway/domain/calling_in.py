@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain import following, preparing
+from gateway.domain import answering, job_moves, preparing
 from gateway.domain.asking import the_printer, where
 from gateway.domain.assign import gone
 from gateway.domain.call_in import (
@@ -38,8 +38,7 @@ from gateway.domain.commands import (
     TaskState,
     UnregisterPrinter,
 )
-from gateway.domain.events import PrinterContacted, PrinterRegistered, PrinterUnregistered
-from gateway.domain.following import Subject
+from gateway.domain.events import PrinterContacted, PrinterRegistered, PrinterUnregistered, Subject
 from gateway.domain.member import Member
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, Presence, Printer
@@ -211,7 +210,7 @@ def unregister(draft: Draft, asked: UnregisterPrinter) -> Printer:
     _let_go(draft, printer)
     for command in [c for c in draft.commands.values() if c.printer_id == printer.printer_id]:
         message = f"{printer.shown_name} was unregistered before it answered"
-        following.close_command(draft, command, TaskState.FAILED, message)
+        answering.close_command(draft, command, TaskState.FAILED, message)
     _drop_codes(draft, printer.printer_id)
     for _, member_id in [key for key in draft.roles if key[0] == printer.printer_id]:
         draft.drop_role(printer.printer_id, member_id)
@@ -231,7 +230,7 @@ def _let_go(draft: Draft, printer: Printer) -> None:
                 Refusal.CONFLICT,
                 f"{printer.shown_name} has a job ({where(job)}); cancel it, or wait until it is over",
             )
-        following.hold(draft, job, printer, f"{printer.shown_name} was unregistered while it had this job")
+        job_moves.hold(draft, job, printer, f"{printer.shown_name} was unregistered while it had this job")
 
 
 def enabled_printer(draft: Draft, printer_id: int) -> Printer:

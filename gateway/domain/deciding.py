@@ -12,11 +12,13 @@ from typing import Any
 
 from gateway.domain import (
     acting,
+    answering,
     asking,
     calling_in,
     following,
     granting,
     judging,
+    plates,
     preparing,
     recovering,
     registering,
@@ -95,7 +97,7 @@ def decide(draft: Draft, given: Input) -> Any:
 
 def begin(draft: Draft) -> None:
     """The first decision of a process, on the state that the former one left."""
-    following.begin(draft)
+    answering.begin(draft)
     acting.begin(draft)
     tasking.begin(draft)
     stacking.begin(draft)
@@ -130,7 +132,7 @@ def _observed(draft: Draft, seen: PrinterObserved, *, is_fresh: bool = False) ->
         draft.plate_taken_by.pop(printer.printer_id, None)  # something moves, whatever it is
     _tell_change(draft, printer, before, after)
     if seen.doubts_plate:
-        following.occupy(draft, printer, "what may have been printed while the gateway could not see it")
+        plates.occupy(draft, printer, "what may have been printed while the gateway could not see it")
     for report in seen.ended:
         following.follow(draft, printer, report)
     if seen.current is not None:
@@ -172,7 +174,7 @@ def _doubt_plate(draft: Draft, seen: PrinterObserved) -> None:
     """A machine that was at something while nobody here saw it: a plate said to be clear may not be."""
     printer = printer_named(draft.printers, seen.printer)
     if printer is not None and draft.presence.get(printer.printer_id, Presence()).is_at_something:
-        following.occupy(draft, printer, "something that nobody here saw begin")
+        plates.occupy(draft, printer, "something that nobody here saw begin")
 
 
 def _detached(draft: Draft, gone: DriverDetached) -> None:
@@ -194,13 +196,13 @@ def _answered(draft: Draft, answer: OrderAnswered) -> None:
         or uploading.answered(draft, printer, answer)
     ):
         return
-    following.answered(draft, printer, answer)
+    answering.answered(draft, printer, answer)
 
 
 def _progressed(draft: Draft, said: OrderProgressed) -> None:
     printer = printer_named(draft.printers, said.printer)
     if printer is not None and not uploading.progressed(draft, printer, said):
-        following.progressed(draft, printer, said)
+        answering.progressed(draft, printer, said)
 
 
 _OBSERVATIONS: dict[type, Callable[[Draft, Any], None]] = {

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.commands import CommandRefused, Refusal
-from gateway.domain.events import Event
-from gateway.domain.following import Subject
+from gateway.domain.events import Event, Subject
 from gateway.domain.grant import (
     ACCESS_LIFETIME,
     APPS_KEPT,

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import following, starting
+from gateway.domain import job_moves, starting
 from gateway.domain.asking import job_named, the_printer, where
 from gateway.domain.assign import gone, hindrance
 from gateway.domain.commands import (
@@ -68,7 +68,7 @@ def submit(draft: Draft, asked: SubmitJob) -> Job:
     job = replace(job, status=JobStatus.CREATED if missing else JobStatus.QUEUED, message=missing)
     draft.events.append(
         JobSubmitted(
-            **following.subject(draft, job), job_id=job.job_id, name=job.name, status=job.status.value
+            **job_moves.subject(draft, job), job_id=job.job_id, name=job.name, status=job.status.value
         )
     )
     if asked.idempotency is not None:
@@ -157,7 +157,7 @@ def withdraw(draft: Draft, asked: WithdrawJob) -> Job:
         raise CommandRefused(Refusal.CONFLICT, f"{job.name!r} is {where(job)}; it waits no longer")
     reasons = frozenset({Reason.CANCELED_AT_DEVICE})
     message = "its printer took it out of the queue"
-    return following.close(draft, None, job, JobStatus.CANCELED, reasons, message, AttemptResult.CANCELED)
+    return job_moves.close(draft, job, JobStatus.CANCELED, reasons, message, AttemptResult.CANCELED)
 
 
 def leave(draft: Draft, printer: Printer, owner: Member) -> None:
@@ -176,7 +176,7 @@ def lose_printer(draft: Draft, printer: Printer, members: Collection[str], why: 
             continue
         job = replace(job, printer_id=None)
         if job.status is JobStatus.QUEUED:
-            job = following.move(draft, job, JobStatus.CREATED, frozenset(), message)
+            job = job_moves.move(draft, job, JobStatus.CREATED, frozenset(), message)
         else:
             job = draft.put_job(replace(job, message=message))
         _tell_changed(draft, job, "printer")
@@ -241,9 +241,9 @@ def _settle(draft: Draft, job: Job, what: str) -> Job:
     """Keep a waiting job's change; it is queued, or waits with the reason."""
     missing = _missing(draft.printers.get(job.printer_id or 0), job)
     if missing is None and job.status is not JobStatus.QUEUED:
-        job = following.move(draft, job, JobStatus.QUEUED, frozenset(), None)
+        job = job_moves.move(draft, job, JobStatus.QUEUED, frozenset(), None)
     elif missing is not None and job.status is JobStatus.QUEUED:
-        job = following.move(draft, job, JobStatus.CREATED, frozenset(), missing)
+        job = job_moves.move(draft, job, JobStatus.CREATED, frozenset(), missing)
     else:
         job = draft.put_job(replace(job, message=missing))
     _tell_changed(draft, job, what)
@@ -252,5 +252,5 @@ def _settle(draft: Draft, job: Job, what: str) -> Job:
 
 def _tell_changed(draft: Draft, job: Job, what: str) -> None:
     draft.events.append(
-        JobChanged(**following.subject(draft, job), job_id=job.job_id, status=job.shown_status, what=what)
+        JobChanged(**job_moves.subject(draft, job), job_id=job.job_id, status=job.shown_status, what=what)
     )

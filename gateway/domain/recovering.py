@@ -1,7 +1,7 @@
 """Going on with a held job from a finished layer, as a new attempt. Commands, as in `asking`.
 
 The attempt that was interrupted ends when the driver has taken the order; until then the job is held as it
-was, and a refusal changes nothing (`following.answered`).
+was, and a refusal changes nothing (`answering.answered`).
 """
 
 from __future__ import annotations

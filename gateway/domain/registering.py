@@ -23,9 +23,9 @@ from gateway.domain.events import (
     MemberAdded,
     OrganizationAdded,
     PrinterConfigured,
+    Subject,
 )
 from gateway.domain.file import StoredFile
-from gateway.domain.following import Subject
 from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member, Organization
 from gateway.domain.printer import Plate, Printer
 from gateway.domain.stacking import ensure

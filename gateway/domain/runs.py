@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.domain.following import Subject
+from gateway.domain.events import Subject
 from gateway.domain.schedule import RUN_ENDS, Action, RunState, Schedule, ScheduleStatus, Step
 from gateway.domain.state import Draft
 from gateway.domain.task import Task, TaskStatus

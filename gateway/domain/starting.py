@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import following
+from gateway.domain import job_moves, plates
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.job import Attempt, Job, JobStatus, Reason
 from gateway.domain.orders import StartPrint
@@ -18,14 +18,14 @@ def intend(draft: Draft, printer: Printer, job: Job) -> Job:
     """Start this job on this printer, which is free (assign.assign, assign.hindrance)."""
     if job.file_sha256 is None or job.file_size is None:  # nothing here makes such a row; it stops no other
         message = "the job has no file; hand it in again"
-        return following.move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
+        return job_moves.move(draft, job, JobStatus.FAILED, frozenset({Reason.ABORTED_BY_SYSTEM}), message)
     mark = draft.moment.new_id()
     number = job.attempts + 1
-    sent = following.move(
+    sent = job_moves.move(
         draft, replace(job, print_key=mark, attempts=number), JobStatus.SENT, frozenset(), None
     )
     draft.put_attempt(Attempt(job.work_id, number, printer.printer_id, mark, draft.moment.wall))
-    following.occupy(draft, printer, f"start of job {job.work_id}")
+    plates.occupy(draft, printer, f"start of job {job.work_id}")
     draft.plate_taken_by[printer.printer_id] = job.work_id
     draft.orders.append(
         StartPrint(

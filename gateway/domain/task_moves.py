@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.domain.commands import CommandRefused, Refusal
-from gateway.domain.following import Subject
+from gateway.domain.events import Subject
 from gateway.domain.state import Draft
 from gateway.domain.task import ADMIN_KINDS, RETRY_FIRST, TRIES, Task, TaskStatus
 from gateway.domain.work_events import TaskMoved, TaskProgressed

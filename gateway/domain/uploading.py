@@ -13,10 +13,10 @@ same, and joins what is under way. A driver that is busy with something else ref
 
 from __future__ import annotations
 
+from gateway.domain.answering import REFUSED_PAUSE
 from gateway.domain.asking import give
 from gateway.domain.assign import is_taken, upload_waits_for, uploaded_to
 from gateway.domain.call_in import CALL_IN_DRIVER
-from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderProgressed, OrderResult
 from gateway.domain.orders import AbortUpload, UploadFile
 from gateway.domain.printer import Presence, Printer

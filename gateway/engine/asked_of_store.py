@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.domain.commands import AddFile, Command, CommandRefused, JudgeJob, Refusal, SubmitJob
-from gateway.domain.following import find_by_key
+from gateway.domain.job_moves import find_by_key
 from gateway.domain.observations import DriverAttached, Observation, PrinterObserved
 from gateway.domain.schedule_commands import RunSchedule
 from gateway.domain.state import Draft

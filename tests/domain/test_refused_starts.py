@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.answering import REFUSED_PAUSE
 from gateway.domain.commands import CancelJob, SetPlate
-from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.job import JobStatus
 from gateway.domain.observations import Activity, Observation, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint

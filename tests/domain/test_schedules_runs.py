@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.adjustment import HeatLimits
+from gateway.domain.answering import REFUSED_PAUSE
 from gateway.domain.commands import (
     CommandRefused,
     PrinterCommand,
@@ -16,7 +17,6 @@ from gateway.domain.commands import (
     TaskState,
     TellPrinter,
 )
-from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.printer import Plate, Presence
 from gateway.domain.schedule import (

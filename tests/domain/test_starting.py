@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.answering import REFUSALS_ALLOWED, REFUSED_PAUSE
 from gateway.domain.assign import assign, obstacle, waiting_for
 from gateway.domain.commands import CommandRefused, Refusal, SetPlate
-from gateway.domain.following import REFUSALS_ALLOWED, REFUSED_PAUSE
 from gateway.domain.job import AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import StartPrint

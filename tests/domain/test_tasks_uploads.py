@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.answering import REFUSED_PAUSE
 from gateway.domain.commands import RemovePrinterMember
-from gateway.domain.following import REFUSED_PAUSE
 from gateway.domain.observations import Activity, OrderAnswered, OrderProgressed, OrderResult, PrintPhase
 from gateway.domain.orders import AbortUpload
 from gateway.domain.printer import Plate
