@@ -16,7 +16,7 @@ from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.print import HostPrint
 from gateway.drivers.marlin.sd import AT_DEVICE
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import Action, ActionKind
+from gateway.protocol.marlin.replies import Action, ActionKind
 
 #: Seconds for which the port is left alone when the printer asked for it: time to pull the cable, or for
 #: another program to take the port.

@@ -9,7 +9,7 @@ from gateway.drivers.marlin.driver_state import DriverState
 from gateway.drivers.marlin.errands import WAITS, errand, unclear
 from gateway.drivers.marlin.scripts import Script
 from gateway.drivers.marlin.stages import STANDSTILL
-from gateway.protocol.marlin.responses import NotSdPrinting, Reply, UnknownCommand
+from gateway.protocol.marlin.replies import NotSdPrinting, Reply, UnknownCommand
 
 
 def pause(driver: DriverState, order_id: str, command: str) -> None:

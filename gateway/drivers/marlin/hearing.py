@@ -24,7 +24,7 @@ from gateway.protocol.marlin.link_events import (
     PositionTold,
     PositionUnknown,
 )
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     Action,
     ActionKind,
     Busy,

@@ -11,7 +11,13 @@ import re
 from typing import Final
 
 from gateway.drivers.marlin.scripts import ScriptQueue
-from gateway.protocol.marlin.responses import Echo, FirmwareError, Other, Reply, UnknownCommand
+from gateway.protocol.marlin.replies import (
+    Echo,
+    FirmwareError,
+    Other,
+    Reply,
+    UnknownCommand,
+)
 
 #: Marlin's language.h: STR_PID_BAD_HEATER_ID, STR_PID_TEMP_TOO_HIGH, STR_PID_TIMEOUT, STR_ERR_PROBING_FAILED,
 #: MSG_HOME_FIRST (of what needs a homed machine), STR_ERR_COLD_EXTRUDE_STOP, STR_ERR_LONG_EXTRUDE_STOP.

@@ -12,7 +12,7 @@ parser (serial facts 16).
 from __future__ import annotations
 
 from gateway.domain.observations import Prompt
-from gateway.protocol.marlin.responses import Action, Reply, Start
+from gateway.protocol.marlin.replies import Action, Reply, Start
 
 #: Buttons of one question: M876 takes one digit.
 CHOICES_MAX = 10

@@ -33,7 +33,13 @@ from gateway.drivers.marlin.unfinished import Recovery
 from gateway.protocol.marlin.asking import IGNORES_NUMBERS
 from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkReady, PositionTold, PositionUnknown
-from gateway.protocol.marlin.responses import Action, NotSdPrinting, Reply, SdStatus, Start
+from gateway.protocol.marlin.replies import (
+    Action,
+    NotSdPrinting,
+    Reply,
+    SdStatus,
+    Start,
+)
 
 #: Seconds a print may have been left alone and still go on by itself. A restart or an upgrade takes ten, a
 #: cable put back at once as many. After 120 s Marlin lets go of its motors (DEFAULT_STEPPER_TIMEOUT_SEC), the

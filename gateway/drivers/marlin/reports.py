@@ -15,7 +15,7 @@ from gateway.domain.observations import (
 )
 from gateway.drivers.marlin.prompts import PromptWatch
 from gateway.protocol.marlin.link_events import LinkReady
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     Area,
     Busy,
     Fault,

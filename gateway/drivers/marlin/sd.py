@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.domain.observations import Origin, PrintPhase, PrintReport
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     Action,
     DonePrinting,
     Echo,

@@ -34,7 +34,7 @@ from gateway.drivers.marlin.scripts import TOO_MANY, Script, ScriptQueue
 from gateway.drivers.marlin.upload_lines import UploadLines
 from gateway.protocol.marlin.card_words import FileList, same_file
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     FileOpened,
     FileOpenFailed,
     FileWriting,

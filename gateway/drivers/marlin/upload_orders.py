@@ -17,7 +17,7 @@ from gateway.drivers.marlin.upload import Upload
 from gateway.protocol.marlin.card_words import FileList
 from gateway.protocol.marlin.framing import bare
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import FileSaved, Other, Reply
+from gateway.protocol.marlin.replies import FileSaved, Other, Reply
 
 #: Seconds between two words about the progress of one upload: people watch it, and each is a message.
 PROGRESS_SECONDS = 1.0

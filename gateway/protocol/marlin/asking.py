@@ -26,7 +26,14 @@ from enum import Enum, auto
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.link_events import LinkEvent, LinkNotReady, PositionTold, PositionUnknown
 from gateway.protocol.marlin.link_states import Signal
-from gateway.protocol.marlin.responses import Busy, ErrorLine, Ok, Reply, Resend, Temperature
+from gateway.protocol.marlin.replies import (
+    Busy,
+    ErrorLine,
+    Ok,
+    Reply,
+    Resend,
+    Temperature,
+)
 from gateway.protocol.marlin.window import SendWindow
 
 #: No print has so many lines, and firmware counts in 32 bits.

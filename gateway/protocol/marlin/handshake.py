@@ -17,7 +17,7 @@ from itertools import chain
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.profile import Profile, profile_for
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     Capability,
     FileSaved,
     FirmwareInfo,

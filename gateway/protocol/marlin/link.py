@@ -25,9 +25,10 @@ from gateway.protocol.marlin.incoming import LineReader
 from gateway.protocol.marlin.link_events import LinkEvent, LinkFailed, LinkNotReady
 from gateway.protocol.marlin.link_states import NUMBERED_PHASES, LinkPhase, Signal
 from gateway.protocol.marlin.opening import Opening
+from gateway.protocol.marlin.parsing import is_damaged_ok, parse_reply
 from gateway.protocol.marlin.patience import Patience
 from gateway.protocol.marlin.profile import Profile, profile_named
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.replies import (
     PLAIN_OK,
     Busy,
     Echo,
@@ -46,8 +47,6 @@ from gateway.protocol.marlin.responses import (
     Stopped,
     Temperature,
     Wait,
-    is_damaged_ok,
-    parse_reply,
 )
 from gateway.protocol.marlin.silence import SETTLE_SECONDS, Silence
 from gateway.protocol.marlin.steady import Steady

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.protocol.marlin.failures import FailureReason
 from gateway.protocol.marlin.profile import Profile
-from gateway.protocol.marlin.responses import Reply
+from gateway.protocol.marlin.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)

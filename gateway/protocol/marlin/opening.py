@@ -18,7 +18,7 @@ from gateway.protocol.marlin.link_events import LinkReady
 from gateway.protocol.marlin.link_states import LinkPhase, Signal
 from gateway.protocol.marlin.patience import Patience
 from gateway.protocol.marlin.profile import Profile
-from gateway.protocol.marlin.responses import Ok
+from gateway.protocol.marlin.replies import Ok
 
 
 class Opening:

@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from gateway.protocol.marlin.responses import Ok
+from gateway.protocol.marlin.replies import Ok
 
 #: Frames kept for Resends. Only lines in flight and lines wrongly counted as answered are ever asked for
 #: again, at most a few windows; 256 is what the line record keeps too. Power of two: used as a mask.

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.drivers.marlin.reports import MachineView
-from gateway.protocol.marlin.responses import Ok, Temperature, parse_reply
+from gateway.protocol.marlin.parsing import parse_reply
+from gateway.protocol.marlin.replies import Ok, Temperature
 
 GOOD = "ok T:50.00 /50.00 B:53.00 /53.00 @:5 B@:7"
 

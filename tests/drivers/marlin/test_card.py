@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.observations import Activity, OrderResult, PrintPhase, PrintReport
 from gateway.domain.orders import CancelPrint
 from gateway.drivers.marlin.sd import CardWatch
-from gateway.protocol.marlin.responses import parse_reply
+from gateway.protocol.marlin.parsing import parse_reply
 from tests.support.marlin_stand import MarlinStand, on_virtual_time
 
 WITH_CARD = ["marlin-full", "marlin-sd"]

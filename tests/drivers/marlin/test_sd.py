@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.observations import Activity, OrderResult, PrintPhase
 from gateway.drivers.marlin.sd import CardWatch
-from gateway.protocol.marlin.responses import parse_reply
+from gateway.protocol.marlin.parsing import parse_reply
 from tests.support.marlin_stand import MarlinStand, on_virtual_time
 
 CARD = (

@@ -16,7 +16,7 @@ from gateway.protocol.marlin.link import Link
 from gateway.protocol.marlin.link_events import LinkFailed, LinkNotReady, LinkReady
 from gateway.protocol.marlin.link_states import TRANSITIONS, LinkPhase, Signal
 from gateway.protocol.marlin.profile import profile_named
-from gateway.protocol.marlin.responses import Temperature
+from gateway.protocol.marlin.replies import Temperature
 from tests.protocol.marlin.tiny_firmware import TinyFirmware
 
 Spoil = Callable[[str], list[str]]

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.protocol.marlin.card_words import FileList, same_file
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import FileSaved, FileWriting, Other, parse_reply
+from gateway.protocol.marlin.parsing import parse_reply
+from gateway.protocol.marlin.replies import FileSaved, FileWriting, Other
 from tests.protocol.marlin.test_link import Duet
 from tests.protocol.marlin.tiny_firmware import TinyFirmware
 

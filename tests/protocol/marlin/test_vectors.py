@@ -10,7 +10,15 @@ import pytest
 
 from gateway.protocol.marlin.framing import numbered
 from gateway.protocol.marlin.link import Link
-from gateway.protocol.marlin.responses import Busy, ErrorLine, Ok, Other, Resend, SdStatus, parse_reply
+from gateway.protocol.marlin.parsing import parse_reply
+from gateway.protocol.marlin.replies import (
+    Busy,
+    ErrorLine,
+    Ok,
+    Other,
+    Resend,
+    SdStatus,
+)
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "marlin"
 RECORDINGS = sorted(path.name for path in VECTORS.glob("*.toml") if path.name != "frames.toml")

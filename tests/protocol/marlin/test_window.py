@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.protocol.marlin.framing import numbered
-from gateway.protocol.marlin.responses import Ok
+from gateway.protocol.marlin.replies import Ok
 from gateway.protocol.marlin.window import HISTORY_LINES, REFUSALS_MAX, SendWindow, Verdict
 
 OK = Ok()

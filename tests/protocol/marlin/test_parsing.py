@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.marlin.responses import (
+from gateway.protocol.marlin.parsing import parse_reply
+from gateway.protocol.marlin.replies import (
     Action,
     ActionKind,
     Busy,
@@ -32,7 +33,6 @@ from gateway.protocol.marlin.responses import (
     ThermalKind,
     UnknownCommand,
     Wait,
-    parse_reply,
 )
 
 COLD = {"T": 19.37, "T_target": 0.0, "B": 19.37, "B_target": 0.0}
