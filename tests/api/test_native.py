@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.http.answers import encode
-from gateway.api.native import schemas, shapes
+from gateway.api.native import job_schemas, printer_schemas, shapes
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job, JobStatus, Reason
@@ -49,7 +49,7 @@ def form(content: bytes = GCODE, name: str = "part.gcode", **fields: str) -> aio
 async def test_printers_one_may_use(host: Host) -> None:
     body = await (await call(host, "GET", "/printers")).json()
     assert [printer["name"] for printer in body["printers"]] == ["mk3"]
-    schemas.Printers.model_validate(body)
+    printer_schemas.Printers.model_validate(body)
     assert body["printers"][0] | {"temperatures": {}} == {
         "id": 1, "name": "mk3", "driver": "marlin", "owner": "ana", "owner_id": ANA.member_id, "link": "up",
         "link_reason": None, "port": "", "status": "ready", "plate": "occupied", "plate_clear": "confirm",
@@ -62,7 +62,7 @@ async def test_printers_one_may_use(host: Host) -> None:
 async def test_alarms_are_told_while_they_last(host: Host) -> None:
     await host.observe(replace(seen(), alarms=(Alarm("idle-heat", "The heaters are on."),)))
     body = await (await call(host, "GET", "/printers/mk3")).json()
-    schemas.Printer.model_validate(body)
+    printer_schemas.Printer.model_validate(body)
     assert body["alarms"] == [{"rule": "idle-heat", "message": "The heaters are on."}]
     await host.observe(seen())
     assert (await (await call(host, "GET", "/printers/mk3")).json())["alarms"] == []
@@ -71,7 +71,7 @@ async def test_alarms_are_told_while_they_last(host: Host) -> None:
 async def test_where_the_head_is(host: Host) -> None:
     await host.observe(replace(seen(), position=HeadPosition(10.0, 20.5, 0.3, -1.25)))
     body = await (await call(host, "GET", "/printers/mk3")).json()
-    schemas.Printer.model_validate(body)
+    printer_schemas.Printer.model_validate(body)
     assert body["position"] == {"x": 10.0, "y": 20.5, "z": 0.3, "e": -1.25}
 
 
@@ -312,7 +312,7 @@ async def test_new_job(host: Host) -> None:
     job = await response.json()
     assert response.status == 201, job
     assert response.headers["Location"] == f"{ROOT}/jobs/{job['id']}"
-    schemas.Job.model_validate(job)
+    job_schemas.Job.model_validate(job)
     assert job | {"waiting": None} == {
         "id": job["id"], "number": 1, "name": "Benchy", "status": "queued", "reasons": job["reasons"], "verdict": None,
         "is_local": False, "origin": "gateway", "is_held": False, "member_id": BEN.member_id, "member": "ben", "printer_id": 1,
@@ -515,14 +515,14 @@ async def test_keys_that_are_not_made(host: Host, asked: dict[str, Any]) -> None
 
 @given(jobs(), st.none() | st.text(max_size=5))
 def test_every_job_has_a_shape(job: Job, waiting: str | None) -> None:
-    schemas.Job.model_validate_json(encode(shapes.job(job, house(), waiting)))
+    job_schemas.Job.model_validate_json(encode(shapes.job(job, house(), waiting)))
 
 
 @given(st.sampled_from(TaskState), st.none() | st.integers(1, 9))
 def test_every_command_has_a_shape(state: TaskState, printer_id: int | None) -> None:
     number = "00000000-0000-4000-8000-000000000001"
     command = PrinterCommand(number, printer_id, 1, "pause", "M", START, state)
-    schemas.Task.model_validate_json(encode(shapes.task(command)))
+    printer_schemas.Task.model_validate_json(encode(shapes.task(command)))
 
 
 @pytest.mark.parametrize(
@@ -575,7 +575,7 @@ async def test_how_the_updates_of_a_job_go_is_shown(host: Host) -> None:
     response = await host.client.get(path, headers=await host.bearer())
     text = await response.text()
     assert "secret" not in text
-    schemas.JobWithAttempts.model_validate_json(text)
+    job_schemas.JobWithAttempts.model_validate_json(text)
     shown = (await response.json())["callback"]
     assert (shown["failures"], shown["last_status"], shown["is_up_to_date"]) == (2, 503, True)
     assert shown["delivered_at"] == shown["next_at"] == "2016-05-18T05:42:02.000Z"

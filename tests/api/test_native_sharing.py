@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from gateway.api.native import schemas
+from gateway.api.native import member_schemas, printer_schemas
 from gateway.domain.commands import RegisterPrinter
 from gateway.domain.job import JobStatus
 from gateway.domain.member import Member, Scope
@@ -37,7 +37,7 @@ async def test_a_printer_is_found_by_the_name_that_people_gave_it(host: Host) ->
     await put_ember(host)
     for name in ("Ana's Ember", "forge:58", "58"):
         shown = await (await call(host, "GET", f"/printers/{name}")).json()
-        schemas.Printer.model_validate(shown)
+        printer_schemas.Printer.model_validate(shown)
         assert (shown["id"], shown["name"], shown["display_name"]) == (58, "forge:58", "Ana's Ember")
         assert shown["type_id"] == EMBER_TYPE.lower()
 
@@ -47,7 +47,7 @@ async def test_a_code_makes_a_member_and_the_list_shows_it(host: Host) -> None:
     response = await call(host, "POST", "/printers/58/codes", json={"email": "eve@example.com"})
     assert response.status == 201
     made = await response.json()
-    schemas.PrinterCode.model_validate(made)
+    printer_schemas.PrinterCode.model_validate(made)
     assert (made["email"], len(made["code"])) == ("eve@example.com", 6)
     assert made["code"] in host.engine.state.codes
     foreign = await call(host, "GET", "/printers/58", EVE)
@@ -56,7 +56,7 @@ async def test_a_code_makes_a_member_and_the_list_shows_it(host: Host) -> None:
     await host.engine.execute(RegisterPrinter(EVE.member_id, made["code"]))
     assert (await call(host, "GET", "/printers/58", EVE)).status == 200
     body = await (await call(host, "GET", "/printers/58/members")).json()
-    schemas.PrinterMembers.model_validate(body)
+    printer_schemas.PrinterMembers.model_validate(body)
     assert [(m["name"], m["is_owner"], m["is_printer_scoped"]) for m in body["members"]] == [
         ("ana", True, True),
         (EVE.name, False, False),
@@ -85,7 +85,7 @@ async def test_a_printer_that_was_given_up_is_gone(host: Host) -> None:
 async def test_organizations_and_their_members(host: Host) -> None:
     response = await call(host, "POST", "/organizations", ANA, Scope.ADMIN, json={"name": "Lab"})
     made = await response.json()
-    schemas.Organization.model_validate(made)
+    member_schemas.Organization.model_validate(made)
     assert (response.status, made["name"], len(made["public_id"])) == (201, "Lab", 24)
     again = await call(host, "POST", "/organizations", ANA, Scope.ADMIN, json={"name": "Lab"})
     assert again.status == 409

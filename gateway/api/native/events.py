@@ -15,25 +15,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
+from pydantic import Field
 
 from gateway.api.http import limits
 from gateway.api.http.answers import encode
 from gateway.api.http.credentials import by_bearer_or_peer
 from gateway.api.http.operations import READ, AnyCall, Call, operation
 from gateway.api.http.problems import Failure
-from gateway.api.http.reading import integer
-from gateway.api.native import schemas, shapes
+from gateway.api.http.reading import QueryInt, integer
+from gateway.api.native import shapes
+from gateway.api.native.fields import Body
 from gateway.auth.access import may_see_event
 from gateway.domain.events import Event
 from gateway.engine.ports import StoredEvent, Subscription
 
 
+class EventsQuery(Body):
+    """From where on."""
+
+    after: Annotated[QueryInt, Field(ge=0, le=2**63 - 1)] | None = Field(
+        None, description="Events behind this number; as `Last-Event-ID`, which counts before it."
+    )
+
+
 @operation("GET", "/events", scopes=READ, responses={200: "text/event-stream"})
-async def stream_events(call: Call[schemas.EventsQuery, None]) -> web.StreamResponse:
+async def stream_events(call: Call[EventsQuery, None]) -> web.StreamResponse:
     """What happens, as it happens, as far as you may see it.
 
     The stream begins with `hello`, whose id is where it starts. Reconnect with `Last-Event-ID` (or `after`)
@@ -63,7 +73,7 @@ async def _leave_with(response: EventSourceResponse, subscription: Subscription)
     subscription.close()
 
 
-def _resume_point(call: Call[schemas.EventsQuery, None]) -> int | None:
+def _resume_point(call: Call[EventsQuery, None]) -> int | None:
     header = call.request.headers.get("Last-Event-ID", "").strip()
     if not header:
         return call.query.after

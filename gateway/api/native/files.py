@@ -8,7 +8,8 @@ from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.operations import BYTES, MULTIPART, READ, READ_WRITE, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.http.uploads import keep, receive
-from gateway.api.native import schemas, shapes
+from gateway.api.native import file_schemas as schemas
+from gateway.api.native import shapes
 from gateway.api.native.jobs import ROOT, owner_of
 
 

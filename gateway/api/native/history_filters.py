@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from gateway.api.http import limits
 from gateway.api.http.finding import usable_printer
 from gateway.api.http.operations import AnyCall
 from gateway.api.http.problems import Failure
-from gateway.api.native.schemas import JobWord, Number
+from gateway.api.native.fields import Body, JobWord, Number
 from gateway.api.native.shapes import instant
 from gateway.auth.access import is_admin_of
 from gateway.domain.job import JobStatus, Verdict
@@ -38,10 +38,8 @@ def _in_utc(at: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
-class HistoryFilters(BaseModel):
+class HistoryFilters(Body):
     """Filters of a history export; what is left out does not narrow."""
-
-    model_config = ConfigDict(extra="forbid")
 
     member_id: Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)] | None = Field(
         None,

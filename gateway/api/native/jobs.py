@@ -14,7 +14,7 @@ from gateway.api.http.idempotency import idempotency_of
 from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.api.http.services import RecoverySteps
-from gateway.api.native import schemas, shapes
+from gateway.api.native import job_schemas, printer_schemas, shapes
 from gateway.api.native.printers import printer_by
 from gateway.auth.access import all_jobs, is_admin_of, own_jobs, printer_jobs
 from gateway.domain.commands import (
@@ -67,11 +67,11 @@ def owner_of(call: AnyCall, named: str | None, printer: Printer | None = None) -
     "POST",
     "/jobs",
     scopes=READ_WRITE,
-    responses={201: schemas.Job},
+    responses={201: job_schemas.Job},
     is_idempotent_by_key=True,
     response_headers={"Location": "The job.", "ETag": "Of the job."},
 )
-async def create_job(call: Call[NoQuery, schemas.NewJob]) -> web.StreamResponse:
+async def create_job(call: Call[NoQuery, job_schemas.NewJob]) -> web.StreamResponse:
     """Hand in a print job.
 
     It starts when its printer is idle and its plate clear; `waiting` says what it waits for.
@@ -110,8 +110,8 @@ async def _file_for(call: AnyCall, file_id: str) -> StoredFile:
     return file
 
 
-@operation("GET", "/jobs", scopes=READ, responses={200: schemas.JobPage}, is_conditional=True)
-async def list_jobs(call: Call[schemas.JobsQuery, None]) -> web.StreamResponse:
+@operation("GET", "/jobs", scopes=READ, responses={200: job_schemas.JobPage}, is_conditional=True)
+async def list_jobs(call: Call[job_schemas.JobsQuery, None]) -> web.StreamResponse:
     """Jobs, oldest first.
 
     `scope=all` shows all you may list: everything to an administrator, the organization's to its own, with
@@ -134,7 +134,7 @@ def _statuses(given: list[str]) -> frozenset[str]:
     return words
 
 
-def _whose(call: AnyCall, asked: schemas.JobsQuery) -> dict[str, Any]:
+def _whose(call: AnyCall, asked: job_schemas.JobsQuery) -> dict[str, Any]:
     """The narrowing of the store's query: never more than the caller may see."""
     principal = call.principal
     printer = None if asked.printer is None else printer_by(call, asked.printer)
@@ -152,7 +152,7 @@ def _whose(call: AnyCall, asked: schemas.JobsQuery) -> dict[str, Any]:
 
 
 @operation(
-    "GET", "/jobs/{job_id}", scopes=READ, responses={200: schemas.JobWithAttempts}, is_conditional=True
+    "GET", "/jobs/{job_id}", scopes=READ, responses={200: job_schemas.JobWithAttempts}, is_conditional=True
 )
 async def get_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     """One job, every try to print it, and how the updates to an app's own server go."""
@@ -186,13 +186,13 @@ async def _give(
 
 _ACCEPTED: dict[str, Any] = {
     "scopes": READ_WRITE,
-    "responses": {202: schemas.Task},
+    "responses": {202: printer_schemas.Task},
     "response_headers": {"Location": "Where the command's state is."},
 }
 
 
-@operation("POST", "/jobs/{job_id}/start", scopes=READ_WRITE, responses={200: schemas.Job})
-async def start_job(call: Call[NoQuery, schemas.JobStart]) -> web.StreamResponse:
+@operation("POST", "/jobs/{job_id}/start", scopes=READ_WRITE, responses={200: job_schemas.Job})
+async def start_job(call: Call[NoQuery, job_schemas.JobStart]) -> web.StreamResponse:
     """Start a waiting job now, before older ones; refused with what is in its way."""
     job = await _commandable(call)
     if call.body.printer is not None:
@@ -223,8 +223,8 @@ async def cancel_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     return await _give(call, CancelJob)
 
 
-@operation("POST", "/jobs/{job_id}/resolve", scopes=READ_WRITE, responses={200: schemas.Job})
-async def resolve_job(call: Call[NoQuery, schemas.Resolution]) -> web.StreamResponse:
+@operation("POST", "/jobs/{job_id}/resolve", scopes=READ_WRITE, responses={200: job_schemas.Job})
+async def resolve_job(call: Call[NoQuery, job_schemas.Resolution]) -> web.StreamResponse:
     """Say how a held job ended, after a look at the machine."""
     job = await _commandable(call)
     command = ResolveJob(job.job_id, call.principal.member_id, JobStatus(call.body.outcome))
@@ -250,17 +250,17 @@ async def _planned(call: AnyCall, job: Job, layer: int | None) -> RecoverySteps:
     "GET",
     "/jobs/{job_id}/recovery",
     scopes=READ,
-    responses={200: schemas.RecoveryPlan},
+    responses={200: job_schemas.RecoveryPlan},
     more_errors=frozenset({409, 422}),
 )
-async def plan_job_recovery(call: Call[schemas.RecoveryQuery, None]) -> web.StreamResponse:
+async def plan_job_recovery(call: Call[job_schemas.RecoveryQuery, None]) -> web.StreamResponse:
     """What recovering a held print from its last finished layer would do. Nothing is done."""
     plan = await _planned(call, await _commandable(call), call.query.layer)
     return reply(shapes.recovery(plan))
 
 
 @operation("POST", "/jobs/{job_id}/recover", **_ACCEPTED)
-async def recover_job(call: Call[NoQuery, schemas.Recovery]) -> web.StreamResponse:
+async def recover_job(call: Call[NoQuery, job_schemas.Recovery]) -> web.StreamResponse:
     """Go on with a held print as a plan says that a person has looked at.
 
     The printer heats, homes X and Y and prints on from that layer. A plan that does not hold any more is
@@ -276,7 +276,7 @@ async def recover_job(call: Call[NoQuery, schemas.Recovery]) -> web.StreamRespon
     )
 
 
-@operation("GET", "/commands/{task_id}", scopes=READ, responses={200: schemas.Task})
+@operation("GET", "/commands/{task_id}", scopes=READ, responses={200: printer_schemas.Task})
 async def get_command(call: Call[NoQuery, None]) -> web.StreamResponse:
     """What became of a command."""
     found = await visible_command(call, call.path("task_id").lower())

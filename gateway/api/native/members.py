@@ -7,7 +7,8 @@ from aiohttp import web
 from gateway.api.http.answers import encode, reply
 from gateway.api.http.operations import ADMIN, READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
-from gateway.api.native import schemas, shapes
+from gateway.api.native import member_schemas as schemas
+from gateway.api.native import shapes
 from gateway.api.native.authority import refuse_apps
 from gateway.api.native.jobs import ROOT
 from gateway.auth.keys import make_key

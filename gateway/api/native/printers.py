@@ -10,7 +10,8 @@ from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.finding import usable_printers
 from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
-from gateway.api.native import schemas, shapes
+from gateway.api.native import printer_schemas as schemas
+from gateway.api.native import shapes
 from gateway.auth.access import may_confirm_plate, may_see_job, may_stop, may_tend
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.assign import holder_of

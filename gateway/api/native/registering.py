@@ -8,7 +8,8 @@ from gateway.api.http.answers import reply
 from gateway.api.http.code_attempts import spend_attempt
 from gateway.api.http.operations import READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
-from gateway.api.native import schemas, shapes
+from gateway.api.native import printer_schemas as schemas
+from gateway.api.native import shapes
 from gateway.domain.commands import RegisterPrinter
 from gateway.domain.printer import Printer
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 
 from gateway.api.http import limits
 from gateway.api.http.reading import KEPT, Name
+from gateway.api.native.fields import Body, Limit, Number, Offset
 from gateway.api.native.history_filters import HistoryFilters
-from gateway.api.native.schemas import Limit, Number, Offset
 from gateway.domain.schedule import MissedRuns, RunState, ScheduleStatus, ScheduleType, StartedVia
 
 #: Printers of one stack: more than any host has ports for.
@@ -21,10 +21,6 @@ STACK_PRINTERS = 500
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
 GcodeLine = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)]
 StatusWord = Annotated[str, Field(json_schema_extra={"enum": [one.name.lower() for one in ScheduleStatus]})]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 # ---------------------------------------------------------------- stacks
@@ -56,7 +52,7 @@ class Stacks(BaseModel):
     stacks: list[Stack]
 
 
-class StackChange(_Body):
+class StackChange(Body):
     """What a stack is called, and what is in it."""
 
     name: Name
@@ -74,7 +70,7 @@ class NewStack(StackChange):
 # ---------------------------------------------------------------- what a schedule does
 
 
-class GcodeMacro(_Body):
+class GcodeMacro(Body):
     """Lines of G-code for every printer of the stack."""
 
     gcode: list[GcodeLine] = Field(
@@ -82,21 +78,21 @@ class GcodeMacro(_Body):
     )
 
 
-class Maintenance(_Body):
+class Maintenance(Body):
     """Work at the machine; the plate counts as occupied until somebody has looked."""
 
     note: Annotated[str, Field(max_length=limits.TEXT_CHARS)] = Field(description="What is to be done.")
     gcode: list[GcodeLine] = Field(default_factory=list, description="Sent first, as in a macro.")
 
 
-class Calibration(_Body):
+class Calibration(Body):
     """A procedure that the firmware has."""
 
     procedure: Literal["home", "bed-level", "pid-hotend", "pid-bed"]
     target: float | None = Field(None, description="Degrees Celsius of a PID tuning.")
 
 
-class _Timing(_Body):
+class _Timing(Body):
     """When it runs."""
 
     name: Name
@@ -112,7 +108,7 @@ class _Timing(_Body):
     is_paused: bool = Field(False, description="The clock does not run it; people may.")
 
 
-class _Where(_Body):
+class _Where(Body):
     """Which stack it belongs to."""
 
     stack: Name | Number | None = Field(
@@ -217,7 +213,7 @@ class Schedules(BaseModel):
     schedules: list[Schedule]
 
 
-class SchedulesQuery(_Body):
+class SchedulesQuery(Body):
     """Which schedules."""
 
     stack: Annotated[str, Field(max_length=limits.NAME_CHARS)] | None = Field(
@@ -225,7 +221,7 @@ class SchedulesQuery(_Body):
     )
 
 
-class RunRequest(_Body):
+class RunRequest(Body):
     """What a run is given."""
 
     arguments: Annotated[str, Field(max_length=limits.TEXT_CHARS)] | None = Field(
@@ -280,7 +276,7 @@ class Actions(BaseModel):
     offset: int
 
 
-class ActionsQuery(_Body):
+class ActionsQuery(Body):
     """Which runs."""
 
     schedule_id: HexId | None = None

@@ -7,7 +7,14 @@ from aiohttp import web
 from gateway.api.http.answers import reply
 from gateway.api.http.operations import ADMIN, READ, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
-from gateway.api.native import schemas, shapes
+from gateway.api.native import member_schemas, shapes
+from gateway.api.native.printer_schemas import (
+    NewPrinterCode,
+    PrinterCode,
+    PrinterMember,
+    PrinterMembers,
+    PrinterRights,
+)
 from gateway.api.native.printers import printer_by
 from gateway.auth.access import is_admin_of, may_own
 from gateway.domain.call_in import PrinterRole, RegistrationCode
@@ -23,7 +30,7 @@ def _owned(call: AnyCall) -> Printer:
     return printer
 
 
-@operation("GET", "/printers/{printer}/members", scopes=READ, responses={200: schemas.PrinterMembers})
+@operation("GET", "/printers/{printer}/members", scopes=READ, responses={200: PrinterMembers})
 async def list_printer_members(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Who may use the printer besides its organization: its owner and its members."""
     printer = _owned(call)
@@ -31,9 +38,12 @@ async def list_printer_members(call: Call[NoQuery, None]) -> web.StreamResponse:
 
 
 @operation(
-    "PUT", "/printers/{printer}/members/{member}", scopes=READ_WRITE, responses={200: schemas.PrinterMember}
+    "PUT",
+    "/printers/{printer}/members/{member}",
+    scopes=READ_WRITE,
+    responses={200: PrinterMember},
 )
-async def set_printer_role(call: Call[NoQuery, schemas.PrinterRights]) -> web.StreamResponse:
+async def set_printer_role(call: Call[NoQuery, PrinterRights]) -> web.StreamResponse:
     """Say what a member of the printer may do, by id or name; whoever is none yet becomes one."""
     printer, engine = _owned(call), call.services.engine
     member_id = _member_named(call, printer, call.path("member"))
@@ -60,8 +70,8 @@ def _member_named(call: AnyCall, printer: Printer, text: str) -> str:
     raise Failure(404, f"There is no member {text[:40]!r} for you; others are meant by their id.")
 
 
-@operation("POST", "/printers/{printer}/codes", scopes=READ_WRITE, responses={201: schemas.PrinterCode})
-async def create_printer_code(call: Call[NoQuery, schemas.NewPrinterCode]) -> web.StreamResponse:
+@operation("POST", "/printers/{printer}/codes", scopes=READ_WRITE, responses={201: PrinterCode})
+async def create_printer_code(call: Call[NoQuery, NewPrinterCode]) -> web.StreamResponse:
     """A code that makes whoever types it in (Forge: `printers/register`) a member of the printer, once."""
     command = InviteToPrinter(_owned(call).printer_id, call.body.email)
     code: RegistrationCode = await call.services.engine.execute(command)
@@ -80,15 +90,15 @@ async def unregister_printer(call: Call[NoQuery, None]) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-@operation("GET", "/organizations", scopes=ADMIN, responses={200: schemas.Organizations})
+@operation("GET", "/organizations", scopes=ADMIN, responses={200: member_schemas.Organizations})
 async def list_organizations(call: Call[NoQuery, None]) -> web.StreamResponse:
     """All organizations."""
     found = call.services.engine.state.organizations.values()
     return reply({"organizations": [shapes.organization(each) for each in found]})
 
 
-@operation("POST", "/organizations", scopes=ADMIN, responses={201: schemas.Organization})
-async def create_organization(call: Call[NoQuery, schemas.NewOrganization]) -> web.StreamResponse:
+@operation("POST", "/organizations", scopes=ADMIN, responses={201: member_schemas.Organization})
+async def create_organization(call: Call[NoQuery, member_schemas.NewOrganization]) -> web.StreamResponse:
     """A new organization: its members see its printers, and none of the others'."""
     organization = Organization(0, call.body.name, call.services.ids.hex(24))
     added: Organization = await call.services.engine.execute(AddOrganization(organization))

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from gateway.api.http import limits
 from gateway.api.http.reading import Name
+from gateway.api.native.fields import Body, Limit, Offset
 from gateway.api.native.history_filters import HistoryFilters
-from gateway.api.native.schemas import Limit, Offset
 from gateway.domain.task import Standing, TaskKind, TaskStatus
 
 #: How `over` is written in an address.
@@ -21,37 +21,33 @@ YesNo = Literal["true", "false"]
 _MOST_KINDS = 2 * len(TaskKind)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 # ---------------------------------------------------------------- what kinds want
 
 
-class UploadedFile(_Body):
+class UploadedFile(Body):
     """An upload that is there: it is looked at again, and its G-code checked."""
 
     file_id: UUID
 
 
-class FileAtUrl(_Body):
+class FileAtUrl(Body):
     """A file elsewhere: it is fetched first."""
 
     url: Annotated[str, Field(min_length=1, max_length=limits.TEXT_CHARS)]
     name: Name | None = Field(None, description="What the file is called here; else as the URL has it.")
 
 
-class BackupScope(_Body):
+class BackupScope(Body):
     """What goes into a backup."""
 
     with_files: bool = Field(False, description="The print files too, not only the database.")
 
 
-class Nothing(_Body):
+class Nothing(Body):
     """No arguments."""
 
 
-class PrinterUpload(_Body):
+class PrinterUpload(Body):
     """Which file goes to which printer's own storage."""
 
     printer: Name = Field(description="A printer's name or id.")
@@ -59,7 +55,7 @@ class PrinterUpload(_Body):
     name: Name | None = Field(None, description="What the printer shall call it; else the upload's name.")
 
 
-class _NewTask(_Body):
+class _NewTask(Body):
     name: Name | None = Field(None, description="For people; one is made of the kind, if it is left out.")
     begins_at: AwareDatetime | None = Field(None, description="Not before; within a year.")
     is_paused: bool = Field(False, description="It waits until it is resumed.")
@@ -168,7 +164,7 @@ class TaskPage(BaseModel):
     offset: int
 
 
-class TasksQuery(_Body):
+class TasksQuery(Body):
     """Which tasks, and which page of them."""
 
     kind: Annotated[list[TaskKind], Field(max_length=_MOST_KINDS)] = Field(
