@@ -88,6 +88,13 @@ def test_every_reference_leads_somewhere() -> None:
         assert place
 
 
+def test_names_of_models_tell_nothing_of_where_they_lie_in_the_code() -> None:
+    """They are what generated clients call their classes: a module that moves must not rename them."""
+    names = DOCUMENT["components"]["schemas"]
+    assert not [name for name in names if "__" in name]
+    assert {"NativeJob", "ForgeJobObject", "Cloud66Job", "Printers"} <= set(names)
+
+
 def test_every_variable_part_is_a_parameter() -> None:
     for method, path, described in operations():
         parts = {entry["name"] for entry in described["parameters"] if entry["in"] == "path"}

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from gateway.api.http import limits
 from gateway.api.http.operations import MULTIPART, Dialect, Operation
@@ -20,6 +20,15 @@ Schema = dict[str, Any]
 _Models = Mapping[Any, Schema]  # (model, mode) -> reference
 _Mode = Literal["validation", "serialization"]
 _TEMPLATE = "#/components/schemas/{model}"
+_MODULE = re.compile(r"gateway\.api\.(\w+)\.(?:\w+\.)*")
+
+
+class _Names(GenerateJsonSchema):
+    """Models of one name in two dialects are told apart by the dialect, not by where they lie in the code."""
+
+    def normalize_name(self, name: str) -> str:
+        """`gateway.api.native.job_schemas.Job` as `NativeJob`."""
+        return super().normalize_name(_MODULE.sub(lambda found: found[1].capitalize(), name))
 
 
 def document(dialects: Sequence[Dialect], *, version: str, server: str) -> Schema:
@@ -64,7 +73,7 @@ def _schemas(dialects: Sequence[Dialect]) -> tuple[_Models, Schema]:
                     wanted[(answer, "serialization")] = None
             if operation.body is not None:
                 wanted[(operation.body, "validation")] = None
-    models, definitions = models_json_schema(list(wanted), ref_template=_TEMPLATE)
+    models, definitions = models_json_schema(list(wanted), ref_template=_TEMPLATE, schema_generator=_Names)
     return models, definitions.get("$defs", {})
 
 

@@ -156,7 +156,7 @@ class NewCalibration(CalibrationChange, _Where):
     """A schedule to be of a procedure."""
 
 
-class NewHistoryExport(HistoryExportChange, _Where):
+class NewHistoryExports(HistoryExportChange, _Where):
     """A schedule to be of exports."""
 
 
@@ -174,7 +174,7 @@ class ScheduleChange(
 class NewSchedule(
     RootModel[
         Annotated[
-            NewGcodeMacro | NewMaintenance | NewCalibration | NewHistoryExport,
+            NewGcodeMacro | NewMaintenance | NewCalibration | NewHistoryExports,
             Field(discriminator="type"),
         ]
     ]
