@@ -227,6 +227,7 @@ class TellPrinter:
     member_id: str
     command: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    job_id: str | None = None  # of a job on the printer that the caller may command, where it is about one
 
 
 @dataclass(frozen=True, slots=True)

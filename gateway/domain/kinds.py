@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.file import GCODE, SLICED_3MF
 from gateway.domain.printer import Printer
 
@@ -26,15 +25,6 @@ _READS: Final[Mapping[str, frozenset[str]]] = {
 _WANTED: Final[Mapping[str, str]] = {
     "bambu": "sliced 3MF files (.gcode.3mf) and G-code",
 }
-#: Commands of a printer's own that a kind's driver passes on; a printer that calls in judges itself.
-_TOLD: Final[Mapping[str, frozenset[str]]] = {
-    "moonraker": frozenset({"restart", "firmware_restart"}),
-}
-
-
-def takes_command(printer: Printer, command: str) -> bool:
-    """Whether it can be told this in its own words."""
-    return printer.driver == CALL_IN_DRIVER or command in _TOLD.get(printer.driver, frozenset())
 
 
 def prints_by_itself(printer: Printer) -> bool:

@@ -18,9 +18,9 @@ from gateway.domain.commands import (
     TellPrinter,
 )
 from gateway.domain.job import Job
-from gateway.domain.kinds import takes_command
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Adjust, AnswerPrompt, Tell
+from gateway.domain.own_commands import why_not_told
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import Draft
 
@@ -70,16 +70,15 @@ def answer_prompt(draft: Draft, asked: AnswerPrinter) -> PrinterCommand:
 def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
     """Pass a command on to a printer that knows what it means."""
     printer = the_printer(draft, asked.printer_id)
-    if not takes_command(printer, asked.command):
-        raise CommandRefused(
-            Refusal.INVALID, f"{printer.shown_name} is driven by the gateway and takes no such command itself"
-        )
     # A firmware may take a name in any letters. What starts or moves a machine is not to hang on that.
     name = asked.command.lower()
     if name in JOB_COMMANDS:
         raise CommandRefused(
             Refusal.INVALID, f"{asked.command!r} is about a job and is sent by the gateway; ask it of the job"
         )
+    why_not = why_not_told(printer, asked.command, asked.parameters)
+    if why_not is not None:
+        raise CommandRefused(Refusal.INVALID, why_not)
     if not printer.enabled:
         raise CommandRefused(Refusal.CONFLICT, gone(printer))
     _must_be_there(draft, printer)
@@ -90,8 +89,10 @@ def tell(draft: Draft, asked: TellPrinter) -> PrinterCommand:
             f"{printer.shown_name} has a job ({where(job)}); {asked.command} would ruin it: "
             "cancel the job first, or wait until it is over",
         )
-    command = give(draft, printer, None, asked.command, asked.member_id, parameters=asked.parameters)
-    draft.orders.append(Tell(printer.name, command.task_id, asked.command, asked.parameters))
+    about = {} if asked.job_id is None else {"job_id": asked.job_id}
+    parameters = {**asked.parameters, **about}
+    command = give(draft, printer, None, asked.command, asked.member_id, parameters=parameters)
+    draft.orders.append(Tell(printer.name, command.task_id, asked.command, parameters))
     return command
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.commands import CommandRefused, RecoverJob
 from gateway.domain.file import StoredFile
-from gateway.domain.kinds import misfit, takes_command
+from gateway.domain.kinds import misfit
 from gateway.domain.observations import DriverDetached, LinkState, PrintPhase
 from gateway.domain.orders import StartPrint
 from tests.support.stand import BEN, Table, a_file, a_submission, house, printer, report, seen
@@ -32,16 +32,6 @@ def test_each_kind_reads_its_formats(driver: str, prints: set[str]) -> None:
     formats = ("gcode", "gcode.3mf", "zip", "tar.gz")
     there = printer(driver=driver)
     assert {given for given in formats if misfit(there, "part", given) is None} == prints
-
-
-def test_each_kind_takes_its_own_commands() -> None:
-    commands = ("restart", "firmware_restart", "reset", "print_data")
-    taken = {
-        driver: {command for command in commands if takes_command(printer(driver=driver), command)}
-        for driver in ("marlin", "bambu", "moonraker", "forge")
-    }
-    klippers = {"restart", "firmware_restart"}
-    assert taken == {"marlin": set(), "bambu": set(), "moonraker": klippers, "forge": set(commands)}
 
 
 def test_a_file_for_another_kind_is_refused_before_anything_is_sent() -> None:

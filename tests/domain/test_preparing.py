@@ -292,10 +292,10 @@ def test_a_printer_that_calls_in_is_told_id_and_settings_and_others_are_not() ->
 
 def test_a_command_in_the_printers_own_words_and_its_answers() -> None:
     table = Table(house(a_forge_printer()))
-    given = table.give(TellPrinter(58, ANA.member_id, "log", {"upload_url": "https://x"}))
+    given = table.give(TellPrinter(58, ANA.member_id, "logs", {"upload_url": "https://x"}))
     [command] = table.state.commands.values()
     assert given == command
-    assert table.orders == [Tell("forge:58", command.task_id, "log", {"upload_url": "https://x"})]
+    assert table.orders == [Tell("forge:58", command.task_id, "logs", {"upload_url": "https://x"})]
     table.give(OrderProgressed("forge:59", command.task_id, 0.5, {"data": "of another printer"}))
     assert table.state.commands[command.task_id] == command
     table.give(OrderProgressed("forge:58", command.task_id, 0.5, {"data": {"state": "received"}}))
@@ -321,13 +321,15 @@ def test_only_a_printer_that_is_there_and_understands_is_told_anything() -> None
 @pytest.mark.parametrize("command", ["reset", "calibrate", "home", "park", "firmware_upgrade", "HOME"])
 def test_what_moves_a_printer_excludes_a_print_both_ways(command: str) -> None:
     table = Table(house(a_forge_printer()))
-    task = table.give(TellPrinter(58, ANA.member_id, command))
+    parameters = {"package_url": "https://x.example/1"} if command == "firmware_upgrade" else {}
+    asked = TellPrinter(58, ANA.member_id, command, parameters)
+    task = table.give(asked)
     job = submitted(table, printer_id=58)
     assert job.status is S.QUEUED
     assert f"told to {command}" in refusal(table, StartJob(job.job_id, BEN.member_id, 58)).message
     table.give(OrderAnswered("forge:58", task.task_id, OrderResult.ACCEPTED))  # type: ignore[attr-defined]
     assert table.job().status is S.SENT
-    assert "would ruin it" in refusal(table, TellPrinter(58, ANA.member_id, command)).message
+    assert "would ruin it" in refusal(table, asked).message
     assert len(starts(table)) == 1
 
 

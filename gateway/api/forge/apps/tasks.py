@@ -32,28 +32,13 @@ from gateway.api.http.problems import Failure
 from gateway.auth.access import may_tell
 from gateway.domain.commands import CancelJob, PauseJob, PrinterCommand, ResumeJob, TellPrinter
 from gateway.domain.job import Job
+from gateway.domain.own_commands import parameters_taken
 from gateway.domain.printer import PrinterStatus
 
 _JOB_COMMANDS: Final[Mapping[str, Callable[[str, str, int | None], PauseJob | ResumeJob | CancelJob]]] = {
     "pause": PauseJob,
     "resume": ResumeJob,
     "cancel": CancelJob,
-}
-#: What goes with the documented commands to a printer; with others goes all that is sent (Forge 2.4).
-_TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
-    "reset": (),
-    "calibrate": (),
-    "firmware_upgrade": ("package_url",),
-    "log": (),
-    "logs": ("upload_url",),
-    "home": (),
-    "park": (),
-    "request_settings": (),
-    "settings": ("settings",),
-}
-_NEEDED: Final = {
-    "firmware_upgrade": ("package_url", "the address of the package"),
-    "settings": ("settings", "an object with the settings"),
 }
 #: Not of the command's own: what the gateway writes into it, and what clients repeat.
 _NOT_PARAMETERS: Final = frozenset({"command", "task_id", "job_id", "printer_id", "file_url"})
@@ -108,22 +93,21 @@ async def _tell(call: Call[NoQuery, NewCommand]) -> PrinterCommand:
     asked, printer = call.body, printer_asked_for(call)
     if not may_tell(call.principal, printer, call.services.engine.state):
         raise answers.no_access()
-    name, meaning = _NEEDED.get(asked.command, ("command", ""))
-    if not getattr(asked, name):
-        raise Failure(422, f"{asked.command} needs {name}: {meaning}.")
-    parameters = _parameters(asked)
-    if asked.command not in _TAKEN and (job := await _job_meant(call, printer.printer_id)) is not None:
-        parameters["job_id"] = job.job_id
+    taken = parameters_taken(printer, asked.command)
+    parameters = _parameters(asked, taken)
+    job = await _job_meant(call, printer.printer_id) if taken is None else None
     if len(encode(parameters)) > limits.OBJECT_BYTES:
         raise Failure(422, f"What goes with a command may have {limits.OBJECT_BYTES} bytes as JSON.")
-    command = TellPrinter(printer.printer_id, call.principal.member_id, asked.command, parameters)
+    command = TellPrinter(
+        printer.printer_id, call.principal.member_id, asked.command, parameters, job.job_id if job else None
+    )
     told: PrinterCommand = await call.services.engine.execute(command)
     return told
 
 
-def _parameters(asked: NewCommand) -> dict[str, Any]:
+def _parameters(asked: NewCommand, taken: tuple[str, ...] | None) -> dict[str, Any]:
+    """What of a body goes with the command: clients of this API send more than that, and nobody minds."""
     sent = asked.model_dump(exclude_unset=True, exclude_none=True, exclude=set(_NOT_PARAMETERS))
-    taken = _TAKEN.get(asked.command)
     return {name: sent[name] for name in sent if taken is None or name in taken}
 
 
