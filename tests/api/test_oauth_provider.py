@@ -24,6 +24,7 @@ from gateway.main_gateway import issuer_of
 from gateway.transport.web import WebClient
 from tests.api.host import Host
 from tests.api.oauth_stand import basic, works
+from tests.support.ports import free_port
 from tests.support.stand import START
 
 CLIENT = "print-gateway"
@@ -39,16 +40,14 @@ PEOPLE = [
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """The address of the running provider."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     users = [word for person in PEOPLE for word in ("--user-claims", json.dumps(person))]
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), *users],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + 60.0
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1.0).close()
@@ -60,7 +59,7 @@ def provider() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 async def token_of(provider: str, sub: str) -> str:

@@ -21,7 +21,8 @@ from gateway.transport import tls
 from gateway.transport.mqtt import MqttLost, MqttRefused
 from gateway.transport.mqtt_client import AiomqttConnect
 from tests.support.certificates import Authority
-from tests.support.real_broker import KINDS, free_port
+from tests.support.ports import free_port
+from tests.support.real_broker import KINDS
 
 #: Seconds for what takes a few tenths, on a busy machine.
 PATIENCE = 30

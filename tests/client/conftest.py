@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from gateway.client.calls import Address
 from gateway.client.native import GatewayClient
 from tests.client.fake_gateway import FakeGateway, served
+from tests.support import ports
 
 
 @pytest.fixture
@@ -41,6 +41,4 @@ async def client(url: str, slept: list[float]) -> AsyncIterator[GatewayClient]:
 @pytest.fixture
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +12,7 @@ from urllib.request import Request, urlopen
 
 from firmware_sim.forge import CallInLedger, read_call_in_ledger
 from tests.e2e.house import PATIENCE, House
+from tests.support.ports import free_port
 
 
 class CallInHouse(House):
@@ -20,9 +20,7 @@ class CallInHouse(House):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, {})
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "config.toml"
         address = self.url.removeprefix("http://")
         text = config.read_text().replace("127.0.0.1:0", address)

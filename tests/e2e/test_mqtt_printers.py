@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.e2e.house import House
+from tests.support.ports import free_port
 
 SERIAL, CODE = "01S00C000000001", "12345678"
 #: Moves that take eight seconds at this speed, so that a death falls into them.
@@ -24,7 +24,7 @@ class MqttHouse(House):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, {}, speed=SPEED)
-        self.broker, self.mqtts, self.ftps, self.http = free_ports(4)
+        self.broker, self.mqtts, self.ftps, self.http = (free_port() for _ in range(4))
         (folder / "a1.code").write_text(f"{CODE}\n")
         with (folder / "config.toml").open("a") as config:
             config.write(
@@ -56,16 +56,6 @@ class MqttHouse(House):
     def starts(self, printer: str) -> list[str | None]:
         """Who started what the machine really began, by its own ledger."""
         return [entry.source for entry in self.ledger(printer) if entry.event == "print-started"]
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def files_in(folder: Path) -> tuple[Path, Path]:

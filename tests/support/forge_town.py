@@ -7,7 +7,6 @@ through its deaths. Their ledgers are what tests judge by.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from gateway.domain.orders import Order
 from gateway.domain.printer import Plate, Presence, Printer
 from tests.api.host import Host
 from tests.support.office import LoopClock
+from tests.support.ports import free_port
 from tests.support.stand import ANA, BEN, CountingIds
 
 LAYERS = 6
@@ -63,9 +63,7 @@ class ForgeTown:
         self._transport = transport
         self._speed = speed
         self._overhear, self._pass_on = overhear, pass_on
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._stack = AsyncExitStack()
         self._is_new = True

@@ -24,6 +24,7 @@ from typing import Self
 import pytest
 
 from tests.support.certificates import Leaf
+from tests.support.ports import free_port
 
 #: Seconds until a broker listens, on a busy machine.
 START_SECONDS = 30.0
@@ -41,12 +42,6 @@ EACH_KIND = [
     for kind, is_here in _IS_HERE.items()
 ]
 Credentials = tuple[str, str] | None
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class RealBroker:

@@ -22,7 +22,7 @@ from firmware_sim.bambu.personality import load_bambu_personality
 from firmware_sim.bambu.printer import BambuPrinter
 from firmware_sim.ledger import Ledger
 from tests.support.certificates import Authority, Leaf
-from tests.support.real_broker import free_port
+from tests.support.ports import free_port
 
 SERIAL = "01P00A123"
 VSFTPD = shutil.which("vsftpd") or shutil.which("vsftpd", path="/usr/sbin:/usr/local/sbin")
