@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from random import Random
 from typing import Final, NoReturn
 
-from gateway.transport.web_backoff import Backoff
+from gateway.transport.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from gateway.domain.observations import (
 from gateway.domain.orders import Acknowledge, EmergencyStop, Order
 from gateway.drivers.contract import Driver
 from gateway.drivers.pacing import Paced
-from gateway.transport.web_backoff import Backoff
+from gateway.transport.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

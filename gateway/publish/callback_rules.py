@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from gateway.domain.job import Job
 from gateway.engine.ports import Callback, CallbackState
-from gateway.transport.web_backoff import Backoff
+from gateway.transport.backoff import Backoff
 
 #: Seconds between two updates of a running job: what is asked for, within these.
 INTERVAL_LEAST: Final = 1

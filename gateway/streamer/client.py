@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Final
 
 from gateway.domain.observations import (
     DriverAttached,
@@ -22,7 +23,6 @@ from gateway.domain.observations import (
     PrinterObserved,
 )
 from gateway.domain.orders import Acknowledge, EmergencyStop, Order
-from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, ChannelClosed, Connect, MemoryChannel, memory_pair
 from gateway.streamer.host import StreamerHost
 from gateway.streamer.messages import (
@@ -39,6 +39,7 @@ from gateway.streamer.messages import (
     order_message,
     version_conflict,
 )
+from gateway.transport.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ ObservationSink = Callable[[Observation], None]
 SILENCE_SECONDS = 20.0
 #: Seconds the handshake may take.
 HANDSHAKE_SECONDS = 5.0
+#: Until a connection that failed or broke is made anew.
+CONNECT_AGAIN: Final = Backoff(first=0.2, limit=10.0, jitter=0.2)
 NOT_RUNNING = "the streamer is not running: systemctl start print-gateway-streamer"
 
 
@@ -66,7 +69,7 @@ class StreamerClient:
         instance: str,
         chance: Random,
         label: str = "streamer",
-        backoff: Backoff | None = None,
+        backoff: Backoff = CONNECT_AGAIN,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._connect = connect
@@ -74,7 +77,7 @@ class StreamerClient:
         self._instance = instance
         self._chance = chance
         self._host = label
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff
         self._sleep = sleep
         self._connection: _Connection | None = None
         self._why_not = NOT_RUNNING

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
+from typing import Final
 
 from gateway.domain.observations import (
     OrderAnswered,
@@ -31,7 +32,6 @@ from gateway.domain.orders import (
     UploadFile,
 )
 from gateway.safety.limits import SafetyLimits
-from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, ChannelClosed
 from gateway.streamer.hosted import DriverFactory, HostedPrinter
 from gateway.streamer.messages import (
@@ -48,6 +48,7 @@ from gateway.streamer.messages import (
 from gateway.streamer.outbox import Outbox, OutboxFull
 from gateway.streamer.safety_watch import LOOK_SECONDS, SafetyWatch
 from gateway.streamer.wire_watch import WireWatch
+from gateway.transport.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ HEARTBEAT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 5.0
 #: Seconds connections get to end; with hosted.STOP_SECONDS for the drivers before them, below 2 together.
 CLOSE_SECONDS = 0.3
+
+#: Until a driver that died is run again.
+RUN_AGAIN: Final = Backoff(first=0.2, limit=10.0, jitter=0.2)
 
 #: What a draining host refuses.
 _BEGINNINGS = (StartPrint, ResumePrint, RecoverPrint, UploadFile, SendGcode)
@@ -80,7 +84,7 @@ class StreamerHost:
         warnings: Mapping[str, str] | None = None,
         watch: WireWatch | None = None,
         safety: SafetyLimits | None = None,
-        backoff: Backoff | None = None,
+        backoff: Backoff = RUN_AGAIN,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`warnings`: printer -> what went wrong before its driver started (an unreadable line record).
@@ -99,7 +103,7 @@ class StreamerHost:
                 self._fan_out,
                 on_death=self._watch.trouble,
                 warning=(warnings or {}).get(printer),
-                backoff=backoff or Backoff(),
+                backoff=backoff,
                 chance=chance,
                 sleep=sleep,
             )

@@ -24,7 +24,7 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Acknowledge, Order, StartPrint
 from gateway.drivers.contract import Driver
-from gateway.streamer.backoff import Backoff
+from gateway.transport.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from gateway.domain.state import State
 from gateway.engine.ports import Clock, Files, IdSource, StoredEvent, StoreUnavailable, Subscription
 from gateway.rounds import Rounds, Slots
 from gateway.tasks.downloading import Fetching, Web
-from gateway.transport.web_backoff import Backoff
+from gateway.transport.backoff import Backoff
 from gateway.transport.web_errors import WebTrouble
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final, NoReturn
 
+from gateway.transport.backoff import Backoff
 from gateway.transport.mqtt import Connection, ConnectMqtt, MqttLost, MqttRefused, Will
-from gateway.transport.web_backoff import Backoff
 
 #: Seconds between tries: a printer that restarts is seen soon, one that is switched off costs little.
 LOST: Final = Backoff(first=1.0, limit=30.0)

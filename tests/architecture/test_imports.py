@@ -34,7 +34,7 @@ ROOMS = {
     "gateway.gcode": Room(never=WORLD),
     "gateway.domain": Room(never=WORLD | {"os", "pathlib", "io"}),
     "gateway.transport": Room(third=("serial", "aiomqtt", "aiohttp", "yarl")),
-    "gateway.broker": Room(("gateway.transport.web_backoff",)),  # starts its child, and loads nothing of it
+    "gateway.broker": Room(("gateway.transport.backoff",)),  # starts its child, and loads nothing of it
     "gateway.broker.child": Room(third=("amqtt",)),
     "gateway.drivers": Room(("gateway.protocol", "gateway.gcode", "gateway.transport", "gateway.domain")),
     "gateway.safety": Room(("gateway.domain",), never=WORLD | {"os", "pathlib", "io"}),

@@ -22,9 +22,9 @@ from gateway.domain.observations import (
     PrinterObserved,
 )
 from gateway.domain.orders import PausePrint
-from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
+from gateway.transport.backoff import Backoff
 
 ROOT = Path(__file__).resolve().parents[2]
 

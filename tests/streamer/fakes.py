@@ -22,12 +22,12 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Acknowledge, Order, StartPrint
 from gateway.drivers.contract import Sink
-from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import Channel, Connect, MemoryChannel
 from gateway.streamer.client import StreamerClient, memory_channel
 from gateway.streamer.host import StreamerHost
+from gateway.transport.backoff import Backoff
 
-EVEN = Backoff(first=1.0, factor=2.0, limit=8.0, jitter=0.0)
+EVEN = Backoff(first=1.0, limit=8.0, jitter=0.0)
 
 
 def virtually(work: Coroutine[Any, Any, Any]) -> Any:

@@ -25,7 +25,6 @@ from gateway.domain.observations import (
     PrintReport,
 )
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, SendGcode, UploadFile
-from gateway.streamer.backoff import Backoff
 from gateway.streamer.channel import HIGH_WATER_MESSAGES, Channel, MemoryChannel, memory_pair
 from gateway.streamer.client import NOT_RUNNING, SILENCE_SECONDS, StreamerClient
 from gateway.streamer.messages import (
@@ -136,14 +135,6 @@ def test_tries_are_spaced_out() -> None:
         return [later - earlier for earlier, later in pairwise(tries)]
 
     assert virtually(story()) == pytest.approx([1, 2, 4, 8, 8, 8, 8])
-
-
-@pytest.mark.parametrize("failures", [0, 1, 5, 10_000])
-def test_the_wait_is_bounded_and_jittered(failures: int) -> None:
-    backoff = Backoff()
-    waits = {backoff.wait(failures, Random(seed)) for seed in range(50)}
-    assert len(waits) > 40
-    assert all(0.16 <= wait <= 12.0 for wait in waits)
 
 
 @pytest.mark.parametrize(
