@@ -23,7 +23,7 @@ from gateway.api.forge.mapping import callback_body
 from gateway.api.forge.printdb.catalogue import Catalogue
 from gateway.api.http import limits
 from gateway.api.http.rate import AttemptLimit, RequestLimit
-from gateway.api.http.services import Services, no_broker
+from gateway.api.http.services import Services, no_broker, no_storages
 from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer, Trust
 from gateway.auth.signing import KEY_BYTES, UrlSigner
@@ -225,6 +225,7 @@ class Gateway:
             service_uid=os.getuid(),
             rate_limit=_rate_limit(config.server.rate_limit, clock),
             broker_status=self._mqtt.status if self._mqtt is not None else no_broker,
+            look_at_storages=self._mqtt.look_at_storages if self._mqtt is not None else no_storages,
             # Its address is the operator's word: a private one is as good.
             issuer=issuer_of(config.auth, self._web_client(is_private_allowed=True)),
         )

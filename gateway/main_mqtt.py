@@ -6,7 +6,7 @@ Loaded when the configuration asks for any of it: a gateway without MQTT loads n
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from gateway.publish.hub import Hub
 from gateway.publish.mqtt.northbound import Northbound
 from gateway.publish.mqtt.rights import NorthboundStatus
 from gateway.running import revived
+from gateway.transport.storage_looks import StorageLook
 from gateway.transport.web_backoff import Backoff
 
 #: Seconds until a worker that died is begun anew.
@@ -69,7 +70,12 @@ class MqttSide:
             monotonic=clock.monotonic,
             chance=random.Random(),
         )
+        self._looks = parts.storage_looks()
         self._told: Callable[[], NorthboundStatus] | None = None
+
+    async def look_at_storages(self, printers: Collection[str]) -> Mapping[str, StorageLook]:
+        """Whether print files would get onto them now; of those that take files over the network."""
+        return await self._looks.look(printers)
 
     def status(self) -> NorthboundStatus | None:
         """How it goes with the user's broker; None: none is configured."""

@@ -6,6 +6,7 @@ import random
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from gateway.transport.ftps import FtpsStorage, FtpsThreads
 from gateway.transport.http_storage import HttpStorage
 from gateway.transport.mqtt_client import AiomqttConnect
 from gateway.transport.storage import Storage
+from gateway.transport.storage_looks import AT_ONCE, Checkable, StorageLooks
 
 _ACCESS_CODE = (
     "read the access code again on the printer's screen (it changes with LAN mode), write it into {file}, "
@@ -64,6 +66,9 @@ class PrinterParts:
         self._new_id = new_id
         self._threads = FtpsThreads()
         stack.callback(self._threads.close)
+        self._look_threads = FtpsThreads(AT_ONCE)  # a look waits for no transfer
+        stack.callback(self._look_threads.close)
+        self._looked_at: dict[str, Checkable] = {}
         self._records = StartRecords(config.store.folder / "starts")
         stack.callback(self._records.close)
         self._http = ClientSession(cookie_jar=DummyCookieJar())
@@ -78,6 +83,10 @@ class PrinterParts:
             elif isinstance(printer, MoonrakerPrinter):
                 made[printer.name] = self._moonraker(printer)
         return made
+
+    def storage_looks(self) -> StorageLooks:
+        """Who tells whether files get onto the printers; behind `factories`."""
+        return StorageLooks(self._looked_at, self._monotonic)
 
     def _bambu(self, printer: BambuPrinter) -> DriverFactory:
         code = self._secrets.text(printer.name, "access_code_file") or ""
@@ -101,6 +110,7 @@ class PrinterParts:
             who=f"the printer {printer.name}",
             if_refused=if_refused,
         )
+        self._looked_at[printer.name] = replace(storage, threads=self._look_threads)
         settings = BambuSettings(
             printer.serial,
             topic_prefix=printer.topic_prefix,
@@ -159,6 +169,7 @@ class PrinterParts:
             api_key=self._secrets.text(printer.name, "api_key_file"),
             who=f"Moonraker of {printer.name}",
         )
+        self._looked_at[printer.name] = storage
         return partial(self._moonraker_driver, printer.name, connect, storage, printer.instance)
 
     def _broker_of(

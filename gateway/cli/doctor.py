@@ -11,7 +11,7 @@ from gateway.cli import show
 from gateway.cli.session import Exit, call
 
 if TYPE_CHECKING:
-    from gateway.client.models import BrokerHealth, Health
+    from gateway.client.models import BrokerHealth, Health, StorageHealth
 
 _PROOFS = {"proven": "may read and write there", "pending": "is being tried out", "denied": "is denied"}
 
@@ -20,8 +20,11 @@ def doctor(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at the connections to printers and to your broker; exit code 1 when something is to be done."""
-    found = call(context, lambda client: client.health())
+    """Look at the connections to printers and to your broker; exit code 1 when something is to be done.
+
+    Where print files go over the network, it logs in to the printer's storage and writes nothing there.
+    """
+    found = call(context, lambda client: client.health(storage=True))
     if json:
         show.as_json(found)
     else:
@@ -45,11 +48,20 @@ def lines(found: Health) -> Iterator[str]:
     if not found.printers:
         yield "printers: none is in use"
     for printer in found.printers:
-        yield f"printer {printer.name} ({printer.driver}): {'; '.join(printer.troubles) or 'well'}"
+        words = [*(printer.troubles or ("well",)), *_storage(printer.storage)]
+        yield f"printer {printer.name} ({printer.driver}): {'; '.join(words)}"
     if found.broker is None:
         yield "broker: none is configured (url under [mqtt])"
     else:
         yield from _broker_lines(found.broker)
+
+
+def _storage(found: StorageHealth | None) -> Iterator[str]:
+    """What is no trouble: those are told already."""
+    if found is not None and found.is_open:
+        yield "takes print files"
+    elif found is not None and found.is_open is None:
+        yield f"its storage: {found.reason or 'not looked at'}"
 
 
 def _broker_lines(broker: BrokerHealth) -> Iterator[str]:

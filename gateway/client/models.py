@@ -66,6 +66,13 @@ class Printer(_Model):
         return self.driver in ("bambu", "forge")
 
 
+class StorageHealth(_Model):
+    """Whether print files would get onto a printer."""
+
+    is_open: bool | None = None  # None: it was not looked at
+    reason: str | None = None
+
+
 class PrinterHealth(_Model):
     """How the connection to a printer is, and what a person should do."""
 
@@ -73,6 +80,7 @@ class PrinterHealth(_Model):
     name: str
     driver: str
     link: str
+    storage: StorageHealth | None = None  # None: it takes no files over the network, or was not asked for
     troubles: tuple[str, ...] = ()
 
 

@@ -70,9 +70,13 @@ class GatewayClient:
     ) -> None:
         await self._calls.close()
 
-    async def health(self) -> Health:
-        """How the connections to printers and the user's broker are; for administrators."""
-        return one(Health, await self._call("GET", "/health"))
+    async def health(self, *, storage: bool = False) -> Health:
+        """How the connections to printers and the user's broker are; for administrators.
+
+        `storage`: also whether print files would get onto the printers; takes up to 25 s.
+        """
+        query = {"storage": "true"} if storage else {}
+        return one(Health, await self._call("GET", "/health", params=query))
 
     # printers
 

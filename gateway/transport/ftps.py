@@ -31,6 +31,8 @@ SLOWEST: Final = 25_000
 MARGIN_SECONDS: Final = 60.0
 #: Seconds between two words on progress.
 TOLD_SECONDS: Final = 1.0
+#: Bytes of names that are read to see that a data channel works: those of a thousand files. The rest is not.
+MOST_NAMES: Final = 64 * 1024
 #: Seconds that a thread whose sockets were closed is waited for.
 ABORT_SECONDS: Final = 2.0
 
@@ -77,6 +79,10 @@ class FtpsStorage:
     async def delete(self, name: str) -> None:
         """Raises StorageTrouble, unless it is not there."""
         await self._call(f"delete {name}", 0, lambda client: _delete(client, name))
+
+    async def check(self) -> None:
+        """Log in, and read names over a data channel: both ways that a file needs. Raises StorageTrouble."""
+        await self._call("put print files there", 0, lambda client: client.read_names(MOST_NAMES))
 
     async def _call(self, what: str, size: int, work: Callable[[FtpsClient], T]) -> T:
         """`work` in a thread, logged in; `size` in bytes bounds its time."""

@@ -97,8 +97,22 @@ class FtpsClient(ftplib.FTP_TLS):
 
     def receive(self, name: str, most_bytes: int) -> bytes:
         """Download; it stops when it has more than `most_bytes`."""
+        return self._read(f"RETR {name}", most_bytes)
+
+    def read_names(self, most_bytes: int) -> None:
+        """What is in the folder of the login, for no other reason than to have used a data channel.
+
+        Servers answer 550 for a folder that is empty (RFC 959 lists it for NLST).
+        """
+        try:
+            self._read("NLST", most_bytes)
+        except ftplib.error_perm as answer:
+            if not str(answer).startswith("550"):
+                raise
+
+    def _read(self, command: str, most_bytes: int) -> bytes:
         found = bytearray()
-        with self.transfercmd(f"RETR {name}") as channel:
+        with self.transfercmd(command) as channel:
             while len(found) <= most_bytes and (piece := channel.recv(PIECE)):
                 found += piece
         if len(found) <= most_bytes:

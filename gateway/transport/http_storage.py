@@ -84,6 +84,24 @@ class HttpStorage:
             if not trouble.is_absent:
                 raise
 
+    async def check(self) -> None:
+        """What Moonraker says of itself: that it takes the key, and has a folder for files.
+
+        Raises StorageTrouble.
+        """
+        what = "put print files there"
+        async with self._asked(what, "GET", self._url / "server/info", 0) as response:
+            answer = await _json(response)
+        result = answer.get("result") if isinstance(answer, dict) else None
+        folders = result.get("registered_directories") if isinstance(result, dict) else None
+        if not isinstance(folders, list):
+            raise StorageTrouble(f"cannot {what}: what answers at {self._where} is no Moonraker: check url")
+        if ROOT not in folders:
+            raise StorageTrouble(
+                f"cannot {what}: {self._where} has no folder {ROOT} for them: is the folder of"
+                " [virtual_sdcard] in printer.cfg there, and has Klipper been started since?"
+            )
+
     def _file(self, name: str) -> URL:
         return self._url.joinpath("server/files", ROOT, *name.split("/"))
 

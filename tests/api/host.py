@@ -27,7 +27,7 @@ from gateway.api.greenarrow.dialect import GREENARROW
 from gateway.api.http import limits
 from gateway.api.http.app import build_app, runner_options
 from gateway.api.http.rate import AttemptLimit, RequestLimit
-from gateway.api.http.services import BrokerStatus, Services
+from gateway.api.http.services import BrokerStatus, LookAtStorages, Services, no_storages
 from gateway.api.http.sign_in import SignIn
 from gateway.api.native.dialect import NATIVE
 from gateway.api.oauth.dialect import DISCOVERY, OAUTH
@@ -116,6 +116,7 @@ class Host:
     public_url: str = PUBLIC_URL
     port: int | None = None  # None: any
     broker: BrokerStatus | None = None  # how it goes with the user's
+    storages: LookAtStorages = no_storages  # whether files get onto printers
     is_new: bool = True  # False: goes on with what a former one left in the folder
     lenient: bool = False  # at /faye
     private_addresses: bool = False  # whether apps may name them
@@ -165,7 +166,7 @@ class Host:
             max_upload_bytes=MAX_UPLOAD, version="0.1.0", service_uid=self.service_uid,
             heartbeat=self.heartbeat, sign_in=SignIn(self.clock, CHEAP), issuer=self.issuer,
             rate_limit=None if self.rate is None else RequestLimit(self.rate, self.clock),
-            broker_status=lambda: self.broker,
+            broker_status=lambda: self.broker, look_at_storages=lambda names: self.storages(names),
         )  # fmt: skip
         self.app = build_app(self.services, DIALECTS, extra_routes=self.call_ins.hub.routes)
         self.client = TestClient(TestServer(self.app, port=self.port))

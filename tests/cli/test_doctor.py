@@ -44,6 +44,24 @@ def test_a_printer_in_trouble_says_why_and_scripts_notice(run: Run, fake: FakeGa
     assert "printer a1 (bambu): takes no job now: signed only" in told.stdout
 
 
+def test_whether_print_files_get_there_is_looked_at(run: Run, fake: FakeGateway) -> None:
+    well, refused = {"is_open": True, "reason": None}, {"is_open": False, "reason": "set api_key_file"}
+    unknown = {"is_open": None, "reason": "not looked at"}
+    printers = (
+        {**A1, "troubles": [], "storage": well},
+        {**MK3, "name": "v2", "troubles": ["set api_key_file"], "storage": refused},
+        {**MK3, "name": "v3", "storage": unknown},
+    )
+    answered(fake, *printers)
+    told = failing(run("doctor"))
+    assert told.stdout.splitlines()[:3] == [
+        "printer a1 (bambu): well; takes print files",
+        "printer v2 (marlin): set api_key_file",
+        "printer v3 (marlin): well; its storage: not looked at",
+    ]
+    assert fake.asked == [("GET", "/health?storage=true")]
+
+
 @pytest.mark.parametrize(
     ("broker", "expected", "code"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -187,8 +187,27 @@ def no_broker() -> BrokerStatus | None:
     return None
 
 
+class StorageLook(Protocol):
+    """Whether print files would get onto a printer (`transport.storage_looks`)."""
+
+    @property
+    def is_open(self) -> bool | None:
+        """None: nobody has looked."""
+
+    @property
+    def reason(self) -> str | None:
+        """For people, when it is not open."""
+
+
+async def no_storages(_printers: Collection[str]) -> Mapping[str, StorageLook]:
+    """No printer takes files over the network."""
+    return {}
+
+
 #: Path of a file -> its metadata; blocking; raises FileRejected.
 Inspect = Callable[[str], Mapping[str, Any]]
+#: Names of printers -> of those that take files over the network: whether files would get there now.
+LookAtStorages = Callable[[Collection[str]], Awaitable[Mapping[str, StorageLook]]]
 #: (path, sha256, bytes accepted, layer or None, firmware's name or None) -> the plan; blocking; raises
 #: CommandRefused.
 PlanRecovery = Callable[[str, str, int, int | None, str | None], RecoverySteps]
@@ -224,6 +243,7 @@ class Services:
     version: str
     service_uid: int  # the daemon's own user: its peers on the Unix socket are administrators
     broker_status: Callable[[], BrokerStatus | None] = no_broker  # None: no broker is configured
+    look_at_storages: LookAtStorages = no_storages
     issuer: Issuer | None = None  # whose tokens are believed besides the gateway's own
     rate_limit: RequestLimit | None = None  # None: requests are not counted
     body_seconds: float = limits.BODY_SECONDS  # that a body may take

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.http.answers import reply
-from gateway.api.http.operations import ADMIN, Call, NoQuery, operation
-from gateway.api.http.services import BrokerStatus
+from gateway.api.http.operations import ADMIN, Call, operation
+from gateway.api.http.services import BrokerStatus, Services, StorageLook
 from gateway.api.native.shapes import instant
 from gateway.domain.assign import hold
 from gateway.domain.observations import Activity, LinkState
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
+
+
+class HealthQuery(BaseModel):
+    """What to look at besides."""
+
+    model_config = ConfigDict(extra="forbid")
+    storage: bool = Field(
+        False,
+        description="Log in to the storage of each connected printer that takes files over the network, and"
+        " see whether print files would get there. Takes up to 25 s; found at most every 10 s anew.",
+    )
+
+
+class StorageHealth(BaseModel):
+    """Whether print files would get onto a printer."""
+
+    is_open: bool | None = Field(description="null: it was not looked at.")
+    reason: str | None = Field(description="Why not, with what to do.")
 
 
 class PrinterHealth(BaseModel):
@@ -24,6 +43,9 @@ class PrinterHealth(BaseModel):
     name: str
     driver: str
     link: LinkState
+    storage: StorageHealth | None = Field(
+        description="null: not asked for, not connected, or it takes no files over the network."
+    )
     troubles: list[str] = Field(description="What a person should do something about; empty: all is well.")
 
 
@@ -53,29 +75,42 @@ class Health(BaseModel):
 
 
 @operation("GET", "/health", scopes=ADMIN, responses={200: Health})
-async def get_health(call: Call[NoQuery, None]) -> web.StreamResponse:
+async def get_health(call: Call[HealthQuery, None]) -> web.StreamResponse:
     """How the connections to printers and to the user's broker are, and what to do where they are bad."""
     services = call.services
-    state = services.engine.state
-    used = [printer for _, printer in sorted(state.printers.items()) if printer.enabled]
-    broker = services.broker_status()
+    used = [printer for _, printer in sorted(services.engine.state.printers.items()) if printer.enabled]
+    looks = await _look(services, used) if call.query.storage else {}
+    state, broker = services.engine.state, services.broker_status()
     return reply(
         {
             "version": services.version,
-            "printers": [_printer(printer, state) for printer in used],
+            "printers": [_printer(printer, state, looks.get(printer.name)) for printer in used],
             "broker": None if broker is None else _broker(broker),
         }
     )
 
 
-def _printer(printer: Printer, state: State) -> dict[str, object]:
+async def _look(services: Services, printers: Sequence[Printer]) -> Mapping[str, StorageLook]:
+    """At the connected ones: what keeps the others away would keep a look away, and is told already."""
+    presence = services.engine.state.presence
+    connected = [
+        printer.name
+        for printer in printers
+        if presence.get(printer.printer_id, Presence()).link is LinkState.UP
+    ]
+    return await services.look_at_storages(connected)
+
+
+def _printer(printer: Printer, state: State, look: StorageLook | None) -> dict[str, object]:
     presence = state.presence.get(printer.printer_id, Presence())
+    closed = [look.reason or "files do not get there"] if look is not None and look.is_open is False else []
     return {
         "id": printer.printer_id,
         "name": printer.shown_name,
         "driver": printer.driver,
         "link": presence.link.value,
-        "troubles": troubles(printer, presence, state),
+        "storage": None if look is None else {"is_open": look.is_open, "reason": look.reason},
+        "troubles": troubles(printer, presence, state) + closed,
     }
 
 

@@ -131,6 +131,48 @@ async def test_what_was_stored_on_a_simulated_printer_is_there(
             await card.fetch("a.gcode.3mf", 1)
 
 
+@needs_vsftpd
+@pytest.mark.parametrize("most", [None, tls.ONLY_1_2], ids=["TLS 1.3", "TLS 1.2"])
+async def test_a_look_at_vsftpd_uses_both_channels(
+    most: tls.ssl.TLSVersion | None, tmp_path: Path, threads: FtpsThreads
+) -> None:
+    with vsftpd(tmp_path) as place:
+        card = storage(place, threads)
+        await replace(card, context=tls.pinned(place.ca_file, SERIAL, most=most)).check()
+        with pytest.raises(StorageTrouble, match=r"reuse|522"):
+            await replace(card, context=_Forgetful(place.ca_file)).check()
+
+
+@pytest.mark.parametrize("personality", ["x1c", "p1s", "a1"])
+async def test_a_look_at_a_simulated_printer_leaves_no_trace(
+    personality: str, tmp_path: Path, path: str, threads: FtpsThreads
+) -> None:
+    async with simulated(tmp_path, personality) as (place, printer):
+        card = storage(place, threads, printer.serial)
+        await card.check()
+        assert not any(entry.event.startswith("file-") for entry in printer.ledger.entries)
+        with pytest.raises(StorageTrouble, match=r"cannot put print files there: .* refuses the login"):
+            await replace(card, password="wrong").check()
+        with pytest.raises(StorageTrouble, match="made out to another name"):
+            await storage(place, threads, "01P00A999").check()
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_well"),
+    [("550 No files found.", True), ("530 Log in first.", False), ("425 No data connection.", False)],
+)
+async def test_an_empty_folder_is_no_trouble(
+    answer: str, is_well: bool, authority: Authority, threads: FtpsThreads
+) -> None:
+    server, card = erring(authority, threads, {"NLST": answer})
+    with server:
+        if is_well:
+            await card.check()
+        else:
+            with pytest.raises(StorageTrouble, match="cannot put print files there"):
+                await card.check()
+
+
 async def test_a_wrong_access_code(tmp_path: Path, path: str, threads: FtpsThreads) -> None:
     async with simulated(tmp_path) as (place, printer):
         card = storage(replace(place, password="wrong"), threads, printer.serial)

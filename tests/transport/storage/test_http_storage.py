@@ -53,12 +53,12 @@ async def moonraker(*faults: str, api_key: str = "") -> AsyncIterator[tuple[Http
 
 
 @asynccontextmanager
-async def answering(status: int, body: Any) -> AsyncIterator[HttpStorage]:
-    """A server with one answer to everything, once it has read all."""
+async def answering(status: int, body: Any, info: Any = None) -> AsyncIterator[HttpStorage]:
+    """A server with one answer to everything, once it has read all. `info`: what it says of itself."""
 
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/server/info":
-            return web.json_response({})
+            return web.json_response(info or {})
         assert request.content_length is not None
         async for _ in request.content.iter_any():
             pass
@@ -99,6 +99,28 @@ async def test_what_was_stored_is_there_and_is_not_printed(name: str, path: str)
             await storage.fetch(name, 1000)
         assert raised.value.is_absent
         assert [entry for entry in printer.ledger.entries if entry.event == "print-started"] == []
+
+
+async def test_a_look_puts_nothing_there() -> None:
+    async with moonraker(api_key=KEY) as (storage, printer):
+        with pytest.raises(StorageTrouble, match=r"cannot put print files there: .* wants an API key"):
+            await storage.check()
+        await HttpStorage(storage._session, str(storage._url), api_key=KEY).check()
+        assert [entry for entry in printer.ledger.entries if entry.event == "file-stored"] == []
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"result": {"registered_directories": ["config", "logs"]}}, "no folder gcodes .*virtual_sdcard"),
+        ({"result": {}}, "is no Moonraker: check url"),
+        (["a web page"], "is no Moonraker: check url"),
+    ],
+)
+async def test_what_answers_but_takes_no_files(info: Any, words: str) -> None:
+    async with answering(200, {}, info) as storage:
+        with pytest.raises(StorageTrouble, match=words):
+            await storage.check()
 
 
 async def test_the_api_key(path: str) -> None:
