@@ -53,6 +53,7 @@ NEEDS: dict[str, frozenset[Scope]] = {
     "POST /printers/{printer}/plate": frozenset({R, W}),
     "POST /printers/{printer}/adjust": frozenset({R, W}),
     "POST /printers/{printer}/prompt": frozenset({R, W}),
+    "POST /printers/{printer}/command": frozenset({R, W}),
     "POST /printers/{printer}/stop": frozenset({R, W}),
     "GET /printers/{printer}/members": frozenset({R}),
     "PUT /printers/{printer}/members/{member}": frozenset({R, W}),

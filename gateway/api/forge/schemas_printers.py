@@ -21,6 +21,7 @@ from gateway.api.forge.schemas import (
 )
 from gateway.api.http import limits
 from gateway.api.http.problems import EMAIL_PATTERN
+from gateway.api.http.reading import CommandName
 
 
 def _member_id(value: Any) -> Any:
@@ -46,9 +47,8 @@ RegistrationCode = Annotated[
     BeforeValidator(_code, json_schema_input_type=str),
 ]
 CommandWord = Annotated[
-    str,
+    CommandName,
     Field(
-        pattern=r"^[A-Za-z0-9_.-]{1,100}$",
         description="pause, resume, cancel of a job; reset, calibrate, firmware_upgrade, log, logs, home, "
         "park, request_settings, settings, or what else the printer's firmware knows.",
     ),

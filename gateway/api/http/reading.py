@@ -39,6 +39,8 @@ def _query_integer(value: Any) -> Any:
 
 #: An integer in a query string.
 QueryInt = Annotated[int, BeforeValidator(_query_integer, json_schema_input_type=int)]
+#: A command in a printer's own words.
+CommandName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 #: A name that people give: no control characters, not blank.
 Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS, pattern=NAME_PATTERN)]
 

@@ -32,6 +32,7 @@ NATIVE = Dialect(
         printers.set_plate,
         printers.adjust_printer,
         printers.answer_prompt,
+        printers.tell_printer,
         printers.stop_printer,
         registering.register_printer,
         sharing.list_printer_members,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from gateway.api.http import limits
-from gateway.api.http.reading import Name
+from gateway.api.http.reading import KEPT, CommandName, Name
 from gateway.api.native.fields import Body, Email, Number
 from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, Z_STEP_MM
 from gateway.domain.commands import TaskState
@@ -160,6 +160,21 @@ class PromptAnswer(Body):
     choice: Number = Field(description="Its place in `prompt.choices`, from 0.")
 
 
+class NewCommand(Body):
+    """What a printer should do, in its own words."""
+
+    command: CommandName = Field(
+        description="Of a printer that calls in: reset, calibrate, firmware_upgrade, log, logs, home, park, "
+        "request_settings, settings, or what else its firmware knows. Of a Klipper printer: restart, "
+        "firmware_restart. Others take none."
+    )
+    parameters: Annotated[dict[str, Any], KEPT] = Field(
+        default_factory=dict,
+        description="What goes with it: `package_url` with firmware_upgrade, `upload_url` with logs, "
+        "`settings` with settings; whatever you like with a command that only the firmware knows.",
+    )
+
+
 class Task(BaseModel):
     """A command given to a printer, and where it stands."""
 
@@ -171,3 +186,9 @@ class Task(BaseModel):
     given_at: datetime
     answered_at: datetime | None
     message: str | None
+    progress: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        description="As a printer that calls in tells it: of the command, or of its print."
+    )
+    data: Mapping[str, Any] | None = Field(
+        description="What a printer that calls in said with its last word about it: its settings, say."
+    )

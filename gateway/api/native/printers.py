@@ -1,4 +1,4 @@
-"""Printers: how they are, their plates, adjustments, answers to their questions, the emergency stop."""
+"""Printers: how they are, their plates, adjustments, answers, commands, the emergency stop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gateway.api.http.operations import READ, READ_WRITE, AnyCall, Call, NoQuery
 from gateway.api.http.problems import Failure
 from gateway.api.native import printer_schemas as schemas
 from gateway.api.native import shapes
-from gateway.auth.access import may_confirm_plate, may_see_job, may_stop, may_tend
+from gateway.auth.access import may_confirm_plate, may_see_job, may_stop, may_tell, may_tend
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.assign import holder_of
-from gateway.domain.commands import AdjustPrinter, AnswerPrinter, PrinterCommand, SetPlate
+from gateway.domain.commands import AdjustPrinter, AnswerPrinter, PrinterCommand, SetPlate, TellPrinter
 from gateway.domain.printer import Printer
 
 
@@ -110,6 +110,22 @@ async def answer_prompt(call: Call[NoQuery, schemas.PromptAnswer]) -> web.Stream
     """Answer the question that the printer asks (`prompt` of the printer), by the place of a button."""
     printer = _tended(call)
     command = AnswerPrinter(printer.printer_id, call.principal.member_id, call.body.choice)
+    return _given(await call.services.engine.execute(command))
+
+
+@operation("POST", "/printers/{printer}/command", **_GIVEN)
+async def tell_printer(call: Call[NoQuery, schemas.NewCommand]) -> web.StreamResponse:
+    """Give a printer a command of its own: home, reset, firmware_restart, whatever its kind knows.
+
+    For its owner, and members whom the owner lets. A command that moves or restarts it waits for no print: it
+    is refused while there is one. What a command says about a job is asked of the job: pause, resume, cancel.
+    """
+    printer = printer_by(call, call.path("printer"))
+    if not may_tell(call.principal, printer, call.services.engine.state):
+        text = f"Commands to {printer.shown_name} itself are for its owner, and for whom the owner lets."
+        raise Failure(403, text)
+    asked = call.body
+    command = TellPrinter(printer.printer_id, call.principal.member_id, asked.command, asked.parameters)
     return _given(await call.services.engine.execute(command))
 
 

@@ -184,6 +184,8 @@ def task(command: PrinterCommand, job_id: str | None = None) -> dict[str, Any]:
         "given_at": instant(command.given_at),
         "answered_at": instant(command.answered_at),
         "message": command.message,
+        "progress": command.progress,
+        "data": (command.answer or {}).get("data"),
     }
 
 
