@@ -40,6 +40,7 @@ from gateway.main_files import look_at_gcode, look_at_printable, plan_recovery
 from gateway.main_tasks import Workshop
 from gateway.publish.callbacks import CallbackSender
 from gateway.publish.hub import Hub
+from gateway.publish.link_log import LinkLog
 from gateway.running import Service
 from gateway.store.database import Database
 from gateway.store.expiry import Expiry
@@ -144,7 +145,7 @@ class Gateway:
             queries=self._queries,
             drivers=self.call_ins.drivers(self._client, self._mqtt.drivers() if self._mqtt else {}),
             files=self._files,
-            publisher=self.call_ins.publisher(self._hub),
+            publisher=LinkLog(self.call_ins.publisher(self._hub)),
             clock=self._clock,
             ids=self._ids,
         )

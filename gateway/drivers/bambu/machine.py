@@ -388,7 +388,7 @@ class Machine:
         age = None if self._told_at is None else max(0.0, now - self._told_at)
         return PrinterObserved(
             printer=self.printer,
-            link=self._link,
+            link=LinkState.CONNECTING if self._why_down is NOT_YET else self._link,
             link_reason=self._why_down or None,
             activity=None if state is None else activity(state),
             message=None if state is None else message(state),

@@ -242,14 +242,11 @@ class Machine:
     def snapshot(self, now: float) -> PrinterObserved:
         """All that is known now."""
         watch = self.watch
-        link = LinkState.UP if self.is_up else LinkState.DOWN
-        if self._is_connected and not self.is_up and not watch.is_offline and not watch.is_silent:
-            link = LinkState.CONNECTING
         is_known = self.is_up and watch.known is not None
         has_no_card = is_known and watch.standing.doing is Doing.NO_PRINTS
         return PrinterObserved(
             printer=self.printer,
-            link=link,
+            link=self._link_state(),
             link_reason=self.link_reason(),
             activity=self.activity(),
             message=self.message(),
@@ -262,6 +259,13 @@ class Machine:
             silent_for=None if self._heard_at is None else now - self._heard_at,
             is_receiving=self.files.is_busy,
         )
+
+    def _link_state(self) -> LinkState:
+        if self.is_up:
+            return LinkState.UP
+        is_trying = self._is_connected and not self.watch.is_offline and not self.watch.is_silent
+        is_new = not self._is_connected and self._down_reason is _CONNECTING
+        return LinkState.CONNECTING if is_trying or is_new else LinkState.DOWN
 
     def _current(self) -> PrintReport | None:
         if self.following.current is not None:
