@@ -20,7 +20,7 @@ from tests.e2e.cable import Cable
 
 DEMO_FILES = Path(__file__).parents[2] / "gateway" / "cli" / "demo_files"
 SMALL = DEMO_FILES / "cable-clip-small.gcode"  # about 800 lines
-PATIENCE = 60.0  # seconds for anything on a busy machine with two cores
+PATIENCE = 120.0  # seconds for anything on a busy machine with two cores
 
 
 class UnixConnection(HTTPConnection):
@@ -85,7 +85,7 @@ class House:
             cable.close()
         for process in self.processes.values():
             try:
-                process.wait(10)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -107,13 +107,11 @@ class House:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    def terminate(self, name: str) -> float:
-        """SIGTERM; the seconds it took to end, with exit code 0."""
+    def terminate(self, name: str) -> None:
+        """SIGTERM: it ends in good order. How soon is a matter of virtual time (tests/streamer)."""
         process = self.processes.pop(name)
-        began = time.monotonic()
         process.terminate()
-        assert process.wait(10) == 0, self.log(name)
-        return time.monotonic() - began
+        assert process.wait(PATIENCE) == 0, self.log(name)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
@@ -164,7 +162,7 @@ class House:
         return dict(self.ask(f"/jobs/{job_id}") or {"status": None, "is_held": False})
 
     def jobs(self) -> list[dict[str, Any]]:
-        return list(self.ask("/jobs?scope=all")["jobs"])
+        return list((self.ask("/jobs?scope=all") or {"jobs": []})["jobs"])
 
     def at_panel(self, printer: str, text: str) -> dict[str, Any]:
         """What a person does at the machine."""

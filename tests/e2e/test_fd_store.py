@@ -21,7 +21,7 @@ import pytest
 from tests.support.fake_systemd import FakeSystemd
 from tests.transport.ptys import PtyMachine
 
-PATIENCE = 30.0  # seconds for anything on a busy machine
+PATIENCE = 60.0  # seconds for anything on a busy machine
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._stopped)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         os.close(self._stop)
 
     def _watch(self, master: int) -> None:
@@ -132,14 +132,14 @@ def test_a_port_stays_open_from_one_streamer_to_the_next(
 def test_without_a_store_the_port_is_closed_when_the_process_dies(config: Path, board: PtyMachine) -> None:
     """The judge of the test above sees what it is to see."""
     alone = subprocess.Popen(
-        [sys.executable, "-c", f"import os, time; os.open({board.path!r}, 2 | 256); time.sleep(60)"]
+        [sys.executable, "-c", f"import os, time; os.open({board.path!r}, 2 | 256); time.sleep(600)"]
     )
     while hang_ups(board):
         select.select([], [], [], 0.01)
     with Watch(board) as watch:
         alone.kill()
-        alone.wait(20)
+        alone.wait(PATIENCE)
         while not hang_ups(board):
             select.select([], [], [], 0.01)
-        watch._thread.join(10)
+        watch._thread.join(PATIENCE)
     assert watch.told

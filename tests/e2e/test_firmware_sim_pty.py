@@ -20,6 +20,7 @@ import pytest
 from firmware_sim import read_ledger
 
 TIOCEXCL = 0x540C
+PATIENCE = 60.0  # seconds for anything on a busy machine
 
 
 class Printer:
@@ -61,11 +62,11 @@ class Printer:
     def send(self, text: str) -> None:
         data = text.encode()
         while data:
-            select.select([], [self.fd], [], 5.0)
+            select.select([], [self.fd], [], PATIENCE)
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(self.fd, data) :]
 
-    def hear_until(self, line: str, seconds: float = 10.0) -> list[str]:
+    def hear_until(self, line: str, seconds: float = PATIENCE) -> list[str]:
         heard: list[str] = []
         until = time.monotonic() + seconds
         while line not in heard:
@@ -89,7 +90,7 @@ class Printer:
         self.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(10.0)
+        status = self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
@@ -140,18 +141,18 @@ def test_a_person_at_the_panel_prints_from_the_card(printer: Printer) -> None:
 
 
 def test_three_thousand_trivial_lines_a_second(printer: Printer) -> None:
-    """In the best of ten tries: what else the computer does meanwhile is not the machine's fault."""
+    """Of its own processor time, in the best of three: what else the computer does is not its fault."""
     printer.hear_until("echo:SD card ok")
-    lines, rates = 600, []
-    for _ in range(10):
+    lines, rates = 2000, []
+    for _ in range(3):
         oks = sent = 0
-        began = time.monotonic()
+        before = _cpu_seconds(printer.process.pid)
         while oks < lines:
             while sent < lines and sent - oks < 3:
                 printer.send("M117 x\n")
                 sent += 1
             oks += len(printer.hear_until("ok"))
-        rates.append(lines / (time.monotonic() - began))
+        rates.append(lines / max(_cpu_seconds(printer.process.pid) - before, 1e-3))
     assert max(rates) > 3000, rates
 
 
@@ -166,7 +167,7 @@ def test_a_waiting_machine_uses_no_processor(printer: Printer) -> None:
 def test_a_host_that_does_not_read_does_not_stop_the_machine(printer: Printer) -> None:
     printer.hear_until("echo:SD card ok")
     printer.send("M155 S1\nG4 S30\n" + "M503\n" * 40 + "M118 done\n")
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + PATIENCE
     while printer.order("status")["executed"] != 43:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -193,13 +194,18 @@ def test_the_lock_of_a_killed_host_does_not_stay(tmp_path: Path) -> None:
     try:
         fcntl.ioctl(running.fd, TIOCEXCL)
         running.close()
-        time.sleep(1.5)
-        probe = subprocess.run(
-            [sys.executable, "-c", _PROBE, str(running.link)], capture_output=True, text=True, check=True
-        )
-        assert probe.stdout == "0\n"
+        until = time.monotonic() + PATIENCE
+        while _is_locked(running.link):
+            assert time.monotonic() < until, "the lock stays"
+            time.sleep(0.2)  # the machine looks for itself, while nobody has the port open
     finally:
         running.stop()
+
+
+def _is_locked(link: Path) -> bool:
+    """Asked by another process, as the next host would be one."""
+    asked = [sys.executable, "-c", _PROBE, str(link)]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout != "0\n"
 
 
 _PROBE = """
@@ -224,7 +230,7 @@ def test_a_second_simulator_takes_the_link_over(tmp_path: Path) -> None:
     assert first.stop() == 0
     assert first.link.is_symlink()
     second.send_signal(signal.SIGINT)
-    assert second.wait(10.0) == 0
+    assert second.wait(PATIENCE) == 0
     second.stdout.close()
     assert not os.path.lexists(first.link)
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.e2e.call_in_house import CallInHouse
 
-LAYERS = 6
+LAYERS = 30
 PART = b"".join(b";LAYER:%d\nG1 X%d Y5 E1\n" % (layer, layer) for layer in range(LAYERS))
-SPEED = 5  # of loading and layers: a layer takes 0.2 s
+SPEED = 5  # of loading and layers: a layer takes 0.2 s; a busy host has 5 s to pause the print
 
 
 @pytest.fixture

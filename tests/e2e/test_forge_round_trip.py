@@ -20,7 +20,7 @@ from tests.e2e.sign_in import SIGNED_IN, token_for
 
 PASSWORD = "a very good password"
 LAYERS = 50  # of an archive on the simulated Ember
-SPEED = 20  # a layer takes 0.05 s, the print 2.5 s: two updates at least between its start and its end
+SPEED = 8  # a layer takes 0.13 s, the print 6 s: a busy host sends some updates between its start and its end
 
 
 @pytest.fixture
@@ -101,5 +101,6 @@ def told_all_of_it(receiver: Receiver, job_id: str, printer_id: int) -> None:
     on_the_way = [one for one in told if one["job_status"] == "printing" and 0 < one["job_progress"] < 1]
     assert on_the_way, told
     assert on_the_way[-1]["data"]["total_layers"] == LAYERS
-    assert [one["job_status"] for one in told].index("completed") == len(told) - 1
+    words = [one["job_status"] for one in told]
+    assert set(words[words.index("completed") :]) == {"completed"}
     assert progress[-1] == 1

@@ -66,7 +66,7 @@ class FakeSystemd:
             return next((n for n, said in enumerate(self.words, 1) if said.startswith(word)), 0)
 
         with self._changed:
-            assert self._changed.wait_for(place, 20), self.words
+            assert self._changed.wait_for(place, 60), self.words
             del self.words[: place()]
 
     def names(self) -> list[str]:
