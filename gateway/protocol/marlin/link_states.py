@@ -200,3 +200,5 @@ TRANSITIONS: dict[LinkPhase, dict[Signal, LinkPhase]] = {
 
 #: Phases in which numbered lines of the application may be handed over.
 NUMBERED_PHASES = frozenset({_P.STREAMING, _P.RECOVERING, _P.PROBING})
+#: Before the first numbered line of a print; what they do is in `opening`.
+OPENING_PHASES = (_P.IDENTIFYING, _P.NUMBERING)
