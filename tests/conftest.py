@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("exploring" if is_soak else "suite")
 
 
+#: Bytes that a test's name shows.
+_NAMED_BYTES = 40
 #: Processes that run tests at once; more would wait for each other's disk.
 _MOST_WORKERS = 4
 
@@ -51,6 +53,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     is_whole = asked <= {config.rootpath, config.rootpath / "tests"} and not config.option.keyword
     is_usual = "not soak" in config.option.markexpr
     return min(len(os.sched_getaffinity(0)), _MOST_WORKERS) if is_whole and is_usual else 0
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes are no part of a test's name: an archive has the time in it, and workers that collect
+    different names refuse to run.
+    """
+    return argname if isinstance(val, bytes) and len(val) > _NAMED_BYTES else None
 
 
 @pytest.fixture(scope="session", autouse=True)

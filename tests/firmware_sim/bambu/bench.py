@@ -26,11 +26,11 @@ PLATE = (
 
 
 def archive(gcode: bytes = PLATE, plate: str = "Metadata/plate_1.gcode") -> bytes:
-    """A 3MF archive with one plate."""
+    """A 3MF archive with one plate; the same bytes whenever it is made."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("[Content_Types].xml", "<Types/>")
-        file.writestr(plate, gcode)
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in (("[Content_Types].xml", b"<Types/>"), (plate, gcode)):
+            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
