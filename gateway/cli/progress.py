@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from gateway.cli.show import console, standing
+from gateway.cli.show import console, standing, time_left
 from gateway.client.follow import follow, follow_task
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def make_progress(*, shown: bool = True) -> Progress:
 def move(progress: Progress, line: TaskID, job: Job) -> None:
     """Show where the job is now."""
     done = 1.0 if job.status == "completed" else job.progress
-    note = " - ".join(part for part in (standing(job), job.message or job.waiting) if part)
+    left = time_left(job)
+    parts = (standing(job), left and f"{left} left", job.message or job.waiting)
+    note = " - ".join(part for part in parts if part)
     progress.update(line, completed=done or 0.0, note=note)
 
 

@@ -125,6 +125,23 @@ def percent(progress: float | None) -> str:
     return "99%" if 0.99 < progress < 1.0 else f"{progress:.0%}"  # not "100%" while it still prints
 
 
+def layer(job: Job) -> str:
+    """Which one it is at, of how many; empty: its printer does not say."""
+    if job.layer is None:
+        return f"of {job.layers}" if job.layers else ""
+    return f"{job.layer} of {job.layers}" if job.layers else str(job.layer)
+
+
+def time_left(job: Job) -> str:
+    """An estimate, in minutes; empty: there is none."""
+    if job.seconds_left is None or job.is_over:
+        return ""
+    hours, minutes = divmod(round(job.seconds_left / 60), 60)
+    return (
+        f"about {hours} h {minutes} min" if hours else f"about {minutes} min" if minutes else "under a minute"
+    )
+
+
 def instant(moment: datetime | None) -> str:
     """Local time, to the second."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -223,7 +240,8 @@ def one_job(job: Job) -> None:
             ("waiting", job.waiting), ("printer", job.printer), ("member", job.member or job.member_id),
             ("started", _STARTED.get(_origin(job), "elsewhere")),
             ("file", job.file.name if job.file else None), ("progress", percent(job.progress)),
-            ("line", job.line), ("created", instant(job.created_at)), ("began", instant(job.started_at)),
+            ("line", job.line), ("layer", layer(job)), ("time left", time_left(job)),
+            ("created", instant(job.created_at)), ("began", instant(job.started_at)),
             ("ended", instant(job.ended_at)),
             ("told", _told(job.callback)),
         ]

@@ -13,6 +13,8 @@ from gateway.client.native import GatewayClient, Opened
 PAGE = 500
 #: Characters of a whole id, and the fewest that may stand for one: a slip must not cancel a job.
 ID_CHARS, SHORTEST = 36, 4
+#: What an event of progress says of its job.
+_OF_PROGRESS = ("progress", "position", "line", "layer", "layers", "seconds_left")
 
 
 async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None]:
@@ -26,7 +28,7 @@ async def follow(client: GatewayClient, job_id: str) -> AsyncGenerator[Job, None
             if isinstance(event, Opened) or _moved(event, job_id):
                 job = await client.job(job_id)
             elif job is not None and _progressed(event, job_id):
-                fresh = {key: event.details.get(key) for key in ("progress", "position", "line")}
+                fresh = {key: event.details.get(key) for key in _OF_PROGRESS}
                 job = job.model_copy(update={key: value for key, value in fresh.items() if value is not None})
             else:
                 continue

@@ -151,6 +151,9 @@ class Job(_Model):
     progress: float | None = None
     position: int | None = None
     line: int | None = None
+    layer: int | None = None  # by the printer's own word
+    layers: int | None = None
+    seconds_left: int | None = None  # an estimate
     message: str | None = None
     waiting: str | None = None
     attempts: int = 0
@@ -208,8 +211,13 @@ class Answer(_Model):
     """What became of an order to a printer so far."""
 
     task_id: str | None = None
+    command: str | None = None
     state: str = ""
+    printer_id: int | None = None
+    job_id: str | None = None
     message: str | None = None
+    progress: float | None = None  # 0..1
+    data: Mapping[str, Any] | None = None  # what the printer said with its last word about it
 
 
 class Member(_Model):

@@ -79,6 +79,9 @@ class JobProgressed(Event):
     progress: float | None
     position: int | None
     line: int | None
+    layer: int | None = None  # by the printer's own word (outlook)
+    layers: int | None = None
+    seconds_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from gateway.domain.observations import (
     PrintReport,
 )
 from gateway.domain.orders import Acknowledge
+from gateway.domain.outlook import outlook
 from gateway.domain.printer import OFFLINE_AFTER, Printer
 from gateway.domain.state import Draft
 
@@ -152,6 +153,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
     if newer == job:
         return job
     draft.note_progress(newer)
+    told = outlook(newer)
     draft.fleeting.append(
         JobProgressed(
             **job_moves.subject(draft, newer),
@@ -159,6 +161,9 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
             progress=newer.progress,
             position=newer.position,
             line=newer.line,
+            layer=told.layer,
+            layers=told.layers,
+            seconds_left=told.seconds_left,
         )
     )
     return newer

@@ -265,7 +265,10 @@ async def test_progress_has_no_number_and_is_the_newest(host: Host) -> None:
     told = await reader.next()
     assert told is not None
     assert (told.kind, told.number, "seq" in told.body) == ("job-progressed", None, False)
-    assert told.body["details"] == {"job_id": "j", "progress": 0.3, "position": 10, "line": 3}
+    assert told.body["details"] == {
+        "job_id": "j", "progress": 0.3, "position": 10, "line": 3,
+        "layer": None, "layers": None, "seconds_left": None,
+    }  # fmt: skip
 
 
 async def test_each_hears_what_it_may_see(host: Host) -> None:

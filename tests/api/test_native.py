@@ -317,7 +317,8 @@ async def test_new_job(host: Host) -> None:
         "id": job["id"], "number": 1, "name": "Benchy", "status": "queued", "reasons": job["reasons"], "verdict": None,
         "is_local": False, "origin": "gateway", "is_held": False, "member_id": BEN.member_id, "member": "ben", "printer_id": 1,
         "printer": "mk3", "file": {"sha256": file.sha256, "name": "part.gcode", "size": len(GCODE)},
-        "progress": None, "position": None, "line": None, "message": job["message"], "waiting": None, "attempts": 0,
+        "progress": None, "position": None, "line": None, "layer": None, "layers": None, "seconds_left": None,
+        "message": job["message"], "waiting": None, "attempts": 0,
         "created_at": "2016-05-18T05:42:02.000Z", "status_at": "2016-05-18T05:42:02.000Z", "started_at": None,
         "ended_at": None, "version": 1,
     }  # fmt: skip
@@ -403,7 +404,8 @@ async def test_page_of_a_list(host: Host) -> None:
 async def test_pause_goes_to_the_printer(host: Host) -> None:
     job = replace(a_job(), status=JobStatus.PRINTING, print_key="mark", started_at=START)
     await host.put_jobs(job)
-    await host.observe(seen(report("mark", PrintPhase.PRINTING, progress=0.5, line=12)))
+    details = {"layer": 84, "layers": 200, "seconds_left": 1200, "stage": "printing"}
+    await host.observe(seen(report("mark", PrintPhase.PRINTING, progress=0.5, line=12, details=details)))
     response = await call(host, "POST", f"/jobs/{job.job_id}/pause")
     task = await response.json()
     assert (response.status, task["state"], task["job_id"]) == (202, "pending", job.job_id)
@@ -411,6 +413,7 @@ async def test_pause_goes_to_the_printer(host: Host) -> None:
     assert [order.expect for order in host.drivers.of(PausePrint)] == ["mark"]
     shown = await (await call(host, "GET", f"/jobs/{job.job_id}")).json()
     assert (shown["progress"], shown["line"]) == (0.5, 12)
+    assert (shown["layer"], shown["layers"], shown["seconds_left"]) == (84, 200, 1200)
 
 
 async def test_etag_changes_with_progress_too(host: Host) -> None:

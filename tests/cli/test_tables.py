@@ -153,6 +153,31 @@ def test_percent(progress: float | None, shown: str) -> None:
     assert show.percent(progress) == shown
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, {}),
+        (
+            {"layer": 84, "layers": 200, "seconds_left": 5400},
+            {"layer": "84 of 200", "time left": "about 1 h 30 min"},
+        ),
+        (
+            {"layer": 0, "layers": 200, "seconds_left": 1140},
+            {"layer": "0 of 200", "time left": "about 19 min"},
+        ),
+        ({"layer": 7, "seconds_left": 20}, {"layer": "7", "time left": "under a minute"}),
+        ({"layers": 200}, {"layer": "of 200"}),
+        ({"layer": 200, "layers": 200, "seconds_left": 9, "status": "failed"}, {"layer": "200 of 200"}),
+    ],
+)
+def test_what_a_printer_says_of_its_print(
+    said: dict[str, object], expected: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.one_job(Job.model_validate(job(**{"status": "printing", **said})))
+    found = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert {name: found[name].strip() for name in ("layer", "time left") if name in found} == expected
+
+
 def test_who_is_told_of_a_job_and_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
     callback = {
         "host": "app.example", "state": "active", "failures": 2, "last_error": "it took too long",

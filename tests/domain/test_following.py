@@ -68,6 +68,16 @@ def test_progress_alone_is_not_committed() -> None:
     assert table.draft.progressed == {1}
 
 
+def test_layer_and_time_left_are_progress_too() -> None:
+    table = Table()
+    key = started(table)
+    table.give(seen(report(key, progress=0.1)))
+    table.give(seen(report(key, progress=0.1, details={"layer": 3, "layers": 200, "seconds_left": 60})))
+    (event,) = table.draft.fleeting
+    told = event.details()
+    assert (told["progress"], told["layer"], told["layers"], told["seconds_left"]) == (0.1, 3, 200, 60)
+
+
 def test_the_same_snapshot_twice_changes_nothing() -> None:
     table = Table()
     key = started(table)

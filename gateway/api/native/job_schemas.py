@@ -46,6 +46,9 @@ class Job(BaseModel):
     progress: Fraction | None
     position: int | None = Field(description="Bytes of the file the machine has taken.")
     line: int | None
+    layer: int | None = Field(description="The one that the printer says it is at.")
+    layers: int | None = Field(description="How many there are, by the printer or its slicer.")
+    seconds_left: int | None = Field(description="The printer's estimate; null: it has none, or it is over.")
     message: str | None
     waiting: str | None = Field(description="Why it has not started, and what to do.")
     attempts: int

@@ -18,6 +18,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job, JobStatus
 from gateway.domain.member import Key, Member, Organization
 from gateway.domain.observations import Prompt
+from gateway.domain.outlook import outlook
 from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
 from gateway.engine.ports import Callback, StoredEvent
@@ -102,6 +103,7 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
     member = state.members.get(row.member_id)
     on = None if row.printer_id is None else state.printers.get(row.printer_id)
     is_same_owner = on is not None and on.is_of_owners_time(row.work_id)
+    told = outlook(row)
     return {
         "id": row.job_id,
         "number": row.work_id,
@@ -120,6 +122,9 @@ def job(row: Job, state: State, waiting: str | None) -> dict[str, Any]:
         "progress": row.progress,
         "position": row.position,
         "line": row.line,
+        "layer": told.layer,
+        "layers": told.layers,
+        "seconds_left": told.seconds_left,
         "message": row.message,
         "waiting": waiting,
         "attempts": row.attempts,

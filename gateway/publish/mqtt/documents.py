@@ -17,14 +17,13 @@ from json import JSONEncoder
 from typing import Any, Final
 
 from gateway.domain.job import Job
+from gateway.domain.outlook import outlook
 from gateway.publish.mqtt.sight import Action, Sight
 
 #: Bytes of UTF-8 of a job's name and of a message: with them, and with every character of them escaped, a
 #: document stays below 1 kB, which small clients on the bus can still read.
 NAME_BYTES: Final = 128
 TROUBLE_BYTES: Final = 180
-#: Layers and seconds beyond this are nonsense: ten thousand kilometres, four months.
-MOST_COUNT: Final = 10_000_000
 _SENSORS: Final = (("nozzle", "T"), ("bed", "B"))
 _CHAMBER: Final = "C"
 _encode: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -84,14 +83,13 @@ def cut(text: str | None, most_bytes: int) -> str | None:
 
 
 def _job_document(job: Job) -> dict[str, Any]:
-    said: Mapping[str, Any] = job.reported or {}
-    layers = said.get("layers", said.get("total_layers"))  # the second: printers made for Forge
+    told = outlook(job)
     return {
         **named(job),
         "progress": None if job.progress is None else _share(job.progress),
-        "remaining_s": _count(said.get("seconds_left")),
-        "layer": _count(said.get("layer")),
-        "layers": _count(layers),
+        "remaining_s": told.seconds_left,
+        "layer": told.layer,
+        "layers": told.layers,
     }
 
 
@@ -108,10 +106,3 @@ def _degrees(measured: float | None) -> int | None:
 
 def _share(progress: float) -> float | None:
     return round(min(max(progress, 0.0), 1.0), 3) if math.isfinite(progress) else None
-
-
-def _count(said: Any) -> int | None:
-    """A number of layers or seconds as printers send it; None: it is none."""
-    if isinstance(said, bool) or not isinstance(said, int | float):
-        return None
-    return int(said) if 0 <= said <= MOST_COUNT else None
