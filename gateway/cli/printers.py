@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import show
+from gateway.cli import printer_orders, show
 from gateway.cli.session import Exit, call, fail
 
 if TYPE_CHECKING:
-    from gateway.client.models import Answer, Printer, PrinterCode, PrinterMember
+    from gateway.client.models import Printer, PrinterCode, PrinterMember
     from gateway.client.native import GatewayClient
-
-#: Seconds between two looks at what became of an order, and how many: two seconds, a few moves of a print.
-ANSWER_SECONDS, ANSWER_TRIES = 0.1, 20
-#: Seconds for the word of a printer that shall stop: a driver waits 10 s for it; then the way back.
-STOP_SECONDS = 12.0
 
 app = typer.Typer(no_args_is_help=True, help="Printers: what they do, and whether their plates are clear.")
 
@@ -58,107 +52,10 @@ def ready(context: typer.Context, name: Name, json: Json = False) -> None:
         print(f"{printer.shown_name}: plate clear")
 
 
-@app.command()
-def adjust(
-    context: typer.Context,
-    name: Name,
-    speed: Annotated[int | None, typer.Option(help="Percent of the file's speed.")] = None,
-    flow: Annotated[int | None, typer.Option(help="Percent of the file's flow.")] = None,
-    fan: Annotated[int | None, typer.Option(help="Percent; 0 is off.")] = None,
-    hotend: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
-    bed: Annotated[int | None, typer.Option(help="°C; 0 is off.")] = None,
-    z: Annotated[float | None, typer.Option(help="Shift the nozzle by so many mm, up is positive.")] = None,
-    light: Annotated[bool | None, typer.Option("--light/--no-light", help="Switch its light.")] = None,
-    json: Json = False,
-) -> None:
-    """Change speed, flow, fan, temperatures or light at once; when nothing prints, not speed and flow."""
-    given = {
-        "speed": speed, "flow": flow, "fan": fan, "hotend": hotend, "bed": bed, "z_step": z, "light": light,
-    }  # fmt: skip
-    change = {what: value for what, value in given.items() if value is not None}
-    if not change:
-        fail("say what to adjust: --speed, --flow, --fan, --hotend, --bed, --z or --light", Exit.USAGE)
-    _told(context, name, "adjusted", lambda client, printer: client.adjust(printer.id, change), json=json)
-
-
-@app.command()
-def answer(
-    context: typer.Context,
-    name: Name,
-    choice: Annotated[int, typer.Argument(help="The number of the button; `printers show` has them.")],
-    json: Json = False,
-) -> None:
-    """Answer the question that a printer asks."""
-    _told(context, name, "answered", lambda client, printer: client.answer(printer.id, choice), json=json)
-
-
-def _told(
-    context: typer.Context,
-    name: str,
-    done: str,
-    order: Callable[[GatewayClient, Printer], Awaitable[Answer]],
-    *,
-    json: bool,
-) -> None:
-    """Give an order and wait a moment for what the printer makes of it."""
-
-    async def work(client: GatewayClient) -> tuple[Printer, Answer]:
-        printer = await client.printer(name)
-        return printer, await _settled(client, await order(client, printer))
-
-    printer, answer = call(context, work)
-    if json:
-        show.as_json(answer)
-        raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
-    if answer.state == "failed":
-        fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
-    pending = "accepted; the printer is busy and does it next"
-    print(f"{printer.shown_name}: {answer.message or (done if answer.state == 'done' else pending)}")
-
-
-async def _settled(client: GatewayClient, answer: Answer, tries: int = ANSWER_TRIES) -> Answer:
-    """The answer once the printer has given it; as it stands when that takes longer than a person waits."""
-    import asyncio
-
-    for _ in range(tries):
-        if answer.state != "pending" or answer.task_id is None:
-            break
-        await asyncio.sleep(ANSWER_SECONDS)
-        answer = await client.task(answer.task_id)
-    return answer
-
-
-@app.command()
-def stop(
-    context: typer.Context,
-    name: Name,
-    json: Json = False,
-    wait: Annotated[
-        float, typer.Option(min=0, max=60, help="Seconds for the printer's word.")
-    ] = STOP_SECONDS,
-) -> None:
-    """Emergency stop, at once: heaters and motors off. The printer needs a reset afterwards.
-
-    A printer that calls in has none, nor has a Bambu: then this says so, and what to do.
-    """
-
-    async def work(client: GatewayClient) -> tuple[Printer, Answer]:
-        printer = await client.printer(name)
-        answer = await client.stop(printer.id)
-        if answer.state == "pending" and not json:
-            print(f"{printer.shown_name}: emergency stop sent", flush=True)
-        return printer, await _settled(client, answer, round(wait / ANSWER_SECONDS))
-
-    printer, answer = call(context, work)
-    if json:
-        show.as_json(answer)
-        raise typer.Exit(Exit.TROUBLE if answer.state == "failed" else Exit.COMPLETED)
-    if answer.state == "failed":
-        fail(f"{printer.shown_name}: {answer.message or 'the printer did not do it'}")
-    if answer.state == "pending":
-        fail(f"{printer.shown_name}: no word from the printer yet; look at it, else switch it off")
-    if answer.message:
-        print(f"{printer.shown_name}: {answer.message}")
+app.command()(printer_orders.adjust)
+app.command()(printer_orders.answer)
+app.command()(printer_orders.command)
+app.command()(printer_orders.stop)
 
 
 @app.command()

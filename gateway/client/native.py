@@ -102,6 +102,11 @@ class GatewayClient:
             Answer, await self._call("POST", f"/printers/{printer_id}/prompt", json={"choice": choice})
         )
 
+    async def tell(self, printer_id: int, command: str, parameters: Mapping[str, Any]) -> Answer:
+        """Give a printer a command of its own: accepted, not yet done."""
+        body = {"command": command, "parameters": dict(parameters)}
+        return one(Answer, await self._call("POST", f"/printers/{printer_id}/command", json=body))
+
     async def task(self, task_id: str) -> Answer:
         """What became of an order."""
         return one(Answer, await self._call("GET", f"/commands/{segment(task_id)}"))

@@ -71,6 +71,8 @@ class FakeGateway:
         self.streams: deque[list[str]] = deque()
         #: State and message of every command that is asked after.
         self.outcome: tuple[str, str | None] = ("done", None)
+        #: What a printer said with it.
+        self.said: dict[str, Any] | None = None
         #: State and message with which an emergency stop is answered.
         self.stop_outcome: tuple[str, str | None] = ("pending", None)
         #: Every time the job is read, the next of these changes has happened to it.
@@ -86,6 +88,7 @@ class FakeGateway:
                 web.post(f"{base}/printers/{{id}}/plate", self._done),
                 web.post(f"{base}/printers/{{id}}/adjust", self._accepted_with),
                 web.post(f"{base}/printers/{{id}}/prompt", self._accepted_with),
+                web.post(f"{base}/printers/{{id}}/command", self._accepted_with),
                 web.get(f"{base}/commands/{{id}}", self._command),
                 web.post(f"{base}/printers/{{id}}/stop", self._stop),
                 web.post(f"{base}/files", self._file),
@@ -218,7 +221,8 @@ class FakeGateway:
 
     async def _command(self, request: web.Request) -> web.Response:
         state, message = self.outcome
-        return web.json_response({"task_id": request.match_info["id"], "state": state, "message": message})
+        found = {"task_id": request.match_info["id"], "state": state, "message": message, "data": self.said}
+        return web.json_response(found)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
