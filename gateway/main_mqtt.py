@@ -26,8 +26,8 @@ from gateway.publish.hub import Hub
 from gateway.publish.mqtt.northbound import Northbound
 from gateway.publish.mqtt.rights import NorthboundStatus
 from gateway.running import revived
+from gateway.transport.backoff import Backoff
 from gateway.transport.storage_looks import StorageLook
-from gateway.transport.web_backoff import Backoff
 
 #: Seconds until a worker that died is begun anew.
 AGAIN = Backoff(first=2.0, limit=120.0)
