@@ -35,6 +35,7 @@ class ForgeMember(Stand):
         takes_gcode=False,
         takes_uploads=False,
         has_emergency_stop=False,
+        own_command="home",
         tells_past_ends=False,
     )
 
@@ -150,6 +151,12 @@ class ForgeMember(Stand):
     def interventions(self) -> list[str]:
         told = self.town.printer.ledger.events("message")
         return [str(deed.facts["command"]) for deed in told if deed.facts["command"] in ABOUT_PRINTS]
+
+    def obeyed(self) -> list[str]:
+        told = self.town.printer.ledger.events("message")
+        return [
+            word for deed in told if (word := str(deed.facts["command"])) not in {*ABOUT_PRINTS, "print_data"}
+        ]
 
     def is_still(self) -> bool:
         return self.town.printer.machine.printer_status in ("ready", "paused", "busy")

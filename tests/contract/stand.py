@@ -74,6 +74,9 @@ class Traits:
     takes_gcode: bool = True  # False: every SendGcode is refused with a sentence
     takes_uploads: bool = True  # False: every UploadFile is refused with a sentence
     has_emergency_stop: bool = True  # False: refused with a sentence that says how else
+    own_command: str | None = (
+        None  # one that an idle machine obeys; None: every Tell is refused with a sentence
+    )
     #: A part of an upload may stay on the machine, under a name of its own, when the host died in it.
     #: False: the successor deletes it, or the machine never keeps a part.
     leaves_parts: bool = False
@@ -174,6 +177,10 @@ class Stand(ABC):
     @abstractmethod
     def interventions(self) -> list[str]:
         """What the machine was told, by the driver, to pause, resume, stop or cool a print, in its words."""
+
+    def obeyed(self) -> list[str]:
+        """Commands in the machine's own words that it carried out, in order; a kind without any has none."""
+        return []
 
     @abstractmethod
     def is_still(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.observations import Activity, LinkState, OrderResult, PrintPhase
-from gateway.domain.orders import CancelPrint, EmergencyStop, PausePrint, ResumePrint, SendGcode
+from gateway.domain.orders import CancelPrint, EmergencyStop, PausePrint, ResumePrint, SendGcode, Tell
 from tests.contract.stand import MARK, OTHER, SECOND, Stand, on_virtual_time
 
 MakeStand = Callable[[], Stand]
@@ -73,6 +73,7 @@ async def test_every_order_is_answered_exactly_once(make_stand: MakeStand) -> No
         part, name, new = stand.print_file(), stand.printer, stand.new_order_id
         orders = [
             SendGcode(name, new(), ("G28",)),
+            Tell(name, new(), "home", {}),
             PausePrint(name, new(), OTHER),
             ResumePrint(name, new(), OTHER),
             CancelPrint(name, new(), OTHER),
@@ -106,6 +107,7 @@ async def test_an_order_to_a_machine_that_is_away_is_answered_too(make_stand: Ma
         new = stand.new_order_id
         orders = [
             SendGcode(stand.printer, new(), ("G28",)),
+            Tell(stand.printer, new(), stand.traits.own_command or "home", {}),
             stand.start_order(stand.print_file(), MARK, order_id=new()),
             PausePrint(stand.printer, new(), MARK),
             CancelPrint(stand.printer, new(), OTHER),
@@ -245,6 +247,23 @@ async def test_lines_of_gcode_run_on_an_idle_machine_or_are_refused(make_stand: 
         expected = OrderResult.ACCEPTED if stand.traits.takes_gcode else OrderResult.REFUSED
         assert answer.result is expected
         assert answer.message or stand.traits.takes_gcode
+
+
+@on_virtual_time
+async def test_a_command_of_its_own_is_obeyed_once_or_refused(make_stand: MakeStand) -> None:
+    async with make_stand() as stand:
+        await stand.ready()
+        own = stand.traits.own_command
+        told = await stand.give(Tell(stand.printer, stand.new_order_id(), own or "home", {}))
+        assert told.result is (OrderResult.REFUSED if own is None else OrderResult.ACCEPTED)
+        assert told.message or own is not None
+        await stand.ready()
+        never = await stand.give(Tell(stand.printer, stand.new_order_id(), "print_data", {}))
+        assert never.result is OrderResult.REFUSED, "that would be a start that no job knows"
+        assert never.message
+        await asyncio.sleep(60)
+        assert stand.obeyed() == ([] if own is None else [own])
+        assert stand.physical_starts() == []
 
 
 @on_virtual_time

@@ -37,6 +37,7 @@ class MoonrakerStand(HostedStand):
     traits: ClassVar[Traits] = Traits(
         prints_by_itself=True,
         cuts=("broker", "moonraker", "gateway"),
+        own_command="firmware_restart",
         is_held_after_reset=False,
     )
 
@@ -161,6 +162,10 @@ class MoonrakerStand(HostedStand):
         ]
         lines = [entry.line or "" for entry in ran if entry.event in ("executed", "emergency-stop")]
         return [line for line in lines if line.startswith(_ABOUT_PRINTS)]
+
+    def obeyed(self) -> list[str]:
+        ran = [entry.line or "" for entry in self.machine.ledger.events("executed")]
+        return [line.lower() for line in ran if line in ("RESTART", "FIRMWARE_RESTART")]
 
     def is_still(self) -> bool:
         klippy = self.machine.klippy

@@ -20,6 +20,7 @@ from gateway.domain.orders import (
     ResumePrint,
     SendGcode,
     StartPrint,
+    Tell,
     UploadFile,
 )
 from gateway.drivers.contract import LineKind
@@ -37,6 +38,7 @@ from gateway.protocol.marlin.framing import LineNotSendable, numbered
 MACRO_LINES_MAX = 256
 
 _ACCEPTED, _REFUSED, _UNCLEAR = OrderResult.ACCEPTED, OrderResult.REFUSED, OrderResult.UNCLEAR
+_NO_OWN_WORDS = "This printer has no commands of its own: adjust it, or send it lines of G-code."
 _STOPS_LATE = "The printer reads the stop behind the command it is at. Switch it off if that is too late."
 
 
@@ -67,6 +69,8 @@ def take(driver: DriverState, order: Order) -> None:
             upload_orders.upload(driver, order)
         case AbortUpload():
             upload_orders.abort(driver, order)
+        case Tell():
+            driver.answer(order.order_id, _REFUSED, _NO_OWN_WORDS)
         case Acknowledge():
             print_orders.acknowledge(driver, order)
 
