@@ -51,7 +51,6 @@ class Card:
         self.files: list[CardFile] = []
         self.mounted = True
         self.opened: CardFile | None = None
-        self.opened_as = ""
         self.position = 0
         self.fetching = False
         self.begun = False
@@ -93,7 +92,7 @@ class Card:
         self.close()
         found = self.find(name)
         if found is not None:
-            self.opened, self.opened_as = found, name
+            self.opened = found
         return found
 
     def close(self) -> None:

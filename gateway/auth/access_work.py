@@ -22,7 +22,7 @@ from gateway.auth.access import is_admin_of, may_use_printer, owns_printer
 from gateway.domain.member import Principal
 from gateway.domain.printer import Printer
 from gateway.domain.schedule import Action, Stack
-from gateway.domain.selecting import TaskFilter, WorkFilter
+from gateway.domain.selecting import TaskFilter
 from gateway.domain.stacking import printers_of
 from gateway.domain.state import State
 from gateway.domain.task import ADMIN_KINDS, Task, TaskKind
@@ -38,15 +38,6 @@ def task_scope(principal: Principal) -> TaskFilter:
     if principal.is_org_admin:
         return TaskFilter(organization_id=principal.organization_id, kinds=_OPEN_KINDS)
     return TaskFilter(member_id=principal.member_id, kinds=_OPEN_KINDS)
-
-
-def work_scope(principal: Principal) -> WorkFilter:
-    """The widest list of print jobs and tasks together."""
-    if principal.is_admin:
-        return WorkFilter(with_admin_kinds=True)
-    if principal.is_org_admin:
-        return WorkFilter(organization_id=principal.organization_id)
-    return WorkFilter(member_id=principal.member_id)
 
 
 def may_create_task(principal: Principal, kind: TaskKind) -> bool:

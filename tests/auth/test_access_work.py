@@ -17,14 +17,13 @@ from gateway.domain.member import Principal, Scope
 from gateway.domain.printer import Printer
 from gateway.domain.schedule import Action, ScheduleType, Stack, StartedVia, Step
 from gateway.domain.schedule_commands import AddStack, RunSchedule
-from gateway.domain.selecting import TaskFilter, WorkFilter
+from gateway.domain.selecting import TaskFilter
 from gateway.domain.state import State
 from gateway.domain.task import ADMIN_KINDS, Task, TaskKind
 from gateway.domain.task_commands import AddTask, BeginTask, FinishTask, NoteProgress
 from tests.support.stand import ANA, BEN, START, house, printer
 from tests.support.works import FAN, WorkTable, a_schedule
 
-NONE = frozenset[Scope]()
 EVERY_SCOPE_BUT_ADMIN = frozenset(Scope) - {Scope.ADMIN}
 ADMIN = Principal("ADMIN", 9, frozenset({Scope.ADMIN}))
 BOSS = Principal("BOSS", 1, EVERY_SCOPE_BUT_ADMIN, is_org_admin=True)
@@ -78,9 +77,6 @@ def test_the_widest_lists() -> None:
     assert access.task_scope(ADMIN) == TaskFilter()
     assert access.task_scope(BOSS) == TaskFilter(organization_id=1, kinds=open_kinds)
     assert access.task_scope(BENN) == TaskFilter(member_id="BEN", kinds=open_kinds)
-    assert access.work_scope(ADMIN) == WorkFilter(with_admin_kinds=True)
-    assert access.work_scope(BOSS) == WorkFilter(organization_id=1)
-    assert access.work_scope(BENN) == WorkFilter(member_id="BEN")
 
 
 @given(st.sampled_from(EVERYBODY), kinds, st.sampled_from(["BEN", "SID"]), st.sampled_from([1, 2]))

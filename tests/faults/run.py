@@ -78,9 +78,8 @@ class Outcome:
     """Whether nothing moved, by the machine's planner, when the end was told."""
     is_cold: bool = False
     """Whether both heaters were off when all was over."""
-    resolved: PrintPhase | None = None
-    """What a held print became when a person cancelled it."""
     resolved_cold: bool = False
+    """Whether they were off behind the cancel that a person gave to a held print."""
     absences: list[tuple[float, float]] = field(default_factory=list)
     adjusted: list[str] = field(default_factory=list)
     canceled: bool = False
@@ -232,7 +231,6 @@ class _Run:
             return
         said, outcome.report = outcome.report, None
         await self._cancel_held()
-        outcome.resolved = None if outcome.report is None else outcome.report.phase
         outcome.report, outcome.resolved_cold = said, self._is_cold()
 
     async def _cancel_held(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,11 +100,6 @@ def moved(job: Job, now: datetime = START, message: str | None = None) -> Event:
         reasons=tuple(sorted(job.reasons)),
         message=message,
     )
-
-
-def counter(*, start: int = 1) -> Callable[[], int]:
-    numbers = iter(range(start, 10**9))
-    return lambda: next(numbers)
 
 
 DAY = timedelta(days=1)

@@ -106,7 +106,6 @@ class MemoryJournal:
         self.commits = 0
         self.progress_saves = 0
         self.idempotent: dict[tuple[str, str], tuple[Idempotency, str]] = {}
-        self.before_commit: list[object] = []
 
     async def load(self) -> State:
         return self.initial

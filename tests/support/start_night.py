@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -112,7 +113,6 @@ class StartNight:
         self.town = town
         self.plan = plan
         self.died_at: list[str] = []
-        self.panel_starts = 0
 
     async def play(self) -> Morning:
         """The night and the morning."""
@@ -189,11 +189,8 @@ class StartNight:
                 self._panel(BAMBU if accident.at < 12.0 else KLIPPER)
 
     def _panel(self, printer: str) -> None:
-        try:
+        with suppress(NotNow):  # it prints
             self.town.at_panel(printer)
-        except NotNow:
-            return  # it prints
-        self.panel_starts += 1
 
     # -- the morning --------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ CARD = (
     + b"M104 S0\n"
 )
 FILES = {"model.gco": CARD}
-LOCAL = "local-1"
 
 
 def watch(*lines: str, card: CardWatch | None = None) -> CardWatch:

@@ -122,12 +122,3 @@ def belonging(personality: str) -> Play:
         play.step(words)
     play.acts.clear()
     return play
-
-
-def printing(personality: str, layer: int = 3, layers: int = 12) -> Play:
-    """In the middle of the server's print."""
-    play = belonging(personality)
-    for words in ("print_data", f"file of {layers} layers", f"layer {layer}"):
-        play.step(words)
-    play.acts.clear()
-    return play

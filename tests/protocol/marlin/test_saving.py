@@ -16,7 +16,6 @@ from tests.protocol.marlin.test_link import Duet
 from tests.protocol.marlin.tiny_firmware import TinyFirmware
 
 CARD = Path(__file__).parents[2] / "vectors" / "marlin" / "full-card.toml"
-OPEN = "Writing to file: up.gco"
 
 
 class SavingFirmware(TinyFirmware):
