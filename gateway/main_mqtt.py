@@ -20,7 +20,7 @@ from gateway.drivers.left import LeftPrint, left_print
 from gateway.drivers.routing import TakesOrders
 from gateway.engine.engine import Engine
 from gateway.engine.ports import Clock, IdSource, Queries
-from gateway.main_mqtt_printers import PrinterParts
+from gateway.main_mqtt_printers import PrinterParts, heat_watch
 from gateway.main_northbound import embedded_broker, northbound
 from gateway.publish.hub import Hub
 from gateway.publish.mqtt.northbound import Northbound
@@ -69,6 +69,7 @@ class MqttSide:
             observe,
             monotonic=clock.monotonic,
             chance=random.Random(),
+            heat=heat_watch(config),
         )
         self._looks = parts.storage_looks()
         self._told: Callable[[], NorthboundStatus] | None = None

@@ -20,13 +20,17 @@ from gateway.domain.adjustment import HeatLimits
 from gateway.drivers.bambu.driver import BambuDriver
 from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.contract import Driver
+from gateway.drivers.heat_watch import HeatWatch
 from gateway.drivers.hosting import DriverFactory
 from gateway.drivers.left import LeftPrint
 from gateway.drivers.moonraker.driver import MoonrakerDriver
 from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.drivers.start_record_file import StartRecords
+from gateway.main_safety import heat_tolerance
 from gateway.protocol.bambu.requests import ProjectOptions
 from gateway.protocol.moonraker.topics import coalesces
+from gateway.safety.monitor import PrinterMonitor
+from gateway.safety.stance import TELLING, TELLING_IN_ERROR
 from gateway.transport import tls
 from gateway.transport.ftps import FtpsStorage, FtpsThreads
 from gateway.transport.http_storage import HttpStorage
@@ -202,6 +206,18 @@ class PrinterParts:
         )
         driver.begin(self._left(name))
         return driver
+
+
+def heat_watch(config: Config) -> HeatWatch:
+    """Who judges the heat of these printers."""
+    tolerance = heat_tolerance(config.safety)
+    stances = {BambuPrinter: TELLING_IN_ERROR, MoonrakerPrinter: TELLING}
+    monitors = {
+        printer.name: PrinterMonitor(tolerance, stances[type(printer)])
+        for printer in config.printers
+        if type(printer) in stances
+    }
+    return HeatWatch(monitors)
 
 
 def start_options(start: BambuStart) -> ProjectOptions:

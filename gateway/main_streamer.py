@@ -18,13 +18,12 @@ from functools import partial
 from pathlib import Path
 
 from gateway.config import Config, MarlinPrinter
-from gateway.config.sections import Safety
 from gateway.drivers.contract import Driver, LineRecord, UploadMark
 from gateway.drivers.marlin.driver import MarlinDriver
 from gateway.drivers.marlin.settings import MarlinSettings, ParkBy, ParkSettings, ScriptSettings
 from gateway.drivers.marlin.speed import SpeedSearch
+from gateway.main_safety import heat_tolerance
 from gateway.running import Notifier, Service, inherited_fds, log_to_stderr, run_process
-from gateway.safety.limits import SafetyLimits
 from gateway.streamer.host import MAX_PRINTERS, StreamerHost
 from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
@@ -65,7 +64,7 @@ async def _stream(config: Config) -> int:
         chance=random.Random(),
         warnings=warnings,
         watch=WireWatch(wire_logs, kept, clock.wall),
-        safety=_safety(config.safety),
+        safety=heat_tolerance(config.safety),
     )
     is_listening = asyncio.Event()
     serving = service.spawn(StreamerServer(host, config.streamer.socket).run(is_listening.set), "streamer")
@@ -81,18 +80,6 @@ async def _stream(config: Config) -> int:
     store.stop()
     await service.cancel()
     return 1 if service.failure else 0
-
-
-def _safety(wanted: Safety) -> SafetyLimits:
-    return SafetyLimits(
-        idle=wanted.idle_minutes * 60,
-        held=wanted.held_minutes * 60,
-        paused_hotend=wanted.paused_hotend_minutes * 60,
-        paused_bed=wanted.paused_bed_minutes * 60,
-        watches_temperatures=wanted.watch_temperatures,
-        hotend_max=wanted.hotend_max,
-        bed_max=wanted.bed_max,
-    )
 
 
 def _fed_here(config: Config) -> list[MarlinPrinter]:

@@ -4,6 +4,9 @@
 
 A driver that dies takes neither the gateway nor another driver with it, and does not stay dead: a new one
 begins with what the engine knows, as behind a restart of the gateway.
+
+Where a watch over their heat is given, each is looked at every few seconds, dead or alive, and what it finds
+stands in the snapshots. It is for people: no order follows from it (ADR 37).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from gateway.domain.observations import (
 )
 from gateway.domain.orders import Acknowledge, EmergencyStop, Order
 from gateway.drivers.contract import Driver
+from gateway.drivers.heat_watch import LOOK_SECONDS, HeatWatch
 from gateway.drivers.pacing import Paced
 from gateway.transport.backoff import Backoff
 
@@ -34,6 +38,8 @@ log = logging.getLogger(__name__)
 AGAIN: Final = Backoff(first=2.0, limit=120.0)
 #: Seconds after which it had gone well: the next wait is a first one again.
 GOOD_SECONDS: Final = 300.0
+#: Printers whose heat is judged in one go: half a millisecond, in which nothing else is done.
+LOOKS_AT_ONCE: Final = 10
 #: Orders of one printer that wait for their answer; people and schedules have a handful at a time.
 MAX_ORDERS: Final = 256
 
@@ -55,12 +61,16 @@ class DriverHost:
         *,
         monotonic: Callable[[], float],
         chance: Random,
+        heat: HeatWatch | None = None,
     ) -> None:
-        """`factories` by the printer's name."""
+        """`factories` by the printer's name. `heat` has a monitor for each; None: nobody judges."""
+        heat = HeatWatch({}) if heat is None else heat
         self._hosted = {
-            name: _Hosted(name, make, observe, monotonic, chance) for name, make in factories.items()
+            name: _Hosted(name, make, observe, monotonic, chance, heat) for name, make in factories.items()
         }
         self._observe = observe
+        self._monotonic = monotonic
+        self._heat = heat
 
     @property
     def printers(self) -> tuple[str, ...]:
@@ -72,14 +82,25 @@ class DriverHost:
         async with asyncio.TaskGroup() as group:
             for name, hosted in self._hosted.items():
                 group.create_task(hosted.run(), name=f"driver of {name}")
+            group.create_task(self._watch_heat(), name="heat of printers that print by themselves")
 
     def submit(self, order: Order) -> None:
         """Hand over an order; one for a printer that is not here is refused."""
         hosted = self._hosted.get(order.printer)
         if hosted is not None:
+            self._heat.ordered(order, self._monotonic())
             hosted.submit(order)
         elif not isinstance(order, Acknowledge):
             self._observe(OrderAnswered(order.printer, order.order_id, OrderResult.REFUSED, _UNKNOWN))
+
+    async def _watch_heat(self) -> None:
+        watched = [hosted for name, hosted in self._hosted.items() if name in self._heat.printers]
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for number, hosted in enumerate(watched):
+                hosted.look_at_heat()
+                if number % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1:
+                    await asyncio.sleep(0)
 
 
 class _Hosted:
@@ -92,12 +113,14 @@ class _Hosted:
         observe: Callable[[Observation], None],
         monotonic: Callable[[], float],
         chance: Random,
+        heat: HeatWatch,
     ) -> None:
         self._name = name
         self._make = make
         self._told = Paced(observe, monotonic)
         self._monotonic = monotonic
         self._chance = chance
+        self._heat = heat
         self._driver: Driver | None = None
         self._seen = PrinterObserved(printer=name, link=LinkState.CONNECTING)
         self._asked: set[str] = set()  # orders that the driver has not answered
@@ -136,7 +159,16 @@ class _Hosted:
             self._seen = seen
         elif isinstance(seen, OrderAnswered):
             self._asked.discard(seen.order_id)
-        self._told.hear(seen)
+        self._told.hear(self._heat.shown(seen) if isinstance(seen, PrinterObserved) else seen)
+
+    def look_at_heat(self) -> None:
+        """Have it judged; what is new is told."""
+        try:
+            seen = self._seen if self._driver is None else self._driver.snapshot()
+            if self._heat.look(seen, self._monotonic()):
+                self._hear(seen)
+        except Exception:  # one printer's riddle must not end the watch over the others
+            log.exception("the heat of %s could not be judged", self._name)
 
     def _tell_dead(self, why: str, wait: float) -> None:
         """Nothing is known of the machine now but what was; what it was asked may have happened."""

@@ -9,7 +9,8 @@
 
 A person at the printer or an order from one counts as activity and begins the first time anew. Prints from
 the printer's own card count as prints; while they are paused nothing is switched off, for nothing here would
-heat again before they go on: this only warns.
+heat again before they go on: this only warns. Of printers that print by themselves all of it is for people
+(`stance`).
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from enum import Enum, auto
 from gateway.domain.observations import Activity, Alarm, LinkState, PrinterObserved, PrintPhase
 from gateway.safety.heater import HeaterWatch, Trouble
 from gateway.safety.limits import SafetyLimits, bed, hotend
+from gateway.safety.stance import ACTING, Stance
+from gateway.safety.words import RULES, UNREACHABLE, being_off, not_off, of_heater, soon_off, unseen
 
 #: Seconds between two tries of the same action.
 AGAIN_SECONDS = 15.0
-#: Seconds without the link before heat is out of anybody's hands.
-GONE_SECONDS = 30.0
 #: Seconds without a temperature: probing a bed is silent for minutes where the firmware has no keepalive.
 UNSEEN_SECONDS = 300.0
 #: Seconds that a bed without heat gets to be switched off before the machine is stopped.
@@ -58,8 +59,9 @@ class Finding:
 class PrinterMonitor:
     """Watches one printer; `look` is called about once a second and never goes back in time."""
 
-    def __init__(self, limits: SafetyLimits) -> None:
+    def __init__(self, limits: SafetyLimits, stance: Stance = ACTING) -> None:
         self._limits = limits
+        self._stance = stance
         self._forget()
 
     def _forget(self) -> None:
@@ -86,7 +88,7 @@ class PrinterMonitor:
 
     def look(self, now: float, seen: PrinterObserved) -> Finding:
         """Judge a snapshot taken at monotonic `now`."""
-        if seen.activity is Activity.ERROR:
+        if seen.activity is Activity.ERROR and self._stance.error_is_cold:
             self._forget()  # it has stopped itself: nothing heats, and nothing is told
             return Finding()
         self._learn(now, seen)
@@ -97,7 +99,7 @@ class PrinterMonitor:
             alarms.append(alarm)
             if action is not None:
                 actions.append(action)
-        if seen.link is not LinkState.UP:
+        if seen.link is not LinkState.UP or not self._stance.acts:
             return Finding(tuple(alarms))
         return Finding(tuple(alarms), self._due(now, actions))
 
@@ -184,8 +186,8 @@ class PrinterMonitor:
             for alarm, action in self._after(
                 "paused-heat", paused, limits.paused_hotend, Action.HOTENDS_OFF, text
             ):
-                yield (Alarm(alarm.rule, text), None) if is_local else (alarm, action)
-        elif not is_local:
+                yield (Alarm(alarm.rule, text), None) if is_local and self._stance.acts else (alarm, action)
+        elif not is_local or not self._stance.acts:
             yield from self._after(
                 "paused-heat", paused, limits.paused_bed, Action.HEATERS_OFF,
                 "The print is paused and the bed is hot.",
@@ -198,36 +200,22 @@ class PrinterMonitor:
         if limit <= 0:
             return
         if lasted >= limit:
-            yield Alarm(rule, f"{text} They are being switched off after {_minutes(limit)}."), action
-        elif lasted >= limit - min(self._limits.warning, limit / 2):
-            yield Alarm(rule, f"{text} They are switched off after {_minutes(limit)}."), None
+            yield Alarm(rule, being_off(text, limit) if self._stance.acts else not_off(text, limit)), action
+        elif self._stance.acts and lasted >= limit - min(self._limits.warning, limit / 2):
+            yield Alarm(rule, soon_off(text, limit)), None
 
     def _judge_sight(self, now: float, seen: PrinterObserved) -> Iterator[tuple[Alarm, None]]:
-        if self._gone_since is not None and now - self._gone_since >= GONE_SECONDS:
-            yield (
-                Alarm(
-                    "unreachable-heat",
-                    "The printer cannot be reached, and its heaters were on when it was heard last. Nothing"
-                    " can be sent to it: look at the machine, and switch it off if nobody can watch it.",
-                ),
-                None,
-            )
+        if self._gone_since is not None and now - self._gone_since >= self._stance.gone_seconds:
+            yield Alarm("unreachable-heat", UNREACHABLE), None
         elif seen.link is LinkState.UP:
-            unseen = now - max(_since(self._read_at, now), _since(self._hot_since, now))
-            if unseen >= UNSEEN_SECONDS:
-                yield (
-                    Alarm(
-                        "unseen-heat",
-                        f"The heaters are on, and the printer has told no temperature for {_minutes(unseen)}."
-                        " Look at the machine.",
-                    ),
-                    None,
-                )
+            for_seconds = now - max(_since(self._read_at, now), _since(self._hot_since, now))
+            if for_seconds >= UNSEEN_SECONDS:
+                yield Alarm("unseen-heat", unseen(for_seconds)), None
 
     def _judge_heaters(self, now: float, seen: PrinterObserved) -> Iterator[tuple[Alarm, Action]]:
         for name, (trouble, since) in self._troubles.items():
-            what = _NAMES.get(name[0], name)
-            alarm = Alarm(f"{_RULES[trouble]}-{name.lower()}", _WORDS[trouble].format(what=what))
+            words = of_heater(trouble, name, acts=self._stance.acts)
+            alarm = Alarm(f"{RULES[trouble]}-{name.lower()}", words)
             is_gentle = trouble is Trouble.NO_HEAT and name[0] != "T" and now - since < LATE_SECONDS
             streams = seen.current is not None and seen.current.phase not in _STANDING
             if not is_gentle:
@@ -236,29 +224,5 @@ class PrinterMonitor:
                 yield alarm, Action.PAUSE if streams else Action.HEATERS_OFF
 
 
-_NAMES = {"T": "nozzle", "B": "bed", "C": "chamber"}
-_RULES = {
-    Trouble.TOO_HOT: "too-hot",
-    Trouble.SENSOR: "sensor",
-    Trouble.STUCK_ON: "stuck-on",
-    Trouble.NO_HEAT: "no-heat",
-}
-_WORDS = {
-    Trouble.TOO_HOT: "The {what} is hotter than it may ever be. The printer is stopped. If it goes on"
-    " heating, switch it off at the mains.",
-    Trouble.SENSOR: "The sensor of the {what} reads what cannot be. The printer is stopped. Check the"
-    " sensor.",
-    Trouble.STUCK_ON: "The {what} is hotter than it was told and does not cool down. The printer is stopped."
-    " If it goes on heating, switch it off at the mains.",
-    Trouble.NO_HEAT: "The {what} is told to heat and does not get warmer. It is switched off. Check heater"
-    " and sensor: a sensor that fell out reads so too.",
-}
-
-
 def _since(before: float | None, now: float) -> float:
     return now if before is None else before
-
-
-def _minutes(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"

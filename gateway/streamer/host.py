@@ -31,6 +31,7 @@ from gateway.domain.orders import (
     StartPrint,
     UploadFile,
 )
+from gateway.drivers.heat_watch import LOOK_SECONDS
 from gateway.safety.limits import SafetyLimits
 from gateway.streamer.channel import Channel, ChannelClosed
 from gateway.streamer.hosted import DriverFactory, HostedPrinter
@@ -46,7 +47,7 @@ from gateway.streamer.messages import (
     version_conflict,
 )
 from gateway.streamer.outbox import Outbox, OutboxFull
-from gateway.streamer.safety_watch import LOOK_SECONDS, SafetyWatch
+from gateway.streamer.safety_watch import SafetyWatch
 from gateway.streamer.wire_watch import WireWatch
 from gateway.transport.backoff import Backoff
 

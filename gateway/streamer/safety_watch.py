@@ -6,19 +6,15 @@ and what a person should know is put into the snapshots, on the printer and on i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.domain.observations import Alarm, PrinterObserved, PrintPhase, PrintReport
-from gateway.domain.orders import Acknowledge, EmergencyStop, HeatersOff, Order, PausePrint, ResumePrint
+from gateway.domain.orders import EmergencyStop, HeatersOff, Order, PausePrint
+from gateway.drivers.heat_watch import HeatWatch
 from gateway.safety.limits import SafetyLimits
 from gateway.safety.monitor import Action, PrinterMonitor
 
-log = logging.getLogger(__name__)
-
-#: Seconds between two looks at a printer: firmware reports its temperatures every two.
-LOOK_SECONDS = 2.0
 #: Prints of which it is remembered what was done to them; a printer has one, and ends wait for their reader.
 NOTES_MAX = 16
 
@@ -27,31 +23,17 @@ class SafetyWatch:
     """One monitor for each printer."""
 
     def __init__(self, limits: SafetyLimits, printers: Iterable[str]) -> None:
-        self._monitors = {printer: PrinterMonitor(limits) for printer in printers}
-        self._alarms: dict[str, tuple[Alarm, ...]] = dict.fromkeys(self._monitors, ())
+        self._watch = HeatWatch({printer: PrinterMonitor(limits) for printer in printers})
         self._notes: dict[str, str] = {}  # print key -> what was done about its heat
         self._orders = 0
 
     def ordered(self, order: Order, now: float) -> None:
         """Somebody gave the printer an order."""
-        monitor = self._monitors.get(order.printer)
-        if isinstance(order, ResumePrint) and monitor is not None:
-            monitor.resumed(now)
-        elif not isinstance(order, Acknowledge) and monitor is not None:
-            monitor.person_seen(now)
+        self._watch.ordered(order, now)
 
     def look(self, seen: PrinterObserved, now: float, prefix: str) -> tuple[Order | None, bool]:
         """(what is to be done, whether the alarms changed). `prefix` begins the order's id."""
-        finding = self._monitors[seen.printer].look(now, seen)
-        before = {alarm.rule for alarm in self._alarms[seen.printer]}
-        rules = {alarm.rule for alarm in finding.alarms}
-        for alarm in finding.alarms:
-            if alarm.rule not in before:
-                log.warning("%s: %s: %s", seen.printer, alarm.rule, alarm.message)
-        for rule in sorted(before - rules):
-            log.info("%s: %s is over", seen.printer, rule)
-        is_news = finding.alarms != self._alarms[seen.printer]
-        self._alarms[seen.printer] = finding.alarms
+        finding, is_news = self._watch.judge(seen, now)
         if finding.action is None:
             return None, is_news
         if seen.current is not None:
@@ -61,18 +43,13 @@ class SafetyWatch:
 
     def shown(self, seen: PrinterObserved) -> PrinterObserved:
         """The snapshot with what is to be told about its heat."""
-        alarms = self._alarms[seen.printer]
-        if not alarms and not self._notes:
-            return seen
-        words = [alarm.message for alarm in alarms]
-        if seen.message is not None:
-            words.append(seen.message)
+        shown = self._watch.shown(seen)
+        if not self._notes:
+            return shown
         return replace(
-            seen,
-            alarms=alarms,
-            message=" ".join(words) or None,
-            current=seen.current and self._with_note(seen.current),
-            ended=tuple(self._with_note(report) for report in seen.ended),
+            shown,
+            current=shown.current and self._with_note(shown.current),
+            ended=tuple(self._with_note(report) for report in shown.ended),
         )
 
     def _note(self, key: str, alarms: tuple[Alarm, ...]) -> None:

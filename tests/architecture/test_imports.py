@@ -36,7 +36,9 @@ ROOMS = {
     "gateway.transport": Room(third=("serial", "aiomqtt", "aiohttp", "yarl")),
     "gateway.broker": Room(("gateway.transport.backoff",)),  # starts its child, and loads nothing of it
     "gateway.broker.child": Room(third=("amqtt",)),
-    "gateway.drivers": Room(("gateway.protocol", "gateway.gcode", "gateway.transport", "gateway.domain")),
+    "gateway.drivers": Room(
+        ("gateway.protocol", "gateway.gcode", "gateway.transport", "gateway.domain", "gateway.safety")
+    ),
     "gateway.safety": Room(("gateway.domain",), never=WORLD | {"os", "pathlib", "io"}),
     # The wire between the two processes is pydantic's JSON.
     "gateway.streamer": Room(
@@ -132,8 +134,10 @@ ROOMS = {
             "gateway.config",
             "gateway.domain",
             "gateway.drivers",
+            "gateway.main_safety",
             "gateway.protocol.bambu",
             "gateway.protocol.moonraker",
+            "gateway.safety",
             "gateway.transport",
         ),
         ("aiohttp",),
@@ -149,10 +153,12 @@ ROOMS = {
             "gateway.transport",
         )
     ),
+    "gateway.main_safety": Room(("gateway.config", "gateway.safety")),
     "gateway.main_streamer": Room(
         (
             "gateway.config",
             "gateway.drivers",
+            "gateway.main_safety",
             "gateway.running",
             "gateway.safety",
             "gateway.streamer",

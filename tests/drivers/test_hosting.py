@@ -191,13 +191,16 @@ def test_orders_that_nobody_answers_have_an_end() -> None:
 
 
 def test_a_printer_that_is_not_here_is_refused() -> None:
-    house = House(a1=[None])
-    house.host.submit(start("b1"))
-    house.host.submit(Acknowledge("b1", "ack", "k0"))
-    (answer,) = house.answers()
-    assert (answer.printer, answer.result) == ("b1", OrderResult.REFUSED)
-    house.host.submit(start("a1"))
-    assert house.answers()[-1].message == "its driver has not begun yet"
+    async def run() -> None:
+        house = House(a1=[None])
+        house.host.submit(start("b1"))
+        house.host.submit(Acknowledge("b1", "ack", "k0"))
+        (answer,) = house.answers()
+        assert (answer.printer, answer.result) == ("b1", OrderResult.REFUSED)
+        house.host.submit(start("a1"))
+        assert house.answers()[-1].message == "its driver has not begun yet"
+
+    virtually(run())
 
 
 class Taker:

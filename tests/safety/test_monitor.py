@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.safety.limits import SafetyLimits
 from gateway.safety.monitor import AGAIN_SECONDS, Action, PrinterMonitor
+from gateway.safety.stance import ACTING, TELLING, TELLING_IN_ERROR, Stance
 
 LIMITS = SafetyLimits(idle=900, held=600, paused_hotend=1800, paused_bed=7200, warning=300)
 MINUTE = 60
@@ -35,8 +36,8 @@ def seen(phase: PrintPhase | None = None, **changes: Any) -> PrinterObserved:
 class Time:
     """A monitor, looked at every two seconds; what came of it."""
 
-    def __init__(self, limits: SafetyLimits = LIMITS) -> None:
-        self.monitor = PrinterMonitor(limits)
+    def __init__(self, limits: SafetyLimits = LIMITS, stance: Stance = ACTING) -> None:
+        self.monitor = PrinterMonitor(limits, stance)
         self.now = 1000.0
         self.rules: list[str] = []
         self.actions: list[tuple[Action, int]] = []
@@ -214,3 +215,82 @@ def test_a_resume_begins_the_time_of_a_pause_anew() -> None:
     assert [action for action, _ in time.actions] == [Action.HOTENDS_OFF]
     time.goes_on(30 * MINUTE, seen(PrintPhase.PAUSED))
     assert time.actions[1][0] is Action.HOTENDS_OFF, "it never came to go on"
+
+
+# ---------------------------------------------------------------- printers that print by themselves
+
+
+@pytest.mark.parametrize("is_local", [False, True], ids=["ours", "somebody else's"])
+@pytest.mark.parametrize("stance", [TELLING, TELLING_IN_ERROR], ids=["klipper", "bambu"])
+@pytest.mark.parametrize(
+    ("changes", "seconds", "rule"),
+    [
+        ({"temperatures": {"T": 351.0, "T_target": 210.0}}, 10, "too-hot-t"),
+        ({"temperatures": {"B": 151.0, "B_target": 60.0}}, 10, "too-hot-b"),
+        ({"temperatures": {"T": -14.0, "T_target": 210.0}}, 10, "sensor-t"),
+        ({"temperatures": {"T": 240.0, "T_target": 210.0}}, 70, "stuck-on-t"),
+        ({"temperatures": {"T": 100.0, "T_target": 210.0}}, 130, "no-heat-t"),
+        ({"temperatures": {"B": 30.0, "B_target": 60.0}}, 610, "no-heat-b"),
+    ],
+)
+def test_what_is_wrong_with_a_heater_is_told_and_nothing_is_done(
+    changes: dict[str, Any], seconds: float, rule: str, stance: Stance, is_local: bool
+) -> None:
+    time = Time(stance=stance)
+    shot = seen(PrintPhase.PRINTING, **changes)
+    assert shot.current is not None
+    shot = replace(shot, current=replace(shot.current, is_local=is_local))
+    for _ in range(int(seconds / 2) + 2):
+        finding = time.monitor.look(time.now, shot)
+        assert finding.action is None
+        time.now += 2
+    assert [alarm.rule for alarm in finding.alarms] == [rule]
+    assert "is stopped" not in finding.alarms[0].message
+    assert "switched off." not in finding.alarms[0].message
+    assert "ook at the machine" in finding.alarms[0].message
+
+
+def test_forgotten_heat_is_told_when_the_time_is_over() -> None:
+    time = Time(stance=TELLING)
+    time.goes_on(15 * MINUTE, seen())
+    assert time.rules == [], "nothing is about to be switched off"
+    time.goes_on(20, seen())
+    assert time.rules == ["idle-heat"]
+    time.goes_on(60 * MINUTE, seen())
+    assert (time.rules, time.actions) == (["idle-heat"], [])
+    time.goes_on(10, seen(temperatures=temperatures(0, 0)))
+    assert time.rules == []
+
+
+@pytest.mark.parametrize("is_local", [False, True], ids=["ours", "somebody else's"])
+def test_a_print_that_stands_hot_is_told(is_local: bool) -> None:
+    time = Time(stance=TELLING)
+    paused = seen(PrintPhase.PAUSED)
+    assert paused.current is not None
+    paused = replace(paused, current=replace(paused.current, is_local=is_local))
+    time.goes_on(31 * MINUTE, paused)
+    assert (time.rules, time.actions) == (["paused-heat"], [])
+    cold_nozzle = replace(paused, temperatures=temperatures(0, 60))
+    time.goes_on(10, cold_nozzle)
+    assert time.rules == []
+    time.goes_on(90 * MINUTE, cold_nozzle)
+    assert (time.rules, time.actions) == (["paused-heat"], [])
+
+
+def test_a_network_that_is_away_for_a_moment_is_no_alarm() -> None:
+    time = Time(stance=TELLING)
+    time.goes_on(60, seen(PrintPhase.PRINTING))
+    gone = seen(PrintPhase.PRINTING, link=LinkState.DOWN, temperatures={}, temperature_age=None)
+    time.goes_on(290, gone)
+    assert time.rules == []
+    time.goes_on(30, gone)
+    assert time.rules == ["unreachable-heat"]
+    time.goes_on(10, seen(PrintPhase.PRINTING))
+    assert (time.rules, time.actions) == ([], [])
+
+
+@pytest.mark.parametrize(("stance", "rules"), [(TELLING, []), (TELLING_IN_ERROR, ["idle-heat"])])
+def test_an_error_means_cold_heaters_where_the_firmware_sees_to_it(stance: Stance, rules: list[str]) -> None:
+    time = Time(stance=stance)
+    time.goes_on(16 * MINUTE, seen(activity=Activity.ERROR))
+    assert (time.rules, time.actions) == (rules, [])
