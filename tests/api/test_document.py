@@ -76,7 +76,7 @@ async def test_every_route_is_described(host: Host) -> None:
                 for method, path in set(described)
                 if path.startswith(dialect.roots[0] + "/")
             }
-    operational = {"/healthz", "/readyz", "/openapi.json", "/faye"}  # Bayeux describes itself
+    operational = {"/", "/healthz", "/readyz", "/openapi.json", "/faye"}  # Bayeux describes itself
     assert {entry for entry in served if entry[0] != "HEAD" and entry[1] not in operational} == described
 
 

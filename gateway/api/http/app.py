@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError
 from gateway.api.http import limits, openapi, rate_border
 from gateway.api.http.answers import reply, reply_if_changed
 from gateway.api.http.fragments import FRAGMENTS, Fragments
+from gateway.api.http.front_page import show_front_page
 from gateway.api.http.operations import NOBODY, Call, Dialect, Operation
 from gateway.api.http.problems import BUG, Failure, as_problem, from_exception, unauthorized
 from gateway.api.http.rate_border import limit_requests, recognise_caller
@@ -261,6 +262,7 @@ def _add_operations_pages(app: web.Application, services: Services, dialects: Se
             described.append(openapi.document(dialects, version=services.version, server=services.public_url))
         return reply_if_changed(request, described[0])
 
+    app.router.add_get("/", show_front_page)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/openapi.json", describe)

@@ -1,12 +1,7 @@
-"""The pages that a person sees: signing in, agreeing, and what is wrong. Plain HTML that needs no script.
-
-Everything that comes from outside goes through `escape`. Nothing is loaded; the style is allowed by its hash.
-"""
+"""The pages that a person sees: signing in, agreeing, and what is wrong. `http.pages` makes them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -15,21 +10,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gateway.api.http import pages
 from gateway.auth.oauth_exchange import Asked
 from gateway.auth.redirects import form_target
 from gateway.domain.member import Scope
-
-_STYLE: Final = """
-:root { color-scheme: light dark; }
-body { font: 1.05rem/1.5 system-ui, sans-serif; max-width: 30rem; margin: 2.5rem auto; padding: 0 1rem; }
-h1 { font-size: 1.35rem; line-height: 1.3; }
-label { display: block; margin-top: .9rem; }
-input { font: inherit; width: 100%; box-sizing: border-box; padding: .45rem; }
-button { font: inherit; padding: .5rem 1.2rem; margin: 1.2rem .6rem 0 0; }
-.trouble { border-left: .3rem solid #c00; padding-left: .7rem; }
-.small { font-size: .9rem; }
-"""
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
 #: The scopes in words for people.
 SCOPES_IN_WORDS: Final = {
@@ -63,7 +47,7 @@ class Form:
 def sign_in(asked: Asked, form: Form, *, trouble: str | None = None, login: str = "") -> str:
     """Who are you?"""
     at_name, at_password = ("", " autofocus") if login else (" autofocus", "")
-    return _page(
+    return pages.page(
         "Sign in",
         f"<h1>Sign in to let <b>{_name(asked)}</b> use this print gateway</h1>",
         _trouble(trouble),
@@ -85,7 +69,7 @@ def sign_in(asked: Asked, form: Form, *, trouble: str | None = None, login: str 
 def consent(asked: Asked, form: Form, *, member: str, owner: str) -> str:
     """May this app?"""
     wishes = "".join(f"<li>{escape(SCOPES_IN_WORDS[scope])}</li>" for scope in asked.scopes)
-    return _page(
+    return pages.page(
         "Allow access",
         f"<h1>Allow <b>{_name(asked)}</b> to use this print gateway?</h1>",
         f"<p>You are signed in as <b>{escape(member)}</b>. For you it could</p><ul>{wishes}</ul>",
@@ -103,32 +87,12 @@ def consent(asked: Asked, form: Form, *, member: str, owner: str) -> str:
 
 def trouble(title: str, *paragraphs: str) -> str:
     """What is wrong, and what to do."""
-    return _page(title, f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in paragraphs))
+    return pages.page(title, f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in paragraphs))
 
 
 def answer(html: str, *, status: int = 200, targets: Iterable[str] = ()) -> web.Response:
-    """A page that no other page can frame, and from which forms lead here or to `targets` (redirect URIs)."""
-    forms = " ".join(["'self'", *(form_target(uri) for uri in targets)])
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {forms}; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
-    return web.Response(
-        text=html,
-        status=status,
-        content_type="text/html",
-        charset="utf-8",
-        headers={"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
-    )
-
-
-def _page(title: str, *parts: str) -> str:
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} - Print Gateway</title><style>{_STYLE}</style></head>\n"
-        f"<body><main>\n{chr(10).join(part for part in parts if part)}\n</main></body></html>\n"
-    )
+    """A page from which forms lead here or to `targets` (redirect URIs)."""
+    return pages.answer(html, status=status, forms_to=("'self'", *(form_target(uri) for uri in targets)))
 
 
 def _name(asked: Asked) -> str:
