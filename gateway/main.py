@@ -84,6 +84,7 @@ async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int
         gc.freeze()
         gc.set_threshold(GARBAGE_AFTER)
         gc.enable()
+        service.heed_signals()  # whoever can reach it may end it
         await _listen(runner, config)
         await service.until_ended(lambda: not gateway.writer.done())
         gateway.call_ins.hub.close()

@@ -104,15 +104,19 @@ class Service:
             log.error("%s died", task.get_name(), exc_info=task.exception())
         self._ended.set()
 
+    def heed_signals(self) -> None:
+        """From here on SIGTERM and SIGINT are a wish to end in good order, and not a sudden death."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+
     def end(self) -> None:
         """Ask the service to end."""
         self._ended.set()
 
     async def until_ended(self, is_healthy: Callable[[], bool] = lambda: True) -> None:
         """Say READY, feed the watchdog while `is_healthy`, return at SIGTERM, SIGINT or a task's death."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ended.set)
+        self.heed_signals()
         self._notifier.tell(READY="1", STATUS="running")
         period = self._notifier.watchdog_period
         try:
@@ -145,12 +149,30 @@ async def revived(
     while True:
         began = loop.time()
         try:
-            await work()
+            await _to_its_end(work())
             log.error("%s ended, which it never should", name)
         except Exception:
             log.exception("%s died", name)
         deaths = 1 if loop.time() - began >= GOOD_SECONDS else deaths + 1
         await asyncio.sleep(waits(deaths))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await it in a task of its own, so that being cancelled is never lost.
+
+    Before Python 3.13 a TaskGroup that is cancelled while one of its tasks fails raises the failure alone;
+    what is revived would live on, and whoever cancelled it would wait for ever.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("it died as it was cancelled", exc_info=failure)
+        raise
+    task.result()
 
 
 def run_process(work: Callable[[], Coroutine[Any, Any, int]], expected: tuple[type[Exception], ...]) -> int:

@@ -64,7 +64,7 @@ class Session:
             return lost
         began = self._monotonic()
         try:
-            await attend(connection)
+            await _to_its_end(attend(connection))
         except MqttLost as lost:
             return lost
         except BaseExceptionGroup as group:
@@ -82,6 +82,23 @@ class Session:
             return REFUSED.wait(self._refusals, self._chance)
         self._failures, self._refusals = self._failures + 1, 0
         return LOST.wait(self._failures, self._chance)
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    """Await it in a task of its own, so that being cancelled is never lost.
+
+    Before Python 3.13 a TaskGroup that is cancelled while one of its tasks fails raises the failure alone;
+    the session would go on, and whoever cancelled it would wait for ever.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        _ = task.cancelled() or task.exception()  # it is over: nobody asks how
+        raise
+    task.result()
 
 
 def _only_lost(group: BaseExceptionGroup[BaseException]) -> MqttLost:

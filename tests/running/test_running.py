@@ -103,6 +103,16 @@ async def test_ready_is_told_and_a_signal_ends_in_good_order(systemd: socket.soc
     assert service.failure is None
 
 
+async def test_a_signal_counts_before_it_is_waited_for(systemd: socket.socket) -> None:
+    """It may come as soon as somebody can reach the process, and that is before all is ready."""
+    service = Service(notifier(systemd))
+    service.heed_signals()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)
+    await service.until_ended()
+    assert told(systemd) == ["READY=1\nSTATUS=running", "STOPPING=1"]
+
+
 async def test_the_death_of_a_task_is_the_death_of_the_service(
     systemd: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +184,29 @@ def test_ids_have_the_shapes_of_their_dialects() -> None:
     assert ids.member_id().isalnum()
     assert ids.member_id().upper() != ids.member_id()
     assert [len(ids.hex(n)) for n in (24, 32, 7)] == [24, 32, 7]
+
+
+async def test_what_dies_as_it_is_cancelled_is_not_begun_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Before Python 3.13 a TaskGroup forgets that it was cancelled when one of its tasks fails then."""
+    begun = asyncio.Event()
+
+    async def dies_of_it() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("at the same time")
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dies_of_it())
+
+    running = asyncio.create_task(revived("the worker", work, lambda deaths: 3600.0))
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait({running}, timeout=30)
+    assert running.cancelled()
+    assert "it died as it was cancelled" in caplog.text
 
 
 def test_what_dies_is_begun_anew_later_and_later() -> None:

@@ -207,6 +207,28 @@ async def test_a_group_of_losses_is_one() -> None:
     assert len(broker.attempts) == 2
 
 
+async def test_a_cancellation_at_the_moment_of_a_loss_ends_it() -> None:
+    """Before Python 3.13 a TaskGroup forgets that it was cancelled when one of its tasks fails then."""
+    bench = Bench(MemoryBroker())
+    attended = asyncio.Event()
+
+    async def loses() -> None:
+        attended.set()
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            raise MqttLost("gone at the same time")
+
+    async def attend(_connection: Connection) -> None:
+        await in_a_group(loses())
+
+    running = asyncio.create_task(bench.session.run(attend))
+    await attended.wait()
+    running.cancel()
+    await asyncio.wait({running}, timeout=1)
+    assert running.cancelled()
+
+
 async def test_a_bug_beside_a_loss_is_a_bug() -> None:
     broker = MemoryBroker()
     bench = Bench(broker)
