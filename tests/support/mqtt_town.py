@@ -32,10 +32,11 @@ from gateway.domain.commands import AddFile, AddMember, ConfigurePrinters, Print
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job
 from gateway.domain.observations import LinkState
-from gateway.domain.printer import Plate, PlateClear, Printer
+from gateway.domain.printer import Plate, PlateClear, Presence, Printer
 from gateway.drivers.bambu.driver import BambuDriver
 from gateway.drivers.bambu.settings import BambuSettings
 from gateway.drivers.contract import Driver
+from gateway.drivers.heat_watch import HeatWatch
 from gateway.drivers.hosting import DriverHost
 from gateway.drivers.left import LeftPrint, left_print
 from gateway.drivers.moonraker.driver import MoonrakerDriver
@@ -43,6 +44,9 @@ from gateway.drivers.moonraker.settings import MoonrakerSettings
 from gateway.engine.engine import Engine
 from gateway.protocol.moonraker.topics import coalesces
 from gateway.publish.hub import Hub
+from gateway.safety.limits import SafetyLimits
+from gateway.safety.monitor import PrinterMonitor
+from gateway.safety.stance import TELLING, TELLING_IN_ERROR
 from gateway.store.database import Database
 from gateway.store.files import Files
 from gateway.store.journal import Journal
@@ -93,12 +97,21 @@ def _part(printer: str) -> bytes:
     return "\n".join(["G28", *(line for move in MOVES for line in (move, "G4 P2000")), ""]).encode()
 
 
+def _heat_watch() -> HeatWatch:
+    """As `main_mqtt_printers` makes it of a configuration that says nothing."""
+    stances = {BAMBU: TELLING_IN_ERROR, KLIPPER: TELLING}
+    return HeatWatch({name: PrinterMonitor(SafetyLimits(), stance) for name, stance in stances.items()})
+
+
 class MqttTown:
     """Two printers, a broker, and one gateway process after the other. Use as an async context."""
 
-    def __init__(self, folder: Path, *, seed: int = 0, personality: str = "a1") -> None:
-        """`personality`: of the Bambu printer."""
+    def __init__(
+        self, folder: Path, *, seed: int = 0, personality: str = "a1", watches_heat: bool = False
+    ) -> None:
+        """`personality`: of the Bambu printer. `watches_heat`: as the gateway does, every two seconds."""
         self.folder = folder
+        self._watches_heat = watches_heat
         self.ids = CountingIds()
         self.clock = LoopClock()
         self.chance = Random(f"town {seed}")
@@ -146,6 +159,7 @@ class MqttTown:
         host = DriverHost(
             {BAMBU: partial(self._bambu_driver, life), KLIPPER: partial(self._klipper_driver, life)},
             observe, monotonic=self.clock.monotonic, chance=self.chance,
+            heat=_heat_watch() if self._watches_heat else None,
         )  # fmt: skip
         journal = Journal(self.database, self.ids.hex, self.clock)
         engine = self.engine = Engine(
@@ -218,6 +232,10 @@ class MqttTown:
         found = self.engine.state.printer_named(name)
         assert found is not None
         return found
+
+    def presence(self, name: str) -> Presence:
+        """What the engine knows of a printer now."""
+        return self.engine.state.presence.get(self.printer(name).printer_id, Presence())
 
     def is_linked(self, name: str) -> bool:
         """Whether the engine believes that the printer can be talked to."""
