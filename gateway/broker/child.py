@@ -25,10 +25,12 @@ from amqtt.session import Session
 
 #: What the parent waits for.
 READY: Final = "ready"
-#: Seconds between the parent's farewell and the end: what was published last is still on its way to those who
-#: listen, and amqtt hangs up without waiting for that. A parent that was killed says none, and the next one
-#: wants the port.
-LAST_WORDS_SECONDS: Final = 0.2
+#: Turns of the event loop between the parent's farewell and the end, and seconds between two: what was
+#: published last is still on its way to those who listen, and amqtt hangs up without waiting for that. Turns,
+#: because a busy host may let it sleep for longer than all of them. A parent that was killed says no
+#: farewell, and the next one wants the port.
+LAST_TURNS: Final = 20
+LAST_TURN_SECONDS: Final = 0.01
 #: Connections at the same time: 200 printers and what else is in a house.
 MOST_CONNECTIONS: Final = 1000
 #: amqtt loads its plugins by name, and this module's is another one while it is a script.
@@ -77,7 +79,8 @@ async def serve(asked: dict[str, Any]) -> None:
     await broker.start()
     print(READY, flush=True)
     if await asyncio.to_thread(sys.stdin.buffer.read):
-        await asyncio.sleep(LAST_WORDS_SECONDS)
+        for _ in range(LAST_TURNS):
+            await asyncio.sleep(LAST_TURN_SECONDS)
     await broker.shutdown()
 
 

@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT: Final = 1883
 #: Seconds until the child listens: it loads in a quarter of a second, on a Raspberry Pi that is busy in ten.
 START_SECONDS: Final = 30.0
-#: Seconds until it has ended by itself; then it is killed.
-END_SECONDS: Final = 2.0
-#: Seconds for a port that somebody has: the child of a gateway that was killed ends within moments, and how
-#: long between two looks.
-FORMER_SECONDS: Final = 5.0
+#: Seconds until it has ended by itself, on a busy host; then it is killed.
+END_SECONDS: Final = 5.0
+#: Seconds for a port that somebody has: the child of a gateway that was killed ends within moments, on a host
+#: that is busy with the start of the next one in some seconds. And how long between two looks.
+FORMER_SECONDS: Final = 10.0
 FORMER_LOOK: Final = 0.5
 _TAKEN: Final = os.strerror(errno.EADDRINUSE).lower()
 #: Before it is started again.
@@ -107,8 +107,9 @@ class EmbeddedBroker:
                 "under [mqtt] to a broker of your own"
             )
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._former_seconds
+        deadline: float | None = None  # from the first refusal on: to load takes long on a busy host
         while (said := await self._begin()) != "ready":
+            deadline = deadline or loop.time() + self._former_seconds
             if _TAKEN not in said or loop.time() >= deadline:
                 where = f"{self._listening.host}:{self._listening.port}"
                 raise BrokerUnavailable(

@@ -140,14 +140,19 @@ class CallbackSender:
 
     async def _recall(self) -> None:
         """Every job that may have something to tell: those not over, and ends that were not delivered."""
+        self._rounds.must_scan = False  # before looking: what overflows meanwhile is looked at once more
         running = [job.work_id for job in self._engine.state.jobs.values() if job.callback_url is not None]
-        wanted = [*running, *(await self._outbox.undelivered())]
-        for work_id, known in (await self._outbox.callbacks(wanted)).items():
+        try:
+            wanted = [*running, *(await self._outbox.undelivered())]
+            callbacks = await self._outbox.callbacks(wanted)
+        except StoreUnavailable:
+            self._rounds.must_scan = True
+            raise
+        for work_id, known in callbacks.items():
             if work_id not in self._told:
                 wait = rules.remaining(known, self._clock.wall())
                 self._told[work_id] = _Told(known, saved=known, due=self._clock.monotonic() + wait)
         self._changed.update(wanted)
-        self._rounds.must_scan = False
 
     async def _job(self, work_id: int) -> Job | None:
         """The job with its newest progress."""

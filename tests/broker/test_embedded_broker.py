@@ -16,7 +16,8 @@ from random import Random
 
 import pytest
 
-from gateway.broker.supervisor import BrokerUnavailable, EmbeddedBroker, Listening
+from firmware_sim.virtual_loop import VirtualLoop
+from gateway.broker.supervisor import FORMER_SECONDS, BrokerUnavailable, EmbeddedBroker, Listening
 from gateway.transport import tls
 from gateway.transport.mqtt import MqttLost, MqttRefused
 from gateway.transport.mqtt_client import AiomqttConnect
@@ -183,6 +184,24 @@ async def test_a_port_that_is_taken() -> None:
         assert second.pid is None
     finally:
         await first.stop()
+
+
+class SlowToLoad(EmbeddedBroker):
+    """On virtual time: a child that takes longer to say anything than a port is waited for."""
+
+    begun = 0
+
+    async def _begin(self) -> str:
+        await asyncio.sleep(FORMER_SECONDS)
+        self.begun += 1
+        return "address already in use" if self.begun == 1 else "ready"
+
+
+def test_a_port_is_waited_for_from_the_first_refusal_on() -> None:
+    broker = SlowToLoad(Listening(), chance=Random(1))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(broker.start())
+    assert broker.begun == 2
 
 
 async def test_a_port_that_a_killed_gateways_broker_has_for_a_moment() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +15,10 @@ import pytest
 from gateway.api.forge.mapping import callback_body
 from gateway.domain.commands import AddMember, CancelJob, SetCallback, SubmitJob
 from gateway.domain.job import Job, JobStatus
-from gateway.engine.ports import Callback, CallbackState
+from gateway.engine.ports import Callback, CallbackState, Subscription
 from gateway.publish.callback_rules import FAILURES, PROBES
 from gateway.publish.callbacks import SENDERS_PER_HOST, SENDERS_PER_MEMBER, CallbackSender
+from gateway.publish.hub import Heard
 from gateway.store.outbox import Outbox
 from gateway.transport.web import WebAnswer
 from gateway.transport.web_errors import PRIVATE, WebTrouble
@@ -84,6 +85,14 @@ class FakeWeb:
 
 class CountedOutbox(Outbox):
     saves = 0
+    meanwhile: Callable[[], Awaitable[None]] | None = None  # what happens once while callbacks are read
+
+    async def callbacks(self, work_ids: Sequence[int]) -> Mapping[int, Callback]:
+        found = await super().callbacks(work_ids)
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
+        return found
 
     async def save(self, given: Callback) -> None:
         self.saves += 1
@@ -93,12 +102,18 @@ class CountedOutbox(Outbox):
 class House(Office):
     web: FakeWeb
 
-    def tell(self) -> None:
+    def tell(
+        self,
+        subscribe: Callable[[], Subscription] | None = None,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Start a sender, as a process does."""
         self.counted = CountedOutbox(self.database)
+        self.counted.meanwhile = meanwhile
         self.run(
             CallbackSender(
-                engine=self.engine, queries=self.queries, outbox=self.counted, subscribe=self.hub.subscribe,
+                engine=self.engine, queries=self.queries, outbox=self.counted,
+                subscribe=subscribe or self.hub.subscribe,
                 web=self.web, render=self.render, clock=self.clock, chance=self.chance,
             ).run()
         )  # fmt: skip
@@ -169,6 +184,39 @@ async def test_a_job_is_told_from_its_birth_to_its_end(house: House) -> None:
     assert [round(wait) for wait in waits] == [20, 20, 20]
     assert await house.outbox.undelivered() == ()
     assert len(receiver.probes) == 1
+
+
+class HardOfHearing:
+    """A subscription that hears nothing but, once, that events were lost."""
+
+    def __init__(self) -> None:
+        self.overflows = asyncio.Event()
+        self.has_told = asyncio.Event()
+
+    async def take(self) -> Heard:
+        if self.has_told.is_set():
+            await asyncio.Event().wait()
+        await self.overflows.wait()
+        self.has_told.set()
+        return Heard(overflowed=True)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+async def test_what_is_lost_while_all_is_read_is_read_again(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.web = FakeWeb()
+        lossy = HardOfHearing()
+
+        async def burst() -> None:
+            await house.submit(callback_url=HOOK)
+            lossy.overflows.set()
+            await lossy.has_told.wait()
+            await asyncio.sleep(0)
+
+        house.tell(lambda: lossy, burst)
+        await house.until(lambda: house.web.at(HOOK).statuses == ["created"])
 
 
 async def test_a_job_that_waits_is_told_of_once(house: House) -> None:

@@ -17,7 +17,7 @@ def machine() -> Iterator[PtyMachine]:
 
 
 @pytest.fixture(autouse=True)
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
+def names() -> Iterator[None]:
     """Names that are nobody's (RFC 6761, 6.4) are unknown at once, whatever the host's resolver does."""
     look_up = socket.getaddrinfo
 
@@ -26,4 +26,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return look_up(host, *arguments, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", looked_up)
+        yield
