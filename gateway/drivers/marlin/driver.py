@@ -2,8 +2,8 @@
 
 Three parts do the work, and this file joins them: a `HostPrint` (a print streamed from here), a `CardWatch`
 (prints from the printer's own card) and a `ScriptQueue` (macros, card orders, questions). What comes from
-above is in `orders`, what comes from the machine in `hearing`. A `Session` carries the bytes;
-when it ends, the driver opens the next one with growing waits.
+above is in `orders`, what comes from the machine in `hearing`, what the end of a link does in `link_ends`. A
+`Session` carries the bytes; when it ends, the driver opens the next one with growing waits.
 
 After every event the driver takes one *turn*: read what the firmware said, hand over lines, send, report.
 
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Order
 from gateway.drivers.contract import LineRecord, Sink, UploadMark
-from gateway.drivers.marlin import hearing, orders, parking, recovery, upload_orders
+from gateway.drivers.marlin import hearing, link_ends, orders, parking, recovery, upload_orders
 from gateway.drivers.marlin.driver_state import (
     KILL_AGAIN_SECONDS,
     REFRESH_SECONDS,
@@ -152,7 +152,7 @@ class MarlinDriver(DriverState):
     async def _until_over(self, session: Session) -> str:
         reason = await session.over()
         if session.link.failure is None:
-            hearing.connection_lost(self, reason)
+            link_ends.connection_lost(self, reason)
         return reason
 
     def _turn(self) -> None:
@@ -206,7 +206,7 @@ class MarlinDriver(DriverState):
             self.record.alive(now)
             self.is_changed = True
             if streamed.is_over:
-                hearing.print_over(self, streamed)
+                self.print_over(streamed)
             elif phase_changed:
                 self.report(now=True)
         elif self.upload is not None:

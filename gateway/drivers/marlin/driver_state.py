@@ -14,6 +14,7 @@ from gateway.domain.observations import (
     OrderProgressed,
     OrderResult,
     PrinterObserved,
+    PrintPhase,
     PrintReport,
 )
 from gateway.domain.orders import RecoverPrint
@@ -142,6 +143,16 @@ class DriverState:
     def say(self, progress: OrderProgressed) -> None:
         """How far an order has come."""
         self._sink(progress)
+
+    def print_over(self, streamed: HostPrint) -> None:
+        """The streamed print has left the driver's hands: it ended, or is held for a person."""
+        self.print = None
+        report = streamed.report()
+        if report.phase is PrintPhase.HELD:
+            self.held = report
+            self.report(now=True)
+        else:
+            self.finish(report)
 
     def finish(self, report: PrintReport) -> None:
         """Keep the end of a print until it is acknowledged."""
