@@ -24,7 +24,7 @@ from gateway.engine.ports import Publisher, StoredEvent
 log = logging.getLogger(__name__)
 
 #: Reasons told of one outage: tries fail differently, and each might take turns with another.
-MOST_REASONS: Final = 3
+MOST_REASONS: Final = 6
 #: Characters of a reason: an instruction has two hundred.
 MOST_CHARS: Final = 500
 
