@@ -18,12 +18,7 @@ from dataclasses import replace
 from gateway.domain import adopting, job_moves, plates
 from gateway.domain.events import JobAdopted, JobProgressed
 from gateway.domain.job import AttemptResult, Job, JobStatus, Reason
-from gateway.domain.observations import (
-    LinkState,
-    PrinterObserved,
-    PrintPhase,
-    PrintReport,
-)
+from gateway.domain.observations import LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.domain.orders import Acknowledge
 from gateway.domain.outlook import outlook
 from gateway.domain.printer import OFFLINE_AFTER, Printer

@@ -26,14 +26,7 @@ from enum import Enum, auto
 from gateway.protocol.marlin import framing
 from gateway.protocol.marlin.link_events import LinkEvent, LinkNotReady, PositionTold, PositionUnknown
 from gateway.protocol.marlin.link_states import Signal
-from gateway.protocol.marlin.replies import (
-    Busy,
-    ErrorLine,
-    Ok,
-    Reply,
-    Resend,
-    Temperature,
-)
+from gateway.protocol.marlin.replies import Busy, ErrorLine, Ok, Reply, Resend, Temperature
 from gateway.protocol.marlin.window import SendWindow
 
 #: No print has so many lines, and firmware counts in 32 bits.

@@ -9,14 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from gateway.protocol.marlin.link_events import LinkEvent
-from gateway.protocol.marlin.replies import (
-    Busy,
-    Echo,
-    NotSdPrinting,
-    Position,
-    SdStatus,
-    Temperature,
-)
+from gateway.protocol.marlin.replies import Busy, Echo, NotSdPrinting, Position, SdStatus, Temperature
 
 #: Bytes of one incoming line; the longest measured (M115) has 250, Klipper's errors may have some more.
 REPLY_BYTES_MAX = 2048
