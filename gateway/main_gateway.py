@@ -50,6 +50,7 @@ from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.own_keys import URL_SIGNING, own_key
 from gateway.store.queries import Queries
+from gateway.store.reserve import Reserve
 from gateway.store.revision import is_at_head
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
@@ -83,7 +84,8 @@ class Gateway:
             upgrade(config.store.url)
         self._database = Database(config.store.url)
         stack.callback(self._database.close)
-        self._files = Files(config.store.files, note=LooseContents(self._database).note)
+        reserve = Reserve(config.store.reserve_bytes)
+        self._files = Files(config.store.files, note=LooseContents(self._database).note, reserve=reserve)
         self._queries, self._outbox = Queries(self._database), Outbox(self._database)
         self._going_out = self._web_client(is_private_allowed=config.outbound.private_addresses)
 

@@ -25,6 +25,8 @@ from gateway.config.mqtt import Mqtt
 MAX_UPLOAD_BYTES = 600_000_000
 #: Bytes of each of the two files of a printer's wire log: a minute at 800 lines/s. 0 switches it off.
 WIRE_LOG_BYTES = 4_194_304
+#: Bytes of the disk that files leave to the database: years of rows, and its log while a backup reads.
+RESERVE_BYTES = 100_000_000
 
 
 class Server(Section):
@@ -66,6 +68,7 @@ class Store(Section):
 
     url: StoreUrl = "sqlite:////var/lib/print-gateway/gateway.db"
     files: AbsolutePath = "/var/lib/print-gateway/files"
+    reserve_bytes: int = Field(default=RESERVE_BYTES, ge=0)
 
     @property
     def folder(self) -> Path:

@@ -30,6 +30,10 @@ class StoreUnavailable(Exception):
     """The transaction was not committed (disk full, database gone). The text says what to do."""
 
 
+class StoreFull(StoreUnavailable):
+    """A file does not fit: the disk is full, or so full that the rest is kept for the database."""
+
+
 class DraftRefused(StoreUnavailable):
     """The draft breaks a rule of the store: a bug behind one of its inputs; trying again does not help."""
 
@@ -97,7 +101,7 @@ class Upload(Protocol):
     """Content on its way in. Nothing is visible under its hash until `finish`."""
 
     async def write(self, chunk: bytes) -> None:
-        """Append a piece; raises StoreUnavailable when the disk is full."""
+        """Append a piece; raises StoreUnavailable, StoreFull when the disk is full."""
 
     async def finish(self) -> tuple[str, int]:
         """Make it durable (fsync, rename) and give (sha256, size in bytes)."""
@@ -116,8 +120,11 @@ class Files(Protocol):
     def path_of(self, sha256: str) -> str:
         """Absolute path of the content."""
 
-    async def begin(self) -> Upload:
-        """Start an upload."""
+    async def begin(self, expected: int = 0) -> Upload:
+        """Start an upload of about so many bytes, as far as known; raises StoreFull, StoreUnavailable."""
+
+    def must_fit(self, size: int) -> None:
+        """Raises StoreFull if so many bytes more do not fit. For what does not come through an upload."""
 
 
 class Drivers(Protocol):

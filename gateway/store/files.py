@@ -28,6 +28,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.store.reserve import Reserve
 from gateway.store.trouble import explained_os
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Files:
     `Files(root)` creates the folder, removes leftovers of uploads that a crash cut off, and blocks for that;
     raises StoreUnavailable. `write` stands in for `os.write`, `monotonic` gives seconds that never jump,
     `note` takes the hash of what is about to be finished; without one, what no row names is never found.
+    `reserve` is what stays free; left out, nothing does.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Files:
         write: Write = os.write,
         monotonic: Callable[[], float] = time.monotonic,
         note: Note | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
+        self._reserve = reserve or Reserve(0)
         self._root = Path(root).absolute()
         self._write = write
         self._monotonic = monotonic
@@ -84,13 +88,19 @@ class Files:
             raise ValueError(f"no SHA-256 in lower-case hex: {sha256!r}")
         return str(self._root / sha256[:2] / sha256[2:4] / sha256)
 
-    async def begin(self) -> Upload:
-        """Start an upload; raises StoreUnavailable."""
+    async def begin(self, expected: int = 0) -> Upload:
+        """Start an upload of about so many bytes, as far as known; raises StoreFull, StoreUnavailable."""
         path = self._root / INCOMING / f"{os.getpid()}-{next(self._numbers)}"
-        fd = await self._run(
-            path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        )
-        return Upload(self, path, fd)
+
+        def step() -> int:
+            self._reserve.must_fit(self._root, expected)
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+        return Upload(self, path, await self._run(path, step))
+
+    def must_fit(self, size: int) -> None:
+        """Raises StoreFull if so many bytes more would touch the reserve; OSError. Quick, and blocks."""
+        self._reserve.must_fit(self._root, size)
 
     def take_away(self, sha256: str) -> list[Path] | None:
         """Take its name from content that no row names; None: it stays, an upload holds it.
@@ -123,6 +133,7 @@ class Files:
             raise explained_os(error, str(path)) from error
 
     def _take(self, fd: int, chunk: bytes) -> None:
+        self.must_fit(len(chunk))
         while chunk:
             chunk = chunk[self._write(fd, chunk) :]
 
@@ -182,7 +193,7 @@ class Upload:
         return str(self._path)
 
     async def write(self, chunk: bytes) -> None:
-        """Append a piece; raises StoreUnavailable when the disk is full, and frees what was written."""
+        """Append a piece; raises StoreUnavailable, StoreFull when the disk is, and frees what was written."""
 
         def step(fd: int) -> None:
             self._files._take(fd, chunk)

@@ -7,7 +7,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-from gateway.engine.ports import DraftRefused, StoreUnavailable
+from gateway.engine.ports import DraftRefused, StoreFull, StoreUnavailable
 
 #: Primary result codes are the low byte of an extended one (https://sqlite.org/rescode.html).
 _PRIMARY = 0xFF
@@ -54,7 +54,8 @@ def explained_os(error: OSError, path: str) -> StoreUnavailable:
     """What to do about a file that could not be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         advice = "the disk is full: free some space there, then send the file again"
-    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreFull(f"{path}: {advice} ({error.strerror or error})")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         advice = "it cannot be written: check its owner and mode, and the mount"
     else:
         advice = "the disk does not read or write"

@@ -55,6 +55,7 @@ from gateway.store.journal import Journal
 from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
+from gateway.store.reserve import Reserve
 from gateway.tasks.cron import CronTimes
 from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import refusal_of
@@ -113,6 +114,7 @@ class Host:
     heartbeat: float = limits.HEARTBEAT  # seconds
     issuer: Issuer | None = None
     rate: str | None = None  # requests of one client, such as 5/minute
+    reserve: Reserve | None = None  # of the disk; None: files may fill it
     public_url: str = PUBLIC_URL
     port: int | None = None  # None: any
     broker: BrokerStatus | None = None  # how it goes with the user's
@@ -130,7 +132,8 @@ class Host:
             path.write_bytes(empty_database())
         self.database = Database(f"sqlite:///{path}")
         self._stack.callback(self.database.close)
-        self.files = Files(self.folder / "files", note=LooseContents(self.database).note)
+        note = LooseContents(self.database).note
+        self.files = Files(self.folder / "files", note=note, reserve=self.reserve)
         self._stack.callback(self.files.close)
         self.queries = Queries(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)

@@ -292,14 +292,14 @@ async def test_multipart_without_boundary(host: Host) -> None:
     assert response.status == 400
 
 
-async def test_full_disk_is_503(host: Host) -> None:
+async def test_disk_that_cannot_be_written_is_503(host: Host) -> None:
     class Full:
-        async def begin(self) -> None:
-            raise StoreUnavailable("no space left: make room on /var/lib")
+        async def begin(self, expected: int) -> None:
+            raise StoreUnavailable("/var/lib cannot be written")
 
     object.__setattr__(host.services, "files", Full())
     response = await call(host, "POST", "/files", data=form())
-    assert (response.status, "no space" in await response.text()) == (503, True)
+    assert (response.status, "cannot be written" in await response.text()) == (503, True)
 
 
 # ---------------------------------------------------------------- jobs

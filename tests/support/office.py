@@ -19,6 +19,7 @@ from gateway.store.journal import Journal
 from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.queries import Queries
+from gateway.store.reserve import Reserve
 from tests.support.databases import empty_database
 from tests.support.stand import BEN, START, CountingIds, FakeDrivers, Table, printer, ready
 
@@ -36,8 +37,9 @@ class LoopClock:
 class Office:
     """Ben hands in jobs for ana's printer mk3. Use as an async context."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reserve: Reserve | None = None) -> None:
         self.folder = folder
+        self.reserve = reserve
         self.clock = LoopClock()
         self.ids = CountingIds()
         self.chance = Random(0)
@@ -54,7 +56,9 @@ class Office:
     async def start(self) -> None:
         """A process on the same database."""
         self.database = Database(f"sqlite:///{self.folder / 'gateway.db'}")
-        self.files = Files(self.folder / "files", note=LooseContents(self.database).note)
+        self.files = Files(
+            self.folder / "files", note=LooseContents(self.database).note, reserve=self.reserve
+        )
         self.queries, self.outbox = Queries(self.database), Outbox(self.database)
         self.journal = Journal(self.database, self.ids.hex, self.clock)
         self.hub = Hub()

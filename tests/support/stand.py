@@ -75,8 +75,11 @@ class FakeFiles:
     def path_of(self, sha256: str) -> str:
         return f"/files/{sha256}"
 
-    async def begin(self) -> None:
+    async def begin(self, expected: int = 0) -> None:
         raise AssertionError("no upload in this test")
+
+    def must_fit(self, size: int) -> None:
+        raise AssertionError("nothing is written in this test")
 
 
 class FakeDrivers:

@@ -19,6 +19,7 @@ from gateway.domain.task_commands import AddTask
 from gateway.main_files import look_at_printable
 from gateway.main_tasks import Workshop
 from gateway.store.expiry import Expiry
+from gateway.store.reserve import Reserve
 from gateway.tasks.log_tail import LogTail
 from gateway.tasks.pool import Pool
 from gateway.tasks.work import Kind
@@ -105,11 +106,11 @@ def json_of(content: bytes) -> Any:
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, other: Callable[[Shop], dict[str, Kind]] | None = None
+    folder: Path, other: Callable[[Shop], dict[str, Kind]] | None = None, reserve: Reserve | None = None
 ) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
         client = WebClient(is_private_allowed=True)
         stack.push_async_callback(client.close)
-        shop = await stack.enter_async_context(Shop(folder))
+        shop = await stack.enter_async_context(Shop(folder, reserve))
         shop.open_pool(client, **(other(shop) if other is not None else {}))
         yield shop

@@ -22,6 +22,7 @@ from gateway.engine.ports import StoreUnavailable
 from gateway.store.copying import DatabaseCopies, problems_of
 from gateway.store.database import Database
 from gateway.store.queries import Queries
+from gateway.store.reserve import Reserve
 from gateway.store.restoring import NotRestorable, Restored, restore
 from gateway.tasks.archive import Archive
 from gateway.tasks.kinds.backup import Backup
@@ -386,3 +387,17 @@ async def test_a_database_that_is_not_sound_is_not_put_in_place(shop: Shop, tmp_
     with pytest.raises(NotRestorable, match="the database in the backup is"):
         put_back(tmp_path / "bad.tar.gz", tmp_path / "new")
     assert not (tmp_path / "new" / "gateway.db").exists()
+
+
+async def test_a_backup_stops_before_it_takes_what_the_database_needs(tmp_path: Path) -> None:
+    """The copy of the database is SQLite's to write: it is asked for before, and between its steps."""
+    reserved = 50_000_000
+    nearly_full = Reserve(reserved, lambda folder: reserved + 4096)
+    async with open_shop(tmp_path, reserve=nearly_full) as shop:
+        task = await shop.add(BACKUP, {"with_files": True})
+        await shop.until(lambda: shop.engine.state.tasks[task.work_id].retry_at is not None)
+        waits = shop.engine.state.tasks[task.work_id]
+        assert "try 1 of 5 failed" in (waits.message or "")
+        assert "of which 50 MB are kept for the database" in (waits.message or "")
+        assert shop.incoming() == []
+        await shop.put(b"G28\n")  # what is small still fits

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from gateway.api.http import limits
 from gateway.domain.commands import CommandRefused, Refusal
 from gateway.engine.engine import EngineBusy
-from gateway.engine.ports import StoreUnavailable
+from gateway.engine.ports import StoreFull, StoreUnavailable
 
 #: A name that people give: no control characters, not blank.
 NAME_PATTERN: Final = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f]$"
@@ -147,6 +147,8 @@ def from_exception(error: Exception) -> Failure | None:
         return error
     if isinstance(error, CommandRefused):
         return Failure(_STATUS_OF[error.refusal], error.message, refusal=error.refusal)
+    if isinstance(error, StoreFull):
+        return Failure(507, str(error))  # coming again soon does not help: somebody must free space
     if isinstance(error, StoreUnavailable | EngineBusy):
         return Failure(503, str(error), headers={"Retry-After": str(limits.RETRY_AFTER)})
     if isinstance(error, web.RequestPayloadError):

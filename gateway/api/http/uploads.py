@@ -40,14 +40,15 @@ async def receive(call: AnyCall, name: str | None = None, inspect: Inspect | Non
     """Read the request's file and look at it; the caller finishes or discards it.
 
     `name` is used for raw bodies; `inspect` looks at it, left out: as at G-code. Raises Failure: 400 broken
-    multipart, 413 too large, 415 other media, 422 what no printer can print; nothing is left behind then.
+    multipart, 413 too large, 415 other media, 422 what no printer can print; StoreFull, as soon as it
+    is known that it will not fit. Nothing is left behind then.
     """
     services, request = call.services, call.request
     if request.content_type not in (MULTIPART, BYTES, "text/x.gcode", "text/plain"):
         raise Failure(415, f"Send the file as {MULTIPART} (field `file`) or as {BYTES} with ?name=.")
     if (request.content_length or 0) > services.max_upload_bytes + limits.BODY_BYTES:
         raise _too_large(services)
-    received = Received(await services.files.begin(), shown_name(name))
+    received = Received(await services.files.begin(request.content_length or 0), shown_name(name))
     try:
         if request.content_type == MULTIPART:
             await _read_parts(request, services, received)

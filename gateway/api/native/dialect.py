@@ -90,7 +90,7 @@ NATIVE = Dialect(
     render=render_problem,
     error_model=Problem,
     error_media="application/problem+json",
-    error_codes=frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503}),
+    error_codes=frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 507}),
     security={
         "type": "http",
         "scheme": "bearer",

@@ -20,6 +20,7 @@ from gateway.api.native.jobs import ROOT, owner_of
     responses={201: schemas.File},
     accepts=(MULTIPART, BYTES),
     is_idempotent_by_key=True,
+    more_errors=frozenset({507}),
     response_headers={"Location": "The file."},
 )
 async def upload_file(call: Call[schemas.UploadQuery, None]) -> web.StreamResponse:

@@ -84,7 +84,12 @@ class Backup:
         work: Work,
     ) -> Mapping[str, Any]:
         """Copy, then pack; blocks. Raises StoreUnavailable, OSError, GivenUp."""
-        copies.copy(copy, lambda value, total: work.at(value, 2 * total, "copying the database"))
+
+        def copied(value: int, total: int) -> None:
+            self._files.must_fit(total - value)  # SQLite writes the copy, not an upload
+            work.at(value, 2 * total, "copying the database")
+
+        copies.copy(copy, copied)
         size = os.stat(copy).st_size
         wanted = copies.contents(copy) if with_files else ()
         paths = {sha256: self._files.path_of(sha256) for sha256 in wanted}

@@ -64,6 +64,7 @@ _FILE_NAME: Final = PathParameter(
     responses={200: Uploaded},
     accepts=(MULTIPART,),
     is_idempotent_by_key=True,
+    more_errors=frozenset({507}),
 )
 async def upload_file(call: Call[NoQuery, None]) -> web.StreamResponse:
     """Upload a print file; its `printable_id` is what a new job needs.
