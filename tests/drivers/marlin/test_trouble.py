@@ -1,4 +1,4 @@
-"""Trouble on the way to the machine: nobody there, a bad file, a cable that is pulled; judged by what it has done."""
+"""Trouble on the way to a machine: nobody there, a bad file, a pulled cable; judged by what it has done."""
 
 from __future__ import annotations
 
