@@ -31,6 +31,7 @@ from gateway.drivers.contract import Driver
 from gateway.drivers.heat_watch import LOOK_SECONDS, HeatWatch
 from gateway.drivers.pacing import Paced
 from gateway.transport.backoff import Backoff
+from gateway.transport.own_task import in_own_task
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class _Hosted:
         try:
             self._driver = driver = self._make()
             self._hear(driver.snapshot())
-            await driver.run(self._hear)
+            await in_own_task(driver.run(self._hear))
         except Exception as failure:
             log.exception("the driver of %s died", self._name)
             return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__

@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 
 from gateway.transport.backoff import Backoff
 from gateway.transport.mqtt import Connection, ConnectMqtt, MqttLost, MqttRefused, Will
+from gateway.transport.own_task import in_own_task
 
 #: Seconds between tries: a printer that restarts is seen soon, one that is switched off costs little.
 LOST: Final = Backoff(first=1.0, limit=30.0)
@@ -64,7 +65,7 @@ class Session:
             return lost
         began = self._monotonic()
         try:
-            await _to_its_end(attend(connection))
+            await in_own_task(attend(connection))
         except MqttLost as lost:
             return lost
         except BaseExceptionGroup as group:
@@ -82,23 +83,6 @@ class Session:
             return REFUSED.wait(self._refusals, self._chance)
         self._failures, self._refusals = self._failures + 1, 0
         return LOST.wait(self._failures, self._chance)
-
-
-async def _to_its_end(work: Awaitable[None]) -> None:
-    """Await it in a task of its own, so that being cancelled is never lost.
-
-    Before Python 3.13 a TaskGroup that is cancelled while one of its tasks fails raises the failure alone;
-    the session would go on, and whoever cancelled it would wait for ever.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task})
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
-        _ = task.cancelled() or task.exception()  # it is over: nobody asks how
-        raise
-    task.result()
 
 
 def _only_lost(group: BaseExceptionGroup[BaseException]) -> MqttLost:

@@ -101,6 +101,36 @@ class House:
         return [seen for seen in self.heard if isinstance(seen, PrinterObserved)][-1]
 
 
+class Stumbling(Scripted):
+    """One of whose tasks fails just when it is cancelled."""
+
+    async def run(self, sink: Sink) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stumble())
+
+    async def _stumble(self) -> None:
+        try:
+            await asyncio.sleep(1e9)
+        finally:
+            raise RuntimeError("a bug at the end")
+
+
+def test_a_host_that_is_cancelled_ends_whatever_its_drivers_do_then() -> None:
+    """Before Python 3.13 a TaskGroup forgets that it was cancelled when one of its tasks fails then."""
+
+    async def run() -> None:
+        host = DriverHost(
+            {"a1": lambda: Stumbling("a1")}, lambda _: None, monotonic=lambda: 0.0, chance=Random(7)
+        )
+        running = asyncio.create_task(host.run())
+        await asyncio.sleep(1)
+        running.cancel()
+        await asyncio.wait({running}, timeout=600)
+        assert running.cancelled()
+
+    virtually(run())
+
+
 def start(printer: str, order_id: str = "o1") -> StartPrint:
     return StartPrint(printer, order_id, order_id, "/files/x", "ab" * 32, 10, "x")
 
