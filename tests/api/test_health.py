@@ -9,7 +9,7 @@ from gateway.domain.observations import Activity, Alarm, LinkState
 from gateway.publish.mqtt.rights import NorthboundStatus, Proof, Right
 from gateway.transport.storage_looks import StorageLook
 from tests.api.host import Host
-from tests.api.test_native import call
+from tests.api.native import call
 from tests.support.stand import ANA, BEN, START, printer, ready
 
 

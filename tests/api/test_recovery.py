@@ -13,7 +13,7 @@ import gateway.cli
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.orders import RecoverPrint
 from tests.api.host import Host, a_job
-from tests.api.test_native import call
+from tests.api.native import call
 from tests.support.stand import seen
 
 CONTENT = (Path(gateway.cli.__file__).parent / "demo_files" / "cable-clip-small.gcode").read_bytes()
