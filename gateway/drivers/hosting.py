@@ -40,7 +40,7 @@ AGAIN: Final = Backoff(first=2.0, limit=120.0)
 #: Seconds after which it had gone well: the next wait is a first one again.
 GOOD_SECONDS: Final = 300.0
 #: Printers whose heat is judged in one go: half a millisecond, in which nothing else is done.
-LOOKS_AT_ONCE: Final = 10
+LOOKS_AT_ONCE: Final = 25
 #: Orders of one printer that wait for their answer; people and schedules have a handful at a time.
 MAX_ORDERS: Final = 256
 
@@ -124,6 +124,7 @@ class _Hosted:
         self._heat = heat
         self._driver: Driver | None = None
         self._seen = PrinterObserved(printer=name, link=LinkState.CONNECTING)
+        self._seen_at = 0.0  # monotonic seconds
         self._asked: set[str] = set()  # orders that the driver has not answered
         self._why = "its driver has not begun yet"
 
@@ -157,17 +158,17 @@ class _Hosted:
 
     def _hear(self, seen: PrinterObserved | OrderAnswered | OrderProgressed) -> None:
         if isinstance(seen, PrinterObserved):
-            self._seen = seen
+            self._seen, self._seen_at = seen, self._monotonic()
         elif isinstance(seen, OrderAnswered):
             self._asked.discard(seen.order_id)
         self._told.hear(self._heat.shown(seen) if isinstance(seen, PrinterObserved) else seen)
 
     def look_at_heat(self) -> None:
-        """Have it judged; what is new is told."""
+        """Have judged what it said last (drivers repeat that every few seconds); what is new is told."""
+        now = self._monotonic()
         try:
-            seen = self._seen if self._driver is None else self._driver.snapshot()
-            if self._heat.look(seen, self._monotonic()):
-                self._hear(seen)
+            if self._heat.look(_aged(self._seen, now - self._seen_at), now):
+                self._told.hear(self._heat.shown(_aged(self._seen, now - self._seen_at)))
         except Exception:  # one printer's riddle must not end the watch over the others
             log.exception("the heat of %s could not be judged", self._name)
 
@@ -203,3 +204,14 @@ class _Hosted:
 
     def _answer(self, order_id: str, result: OrderResult, why: str) -> None:
         self._hear(OrderAnswered(self._name, order_id, result, why))
+
+
+def _aged(seen: PrinterObserved, seconds: float) -> PrinterObserved:
+    """A snapshot that was left so long ago."""
+    temperature, silent = seen.temperature_age, seen.silent_for
+    return replace(
+        seen,
+        temperature_age=None if temperature is None else temperature + seconds,
+        silent_for=None if silent is None else silent + seconds,
+        doubts_plate=False,  # that is said once
+    )
