@@ -94,7 +94,7 @@ def connect(client: str, kind: str = "long-polling", **more: Any) -> dict[str, A
 
 
 async def until(is_so: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():
             await asyncio.sleep(0.001)
 

@@ -33,7 +33,7 @@ KEYS = {
     "printer_status", "progress", "job_id", "job_progress", "job_status", "data", "job_name", "member_id",
     "printer_id", "printer_name",
 }  # fmt: skip
-PATIENCE = 30.0  # seconds, on a busy machine
+PATIENCE = 60.0  # seconds, on a busy machine
 
 
 class App:

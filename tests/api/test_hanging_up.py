@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Let the others run until something is so."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60.0):
         while not is_so():
             await asyncio.sleep(0.001)
 

@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 from tests.support.real_broker import KINDS
 
 #: Seconds for what takes a few tenths, on a busy machine.
-PATIENCE = 30
+PATIENCE = 60
 needs_amqtt = pytest.mark.skipif("amqtt" not in KINDS, reason="the extra `broker` is not installed")
 pytestmark = needs_amqtt
 

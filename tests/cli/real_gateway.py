@@ -40,17 +40,17 @@ class RealGateway:
 
     def do(self, work: Callable[[Host], Coroutine[Any, Any, T]]) -> T:
         """Run something in the host's own loop."""
-        return asyncio.run_coroutine_threadsafe(work(self.host), self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work(self.host), self._loop).result(90)
 
     def meanwhile(self, work: Callable[[Host], Coroutine[Any, Any, None]]) -> Callable[[], None]:
         """Begin it, and return how to wait for its end."""
         future = asyncio.run_coroutine_threadsafe(work(self.host), self._loop)
-        return lambda: future.result(30)
+        return lambda: future.result(90)
 
 
 async def the_start(host: Host) -> str:
     """Wait for the order to print; the mark it gives the print."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (orders := host.drivers.of(StartPrint)):
             await asyncio.sleep(0.001)
     order = orders[-1]
@@ -64,7 +64,7 @@ async def print_to(host: Host, end: PrintPhase, *, message: str | None = None) -
     for progress in (0.0, 0.5):
         await host.observe(seen(report(mark, PrintPhase.PRINTING, progress=progress)))
     if end is PrintPhase.CANCELED:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not host.drivers.of(CancelPrint):
                 await asyncio.sleep(0.001)
     await host.observe(seen(ended=(report(mark, end, message=message),)))
@@ -87,10 +87,10 @@ def real_gateway(folder: Path) -> Iterator[RealGateway]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(live()), name="real gateway")
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         yield told[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(60)
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

@@ -57,7 +57,7 @@ def refused(gateway: RealGateway, *words: str) -> tuple[int, str]:
 
 async def the_drivers_answer(host: Host, *results: OrderResult) -> None:
     """Wait for as many macros, and answer them in their order."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(orders := host.drivers.of(SendGcode)) < len(results):
             await asyncio.sleep(0.001)
     for order, result in zip(orders, results, strict=True):

@@ -31,7 +31,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealGat
 
 async def begun(host: Host) -> Task:
     """Begin the only task, as the pool does once it is there."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not host.engine.state.tasks:
             await asyncio.sleep(0.001)
     (task,) = host.engine.state.tasks.values()
@@ -184,7 +184,7 @@ def test_a_file_goes_onto_a_printer(gateway: RealGateway, tmp_path: Path) -> Non
     (tmp_path / "part.gcode").write_bytes(GCODE)
 
     async def driver(host: Host) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (orders := host.drivers.of(UploadFile)):
                 await asyncio.sleep(0.001)
         order = orders[-1]

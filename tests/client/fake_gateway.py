@@ -270,9 +270,9 @@ def served(fake: FakeGateway, socket: Path | None = None) -> Iterator[str]:
 
     thread = threading.Thread(target=run, name="fake gateway", daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield started[0]
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)

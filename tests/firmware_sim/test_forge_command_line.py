@@ -18,7 +18,7 @@ from tests.firmware_sim.forge.play import TOKEN
 from tests.firmware_sim.forge.stub_server import StubServer
 
 Refuse = Callable[..., str]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from firmware_sim.wire.link import Link
 
 ROOT = Path(__file__).parents[2]
 WIRELOG = ROOT / "tests" / "vectors" / "wirelogs" / "marlin-full-line-errors.wirelog"
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds for anything that must come; nothing waits for their end."""
 
 

@@ -96,7 +96,7 @@ async def test_a_slow_reader_is_felt_and_relieved(pair: Pair) -> None:
         assert not waiting.done()
         for _ in range(sent):
             assert isinstance(await other.receive(), Gcode)
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 60)
         assert not one.is_congested
 
 
@@ -109,7 +109,7 @@ async def test_closing_wakes_a_sender_that_waits(pair: Pair) -> None:
         await asyncio.sleep(0)
         other.close()
         with pytest.raises(ChannelClosed):
-            await asyncio.wait_for(waiting, 10)
+            await asyncio.wait_for(waiting, 60)
 
 
 @both

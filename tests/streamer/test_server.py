@@ -38,8 +38,8 @@ class Running:
 
     async def __aexit__(self, *_: object) -> None:
         self.task.cancel()
-        await asyncio.wait({self.task}, timeout=2)
-        assert self.task.done(), "must end within 2 s"
+        await asyncio.wait({self.task}, timeout=60)
+        assert self.task.done(), "it ends; within 2 s, as test_host has it on virtual time"
 
 
 class WaitingEngine(Engine):
@@ -54,7 +54,7 @@ class WaitingEngine(Engine):
         self.changed.set()
 
     async def until(self, kind: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not getattr(self, kind):
                 self.changed.clear()
                 await self.changed.wait()

@@ -167,7 +167,7 @@ async def test_a_canceled_fetch_leaves_nothing(shop: Shop, server: tuple[Server,
     await shop.until(lambda: shop.engine.state.tasks[task.work_id].progress_value > 0)
     assert shop.engine.state.tasks[task.work_id].progress_total is None
     await shop.give(CancelTask(task.task_id, BEN.member_id))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await sender.gone.wait()
     await shop.until(lambda: not shop.incoming())
     assert shop.contents() == []

@@ -52,7 +52,7 @@ class PtyMachine:
 
         loop.add_reader(self.master, readable)
         try:
-            await asyncio.wait_for(done, 10)
+            await asyncio.wait_for(done, 60)
         finally:
             loop.remove_reader(self.master)
         return bytes(heard)
@@ -82,14 +82,14 @@ class Listener:
         self._changed.set()
 
     async def until_heard(self, count: int) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.data) < count:
                 self._changed.clear()
                 await self._changed.wait()
         return self.data
 
     async def until_lost(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.lost:
                 self._changed.clear()
                 await self._changed.wait()

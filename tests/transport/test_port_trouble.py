@@ -62,7 +62,7 @@ def answer(visitor: subprocess.Popen[str]) -> tuple[bool, str]:
 def end(visitor: subprocess.Popen[str], *, kill: bool = False) -> None:
     if kill:
         visitor.send_signal(signal.SIGKILL)
-    visitor.communicate(timeout=20)
+    visitor.communicate(timeout=60)
 
 
 def test_a_missing_port_says_what_is_there(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from firmware_sim.personality import BadPersonality
 from tests.firmware_sim.bambu.bench import PLATE
 
 Refuse = Callable[..., str]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture

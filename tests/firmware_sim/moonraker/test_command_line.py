@@ -21,7 +21,7 @@ from firmware_sim.ledger import read_ledger
 from tests.firmware_sim.moonraker.bench import MOVES, PART
 from tests.support.real_broker import KINDS, RealBroker
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 needs_broker = pytest.mark.skipif("rumqttd" not in KINDS, reason="no iotcore: no real broker here")
 Refuse = Callable[..., str]
 

@@ -19,7 +19,7 @@ from tests.publish.mqtt.stand import CONFIG, OWN, Broadcast
 from tests.support.real_broker import EACH_KIND, KINDS, RealBroker
 
 #: Seconds on a busy machine.
-PATIENCE = 30.0
+PATIENCE = 60.0
 ANA = ("ana", "secret")
 
 

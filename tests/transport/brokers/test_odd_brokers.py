@@ -14,7 +14,7 @@ from gateway.transport.mqtt_client import AiomqttConnect, AiomqttConnection
 from tests.transport.brokers.odd_broker import CONNECT, DISCONNECT, PINGREQ, PUBLISH, SUBSCRIBE, OddBroker
 
 #: Seconds for what takes milliseconds, on a busy machine.
-PATIENCE = 20
+PATIENCE = 60
 
 
 def connecting(broker: OddBroker) -> AiomqttConnect:

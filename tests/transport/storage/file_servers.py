@@ -70,7 +70,7 @@ def vsftpd(folder: Path, *, tls_1_3: bool = True) -> Iterator[Place]:
 
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -118,6 +118,7 @@ class ErringServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
         self.port: int = self._listener.getsockname()[1]
+        self.has_stalled = threading.Event()  # a client waits for the end of its upload
         self.was_left = threading.Event()  # a client is gone
 
     def __enter__(self) -> ErringServer:
@@ -161,6 +162,7 @@ class ErringServer:
         plain, _ = listener.accept()
         with plain, self._data_context.wrap_socket(plain, server_side=True) as data:
             if self._answers["226"] == "stall":
+                self.has_stalled.set()
                 control.recv(1)  # until the client leaves
                 return
             with contextlib.suppress(OSError):

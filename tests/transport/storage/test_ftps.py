@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -256,16 +255,13 @@ async def test_cancelling_ends_the_thread_and_the_connection(
 ) -> None:
     server, card = erring(authority, threads, {"226": "stall"})
     with server:
-        before = threading.active_count()
         storing = asyncio.create_task(card.store(path, "a.3mf", told=ignored))
-        while threading.active_count() == before:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(server.has_stalled.wait, 60)
         assert not storing.done()
         storing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await storing
-        await asyncio.to_thread(server.was_left.wait, 10)
+        await asyncio.to_thread(server.was_left.wait, 60)
         assert server.was_left.is_set()
         # The place is free again, and the thread too.
         with pytest.raises(StorageTrouble, match="not on the printer"):
@@ -277,7 +273,7 @@ async def test_one_that_waits_for_a_thread_can_be_cancelled(authority: Authority
     server, card = erring(authority, threads, {"226": "stall"})
     with server:
         first = asyncio.create_task(card.store(path, "a.3mf", told=ignored))
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(server.has_stalled.wait, 60)
         second = asyncio.create_task(card.store(path, "b.3mf", told=ignored))
         await asyncio.sleep(0.05)
         for task in (second, first):

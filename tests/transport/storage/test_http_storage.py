@@ -197,7 +197,7 @@ async def test_an_upload_can_be_cancelled(path: str) -> None:
     async with server, aiohttp.ClientSession() as session:
         storage = HttpStorage(session, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         storing = asyncio.create_task(storage.store(path, "a.gcode", told=ignored))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await reached.wait()
             storing.cancel()
             with pytest.raises(asyncio.CancelledError):
