@@ -143,8 +143,12 @@ class BambuDriver:
             self._machine.unsent(request.sequence_id, self._monotonic())
             return
         qos = 0 if request.section in _QUESTIONS else 1
-        topic = self._settings.request_topic
-        self._publishes.create_task(self._connection.publish(topic, request.payload, qos=qos))
+        work = self._connection.publish(self._settings.request_topic, request.payload, qos=qos)
+        try:
+            self._publishes.create_task(work)
+        except RuntimeError:  # one of the group has just failed: it takes no more, and the connection is over
+            work.close()
+            self._machine.unsent(request.sequence_id, self._monotonic())
 
     # -- time ---------------------------------------------------------------------------------------------
 

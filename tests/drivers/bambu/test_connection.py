@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.adjustment import Adjustment
 from gateway.domain.observations import LinkState, OrderResult, PrintPhase
+from gateway.domain.orders import Adjust
 from gateway.protocol.bambu.liveness import FULL_SECONDS, REFRESH_SECONDS, SILENT_SECONDS
 from gateway.protocol.bambu.reading import MOST_BYTES
 from gateway.transport.mqtt import MqttMessage
@@ -138,3 +140,18 @@ async def test_an_idle_printer_costs_few_snapshots(tmp_path: Path, model: str) -
         heard = len(stand.seen)
         await asyncio.sleep(600)
         assert 60 <= len(stand.seen) - heard <= 121
+
+
+@pytest.mark.parametrize("turns", range(6))
+@on_virtual_time
+async def test_an_order_at_the_moment_of_a_loss_is_taken(turns: int, tmp_path: Path) -> None:
+    """What was being sent then is over, and nothing more can be: that is no mistake of the driver."""
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        stand.wire.drop()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        change = Adjustment(light=True)
+        answer = await stand.give(Adjust(stand.printer, stand.new_order_id(), "", change))
+        assert "failed" not in (answer.message or "")
+        await stand.ready()
