@@ -111,7 +111,8 @@ class _Client:
         try:
             await self._reply(self._session.greeting())
             while not self._session.is_over and self._server.crank.printer.is_on:
-                line = await asyncio.wait_for(self._reader.readline(), IDLE_SECONDS)
+                async with asyncio.timeout(IDLE_SECONDS):
+                    line = await self._reader.readline()
                 if not line or len(line) > MOST_LINE_BYTES:
                     return
                 act = self._session.obey(line.decode("utf-8", "replace"))
@@ -160,7 +161,8 @@ class _Client:
             return REPLY_NO_DATA
         await self._reply("150 Ok to send data.")
         try:
-            reader, writer = await asyncio.wait_for(self._data, DATA_SECONDS)
+            async with asyncio.timeout(DATA_SECONDS):
+                reader, writer = await self._data
             if transfer.way is Way.STORE:
                 return await self._store(transfer.path, reader, writer)
             return await self._send(transfer.content, writer)
@@ -181,7 +183,7 @@ class _Client:
     async def _store(self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         content, broke_off = bytearray(), False
         try:
-            while chunk := await asyncio.wait_for(reader.read(CHUNK_BYTES), DATA_SECONDS):
+            while chunk := await _piece(reader):
                 content += chunk
                 if len(content) > MOST_FILE_BYTES:
                     return REPLY_FULL
@@ -229,3 +231,9 @@ class _Client:
     async def _pace(self, count: int) -> None:
         if self._server.rate is not None:
             await asyncio.sleep(count / self._server.rate)
+
+
+async def _piece(reader: asyncio.StreamReader) -> bytes:
+    """What comes next; nothing at the end. Raises TimeoutError."""
+    async with asyncio.timeout(DATA_SECONDS):
+        return await reader.read(CHUNK_BYTES)

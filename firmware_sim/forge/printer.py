@@ -179,7 +179,8 @@ class ForgePrinter:
                 if self._running is not None and self._running.done():
                     await self._running
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._turned.wait(), LOOK_SECONDS)
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._turned.wait()
 
     # -- power --------------------------------------------------------------------------------------------
 
