@@ -70,7 +70,7 @@ async def test_a_reader_sees_every_commit_that_was_answered_and_none_under_way(d
         return connection.execute(text("SELECT host_number FROM host")).scalar()
 
     writing = asyncio.ensure_future(database.write(slow))
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     assert await database.read(read) == 0  # not behind the commit
     go_on.set()
     await writing

@@ -163,7 +163,7 @@ async def test_a_cancelled_upload_leaves_nothing_and_its_descriptor_to_nobody(ro
     upload = await files.begin()
     inode = os.stat(upload.temporary_path).st_ino
     writing = asyncio.ensure_future(upload.write(CONTENT))
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     writing.cancel()
     await asyncio.sleep(0)
     go_on.set()

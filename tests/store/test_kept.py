@@ -110,7 +110,7 @@ async def test_a_commit_while_a_list_is_read_is_in_the_next_list(database: Datab
         return int(driver.execute(NUMBER).fetchone()[0])
 
     reading = asyncio.ensure_future(database.read_kept("number", slow, lambda _: 1))
-    await asyncio.to_thread(inside.wait, 10)
+    await asyncio.to_thread(inside.wait, 60)
     await database.write(lambda c: c.execute(text("UPDATE host SET host_number = 7")))
     go_on.set()
     assert await reading == 0
