@@ -10,6 +10,7 @@ import errno
 import gc
 import logging
 import os
+import socket
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -30,6 +31,7 @@ from gateway.engine.ports import StoreUnavailable
 from gateway.main_gateway import Gateway
 from gateway.running import Notifier, Service, log_to_stderr, run_process
 from gateway.transport.tls import TlsFileTrouble
+from gateway.transport.unix_socket import SocketUnavailable, claim_socket, remove_socket
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,14 @@ class AddressUnavailable(Exception):
 
 
 #: What a person can mend; told in one line.
-EXPECTED = (StoreUnavailable, AddressUnavailable, CatalogueError, BrokerUnavailable, TlsFileTrouble)
+EXPECTED = (
+    StoreUnavailable,
+    AddressUnavailable,
+    SocketUnavailable,
+    CatalogueError,
+    BrokerUnavailable,
+    TlsFileTrouble,
+)
 
 
 def serve(config: Config, secrets: Secrets, *, embedded_broker: bool = False) -> int:
@@ -73,6 +82,8 @@ async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int
     for note in (*config.exposures(), *secrets.exposures):
         log.warning("%s", note)
     async with AsyncExitStack() as stack:
+        # First of all: a second gateway must not touch the printers of the one that runs.
+        own = await _claim(config.server.socket, stack)
         gateway = Gateway(config, secrets, stack, embedded_broker=embedded_broker)
         services = await gateway.begin(service)
         app = build_app(services, DIALECTS, extra_routes=gateway.call_ins.hub.routes)
@@ -85,7 +96,7 @@ async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int
         gc.set_threshold(GARBAGE_AFTER)
         gc.enable()
         service.heed_signals()  # whoever can reach it may end it
-        await _listen(runner, config)
+        await _listen(runner, config, own)
         await service.until_ended(lambda: not gateway.writer.done())
         gateway.call_ins.hub.close()
         await runner.cleanup()
@@ -94,11 +105,18 @@ async def _serve(config: Config, secrets: Secrets, embedded_broker: bool) -> int
     return 1 if service.failure else 0
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> None:
+async def _claim(path: str, stack: AsyncExitStack) -> socket.socket:
+    """The API's Unix socket; who connects now is answered when everything is there."""
+    own = await claim_socket(path, SOCKET_MODE, "gateway")
+    stack.callback(remove_socket, path, os.stat(path).st_ino)
+    stack.callback(own.close)
+    return own
+
+
+async def _listen(runner: web.AppRunner, config: Config, own: socket.socket) -> None:
     try:
         await web.TCPSite(runner, config.server.host, config.server.port).start()
     except OSError as failure:
         raise AddressUnavailable(config.server.listen, failure) from failure
-    await web.UnixSite(runner, config.server.socket).start()
-    os.chmod(config.server.socket, SOCKET_MODE)
+    await web.SockSite(runner, own).start()
     log.info("listening at http://%s and %s", config.server.listen, config.server.socket)

@@ -27,7 +27,7 @@ from gateway.running import Notifier, Service, inherited_fds, log_to_stderr, run
 from gateway.streamer.host import MAX_PRINTERS, StreamerHost
 from gateway.streamer.hosted import DriverFactory
 from gateway.streamer.line_record import LineRecordError, take_line_record
-from gateway.streamer.server import SocketUnavailable, StreamerServer
+from gateway.streamer.server import StreamerServer
 from gateway.streamer.speed_file import SpeedFile
 from gateway.streamer.upload_mark_file import UploadMarkFile
 from gateway.streamer.wire_watch import WireWatch
@@ -36,6 +36,7 @@ from gateway.transport.fd_store import FdStore
 from gateway.transport.opener import openers_for
 from gateway.transport.port import PortOpener
 from gateway.transport.tap import tapped
+from gateway.transport.unix_socket import SocketUnavailable
 from gateway.transport.wire_log import WireLog, file_bytes
 
 

@@ -112,6 +112,17 @@ def test_a_second_one_says_that_there_is_one_already(shared: House, name: str) -
     assert "Traceback" not in said
 
 
+def test_a_second_one_with_a_store_of_its_own_leaves_the_first_its_socket(shared: House) -> None:
+    """And its printers: it ends before it has asked the streamer anything."""
+    other = (shared.folder / "config.toml").read_text().replace("/gateway.db", "/other.db")
+    (shared.folder / "other.toml").write_text(other)
+    shared.run("other", "gateway", "serve", "--config", f"{shared.folder}/other.toml")
+    assert shared.processes.pop("other").wait(PATIENCE) == 1
+    assert "another gateway is running at" in shared.log("other")
+    assert not (shared.folder / "other.db").exists()
+    assert shared.cli("printers", "list").returncode == 0
+
+
 def test_a_port_that_is_not_there_says_what_to_do(shared: House) -> None:
     shared.kill("lost")
     (shared.folder / "lost.tty").unlink()

@@ -14,7 +14,8 @@ import pytest
 from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.streamer.host import StreamerHost
-from gateway.streamer.server import SOCKET_MODE, SocketUnavailable, StreamerServer, claim_socket
+from gateway.streamer.server import SOCKET_MODE, StreamerServer
+from gateway.transport.unix_socket import SocketUnavailable
 from tests.streamer.fakes import Engine, FakeDriver, start
 
 
@@ -110,29 +111,6 @@ async def test_the_file_of_a_killed_streamer_is_replaced(path: Path) -> None:
         assert (await channel.receive()).type == "hello"
         channel.close()
         await asyncio.sleep(0)
-
-
-async def test_what_is_no_socket_is_left_alone(path: Path) -> None:
-    path.write_text("precious")
-    with pytest.raises(SocketUnavailable, match="no socket"):
-        await claim_socket(str(path))
-    assert path.read_text() == "precious"
-
-
-async def test_a_missing_folder_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(SocketUnavailable, match="does not exist: create it"):
-        await claim_socket(str(tmp_path / "run" / "streamer.sock"))
-
-
-async def test_a_path_too_long_for_a_socket_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(SocketUnavailable, match="too long for a socket"):
-        await claim_socket(str(tmp_path / ("x" * 120)))
-
-
-async def test_nobody_connects_before_the_rights_are_set(path: Path) -> None:
-    bound = await claim_socket(str(path))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    bound.close()
 
 
 async def test_a_successors_socket_is_not_removed(path: Path) -> None:
