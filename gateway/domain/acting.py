@@ -22,10 +22,10 @@ from gateway.domain.adjustment import HeatLimits
 from gateway.domain.asking import give
 from gateway.domain.assign import gone, run_waits_for
 from gateway.domain.call_in import CALL_IN_DRIVER
-from gateway.domain.commands import TaskState
 from gateway.domain.observations import OrderAnswered, OrderResult
 from gateway.domain.orders import SendGcode
 from gateway.domain.printer import Plate, Printer
+from gateway.domain.printer_command import CommandStatus
 from gateway.domain.runs import end_with_task, put_steps
 from gateway.domain.schedule import (
     RUN_MACRO,
@@ -103,7 +103,7 @@ def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> bool:
         return False
     if command.work_id is None:
         return False  # a printer's own word
-    state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
+    state = CommandStatus.DONE if answer.result is OrderResult.ACCEPTED else CommandStatus.FAILED
     answering.close_command(draft, command, state, answer.message)
     action = draft.actions.get(command.work_id or 0)
     if action is None or not any(step.command_id == command.task_id for step in action.steps):

@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain import job_moves, plates
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import CommandAnswered
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import OrderAnswered, OrderProgressed, OrderResult
 from gateway.domain.printer import Plate, Printer
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.domain.state import Draft
 
 #: Refusals of one job's start before it fails instead of being tried again.
@@ -33,15 +33,15 @@ def begin(draft: Draft) -> None:
     """After a restart nobody answers what the former process asked for: its commands end, unanswered."""
     message = "the gateway was restarted before the printer answered: look at the job, then ask again"
     for command in list(draft.commands.values()):
-        close_command(draft, command, TaskState.FAILED, message)
+        close_command(draft, command, CommandStatus.FAILED, message)
 
 
 def answered(draft: Draft, printer: Printer, answer: OrderAnswered) -> None:
     """What a driver's answer does: to the start it belongs to, or to somebody's command."""
     command = draft.commands.get(answer.order_id)
     if command is not None and command.printer_id == printer.printer_id:
-        state = TaskState.DONE if answer.result is OrderResult.ACCEPTED else TaskState.FAILED
-        if command.command == "recover" and state is TaskState.DONE:
+        state = CommandStatus.DONE if answer.result is OrderResult.ACCEPTED else CommandStatus.FAILED
+        if command.command == "recover" and state is CommandStatus.DONE:
             _recovered(draft, command)
         close_command(draft, command, state, answer.message)
         return
@@ -62,11 +62,11 @@ def progressed(draft: Draft, printer: Printer, said: OrderProgressed) -> None:
         )
 
 
-def close_command(draft: Draft, command: PrinterCommand, state: TaskState, message: str | None) -> None:
+def close_command(draft: Draft, command: PrinterCommand, state: CommandStatus, message: str | None) -> None:
     """The end of a command, whatever its answer; a cancel that failed stops nothing any more."""
     draft.put_command(replace(command, state=state, answered_at=draft.moment.wall, message=message))
     job = draft.jobs.get(command.work_id or 0)
-    if command.command == "cancel" and state is TaskState.FAILED and job is not None and job.is_stopping:
+    if command.command == "cancel" and state is CommandStatus.FAILED and job is not None and job.is_stopping:
         job_moves.move(draft, job, job.status, job.reasons - {Reason.TO_STOP_POINT}, message)
     about = job or draft.printers.get(command.printer_id or 0)
     draft.events.append(

@@ -21,19 +21,18 @@ from gateway.domain.commands import (
     CancelJob,
     CommandRefused,
     PauseJob,
-    PrinterCommand,
     Refusal,
     ResolveJob,
     ResumeJob,
     SetPlate,
     StopPrinter,
-    TaskState,
 )
 from gateway.domain.events import CommandAnswered, CommandGiven
 from gateway.domain.job import ENDS, WAITING, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint
 from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.domain.state import Draft
 
 _RESULTS = {
@@ -207,7 +206,7 @@ def give(
 
 def _done(draft: Draft, command: PrinterCommand) -> PrinterCommand:
     """A command that needed no machine."""
-    done = replace(command, state=TaskState.DONE, answered_at=draft.moment.wall)
+    done = replace(command, state=CommandStatus.DONE, answered_at=draft.moment.wall)
     draft.events.append(
         CommandAnswered(
             at=draft.moment.wall,

@@ -24,10 +24,10 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.call_in import CALL_IN_DRIVER, EXCLUSIVE_COMMANDS
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import Activity, LinkState
 from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import RUN_MACRO, Action, RunState
 from gateway.domain.task import ABORT_UPLOAD, Task, TaskKind, TaskStatus
 

@@ -14,7 +14,9 @@ is occupied until somebody confirmed it clear once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from gateway.domain import answering, job_moves, preparing
 from gateway.domain.asking import the_printer, where
@@ -29,19 +31,13 @@ from gateway.domain.call_in import (
     PrinterRole,
     RegistrationCode,
 )
-from gateway.domain.commands import (
-    CommandRefused,
-    ContactAgain,
-    ContactFirst,
-    Refusal,
-    RegisterPrinter,
-    TaskState,
-    UnregisterPrinter,
-)
+from gateway.domain.call_in_commands import ContactAgain, ContactFirst, RegisterPrinter, UnregisterPrinter
+from gateway.domain.commands import CommandRefused, Refusal
 from gateway.domain.events import PrinterContacted, PrinterRegistered, PrinterUnregistered, Subject
 from gateway.domain.member import Member
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, Presence, Printer
+from gateway.domain.printer_command import CommandStatus
 from gateway.domain.registering import next_printer_id
 from gateway.domain.state import Draft
 
@@ -210,7 +206,7 @@ def unregister(draft: Draft, asked: UnregisterPrinter) -> Printer:
     _let_go(draft, printer)
     for command in [c for c in draft.commands.values() if c.printer_id == printer.printer_id]:
         message = f"{printer.shown_name} was unregistered before it answered"
-        answering.close_command(draft, command, TaskState.FAILED, message)
+        answering.close_command(draft, command, CommandStatus.FAILED, message)
     _drop_codes(draft, printer.printer_id)
     for _, member_id in [key for key in draft.roles if key[0] == printer.printer_id]:
         draft.drop_role(printer.printer_id, member_id)
@@ -295,3 +291,11 @@ def _about(draft: Draft, printer_id: int, printer: Printer | None, member_id: st
         "printer_id": printer_id,
         "work_id": None,
     }
+
+
+HANDLERS: dict[type, Callable[[Draft, Any], Any]] = {
+    ContactFirst: contact_first,
+    ContactAgain: contact_again,
+    RegisterPrinter: register,
+    UnregisterPrinter: unregister,
+}

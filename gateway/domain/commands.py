@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from gateway.domain.adjustment import Adjustment, HeatLimits
+from gateway.domain.call_in_commands import CallInCommand
 from gateway.domain.file import StoredFile
 from gateway.domain.grant_commands import GrantCommand
 from gateway.domain.idempotency import Idempotency
@@ -231,68 +231,6 @@ class TellPrinter:
 
 
 @dataclass(frozen=True, slots=True)
-class ContactFirst:
-    """An unknown printer calls: it gets a number and a code. Result: Contact."""
-
-    type_id: str
-    firmware: str
-    serial_number: str
-    token_sha256: str  # of the token that the caller made
-
-
-@dataclass(frozen=True, slots=True)
-class ContactAgain:
-    """A known printer asks for a code again. Result: Contact."""
-
-    printer_id: int
-    firmware: str
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterPrinter:
-    """A member types in a code: its printer's owner from now on, or its member. Result: Printer."""
-
-    member_id: str
-    code: str
-    printer_name: str | None = None
-    secondary_member_id: str | None = None  # registered as a member of the printer at once
-
-
-@dataclass(frozen=True, slots=True)
-class UnregisterPrinter:
-    """The owner gives a printer up: disabled, its members forgotten, free for anybody. Result: Printer."""
-
-    printer_id: int
-    member_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemovePrinterMember:
-    """A member leaves a printer, or is removed from it. Result: None."""
-
-    printer_id: int
-    member_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class InviteToPrinter:
-    """A code that makes whoever types it in a member of the printer. Result: RegistrationCode."""
-
-    printer_id: int
-    email: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SetPrinterRole:
-    """What a member of a printer may do. Result: PrinterRole."""
-
-    printer_id: int
-    member_id: str
-    is_printer_scoped: bool
-    is_job_scoped: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PrinterSetting:
     """One `[[printers]]` entry of the configuration."""
 
@@ -367,49 +305,14 @@ Command = (
     | JudgeJob
     | SetCallback
     | WithdrawJob
-    | ContactFirst
-    | ContactAgain
-    | RegisterPrinter
-    | UnregisterPrinter
-    | RemovePrinterMember
-    | InviteToPrinter
-    | SetPrinterRole
     | AddOrganization
     | ConfigurePrinters
     | AddMember
     | AddKey
     | RevokeKey
     | AddFile
+    | CallInCommand
     | GrantCommand
     | TaskCommand
     | ScheduleCommand
 )
-
-
-class TaskState(StrEnum):
-    """Where a printer command stands."""
-
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class PrinterCommand:
-    """A command somebody gave to a printer (Forge's "task"), with its answer."""
-
-    task_id: str  # UUID; also the order_id
-    printer_id: int | None
-    work_id: int | None
-    #: pause, resume, cancel, recover, emergency-stop, adjust, answer-prompt, run-macro, abort-upload, or a
-    #: printer's own word
-    command: str
-    member_id: str
-    given_at: datetime
-    state: TaskState = TaskState.PENDING
-    answered_at: datetime | None = None
-    message: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    progress: float | None = None  # 0..1, as the printer said it
-    answer: Mapping[str, Any] | None = None  # the printer's last word about it, in the fields of its post
-    heard_at: datetime | None = None  # when it said that

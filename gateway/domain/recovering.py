@@ -7,11 +7,12 @@ was, and a refusal changes nothing (`answering.answered`).
 from __future__ import annotations
 
 from gateway.domain.asking import give, job_named, key_of, the_printer, where
-from gateway.domain.commands import CommandRefused, PrinterCommand, RecoverJob, Refusal
+from gateway.domain.commands import CommandRefused, RecoverJob, Refusal
 from gateway.domain.job import JobStatus
 from gateway.domain.kinds import prints_by_itself
 from gateway.domain.orders import RecoverPrint
 from gateway.domain.printer import Printer
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.state import Draft
 
 

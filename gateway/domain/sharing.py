@@ -5,9 +5,13 @@ Any printer can have members, configured ones too, and from any organization; wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gateway.domain import uploading
 from gateway.domain.asking import the_printer
 from gateway.domain.call_in import INVITATIONS_KEPT, CodeKind, PrinterRole, RegistrationCode
+from gateway.domain.call_in_commands import InviteToPrinter, RemovePrinterMember, SetPrinterRole
 from gateway.domain.calling_in import (
     drop_expired,
     enabled_printer,
@@ -16,13 +20,7 @@ from gateway.domain.calling_in import (
     tell_unregistered,
     the_member,
 )
-from gateway.domain.commands import (
-    CommandRefused,
-    InviteToPrinter,
-    Refusal,
-    RemovePrinterMember,
-    SetPrinterRole,
-)
+from gateway.domain.commands import CommandRefused, Refusal
 from gateway.domain.preparing import lose_printer
 from gateway.domain.state import Draft
 
@@ -81,3 +79,10 @@ def remove_member(draft: Draft, asked: RemovePrinterMember) -> None:
         lose_printer(draft, printer, {asked.member_id}, why)
         uploading.lose_printer(draft, printer, asked.member_id, why)
     tell_unregistered(draft, printer, asked.member_id, CodeKind.SECONDARY)
+
+
+HANDLERS: dict[type, Callable[[Draft, Any], Any]] = {
+    InviteToPrinter: invite,
+    SetPrinterRole: set_role,
+    RemovePrinterMember: remove_member,
+}

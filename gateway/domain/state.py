@@ -13,7 +13,6 @@ from datetime import datetime
 
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.call_in import CallIn, PrinterRole, RegistrationCode
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.grants import Grants, GrantsDraft
@@ -23,6 +22,7 @@ from gateway.domain.member import Key, Member, Organization
 from gateway.domain.orders import Order
 from gateway.domain.overlay import Overlay
 from gateway.domain.printer import Presence, Printer, printer_named
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import Action, Schedule, Stack
 from gateway.domain.task import Task
 

@@ -9,19 +9,13 @@ from gateway.domain.adjustment import HeatLimits
 from gateway.domain.asking import give, key_of, the_printer, where
 from gateway.domain.assign import gone
 from gateway.domain.call_in import EXCLUSIVE_COMMANDS, JOB_COMMANDS
-from gateway.domain.commands import (
-    AdjustPrinter,
-    AnswerPrinter,
-    CommandRefused,
-    PrinterCommand,
-    Refusal,
-    TellPrinter,
-)
+from gateway.domain.commands import AdjustPrinter, AnswerPrinter, CommandRefused, Refusal, TellPrinter
 from gateway.domain.job import Job
 from gateway.domain.observations import LinkState
 from gateway.domain.orders import Adjust, AnswerPrompt, Tell
 from gateway.domain.own_commands import why_not_told
 from gateway.domain.printer import Presence, Printer
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.state import Draft
 
 

@@ -21,11 +21,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.domain.assign import waiting_for
-from gateway.domain.commands import Command, CommandRefused, PrinterCommand, Refusal, StopPrinter
+from gateway.domain.commands import Command, CommandRefused, Refusal, StopPrinter
 from gateway.domain.deciding import begin, decide, start_due
 from gateway.domain.job import Job
 from gateway.domain.observations import Observation, PrinterObserved
 from gateway.domain.orders import EmergencyStop, Order
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import Action
 from gateway.domain.state import Draft, Moment, State
 from gateway.domain.task import Task

@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.call_in import StatusPost, TaskPost
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Attempt, Job
 from gateway.domain.orders import Order
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import Action
 from gateway.domain.selecting import TaskFilter as TaskFilter
 from gateway.domain.selecting import WorkFilter as WorkFilter

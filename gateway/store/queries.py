@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job
+from gateway.domain.printer_command import PrinterCommand
 from gateway.engine.ports import JobPage, StoredEvent
 from gateway.store import rows
 from gateway.store.pages import Row, made_in_order

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason, Verdict
 from gateway.domain.member import Key, Member, Organization, Scope
 from gateway.domain.observations import Origin
 from gateway.domain.printer import Plate, PlateClear, Printer
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.engine.ports import StoredEvent
 from gateway.store.columns import from_milliseconds
 from gateway.store.schema import (
@@ -178,7 +178,7 @@ def command_values(given: PrinterCommand) -> Values:
 def command_from(row: Row[Any]) -> PrinterCommand:
     """A row of `printer_command`."""
     values = dict(row._mapping)
-    return PrinterCommand(state=TaskState(values.pop("state")), **values)
+    return PrinterCommand(state=CommandStatus(values.pop("state")), **values)
 
 
 def member_values(given: Member) -> Values:

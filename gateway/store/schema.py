@@ -41,10 +41,10 @@ from sqlalchemy import (
 )
 
 from gateway.domain.call_in import CodeKind
-from gateway.domain.commands import TaskState
 from gateway.domain.grant import TokenUse
 from gateway.domain.job import ENDS, ON_PRINTER, AttemptResult, JobStatus, Verdict
 from gateway.domain.printer import Plate, PlateClear
+from gateway.domain.printer_command import CommandStatus
 from gateway.engine.ports import CallbackState
 from gateway.store.columns import FreeText, Instant, Sequence, one_of
 
@@ -353,8 +353,8 @@ printer_command = Table(
     Column("progress", Float),
     Column("answer", JSON(none_as_null=True)),
     Column("heard_at", Instant),
-    CheckConstraint(one_of("state", TaskState), name="state"),
-    CheckConstraint(f"(state = '{TaskState.PENDING}') = (answered_at IS NULL)", name="answered_at"),
+    CheckConstraint(one_of("state", CommandStatus), name="state"),
+    CheckConstraint(f"(state = '{CommandStatus.PENDING}') = (answered_at IS NULL)", name="answered_at"),
 )
 _UNANSWERED = "answered_at IS NULL"
 Index(

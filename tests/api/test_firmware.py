@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.api.http import limits
-from gateway.domain.commands import CancelJob, RegisterPrinter, SetPlate, SubmitJob, TellPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
+from gateway.domain.commands import CancelJob, SetPlate, SubmitJob, TellPrinter
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.printer import Plate
 from gateway.engine.ports import StoreUnavailable

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.api.forge import mapping, mapping_printers, mapping_tasks, schemas, schemas_printers
 from gateway.api.http.answers import encode
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import ENDS, Job, JobStatus, Reason, Verdict
 from gateway.domain.observations import Activity, LinkState
 from gateway.domain.printer import Presence, PrinterStatus
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from tests.api.host import a_job
 from tests.support.stand import START, printer
 
@@ -145,9 +145,9 @@ def test_every_printer_has_words(
     assert ("job_id" in state["last_reported_state"]) == (job is not None)
 
 
-@given(st.sampled_from(TaskState), st.none() | st.text(max_size=5), st.none() | jobs(), printer_words)
+@given(st.sampled_from(CommandStatus), st.none() | st.text(max_size=5), st.none() | jobs(), printer_words)
 def test_every_command_has_words(
-    state: TaskState, message: str | None, job: Job | None, word: PrinterStatus | None
+    state: CommandStatus, message: str | None, job: Job | None, word: PrinterStatus | None
 ) -> None:
     command = PrinterCommand(
         "00000000-0000-4000-8000-000000000001", 1, 1, "pause", "M", START, state, None, message

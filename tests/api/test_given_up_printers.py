@@ -5,7 +5,7 @@ It reads nothing of its former owner's jobs, whose files are behind the links in
 
 from __future__ import annotations
 
-from gateway.domain.commands import RegisterPrinter, UnregisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter, UnregisterPrinter
 from gateway.domain.job import JobStatus
 from tests.api.host import Host
 from tests.api.test_firmware import Firmware, job_of, submit

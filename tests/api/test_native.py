@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.api.http.answers import encode
 from gateway.api.native import job_schemas, printer_schemas, shapes
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job
 from gateway.domain.member import Scope
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from tests.api.host import Host
 from tests.api.native import call
 from tests.api.test_forge_mapping import jobs
@@ -24,8 +24,8 @@ def test_every_job_has_a_shape(job: Job, waiting: str | None) -> None:
     job_schemas.Job.model_validate_json(encode(shapes.job(job, house(), waiting)))
 
 
-@given(st.sampled_from(TaskState), st.none() | st.integers(1, 9))
-def test_every_command_has_a_shape(state: TaskState, printer_id: int | None) -> None:
+@given(st.sampled_from(CommandStatus), st.none() | st.integers(1, 9))
+def test_every_command_has_a_shape(state: CommandStatus, printer_id: int | None) -> None:
     number = "00000000-0000-4000-8000-000000000001"
     command = PrinterCommand(number, printer_id, 1, "pause", "M", START, state)
     printer_schemas.Task.model_validate_json(encode(shapes.task(command)))

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import ClientResponse
 
 from gateway.api.native import member_schemas, printer_schemas
-from gateway.domain.commands import RegisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
 from gateway.domain.job import JobStatus
 from gateway.domain.member import Member, Scope
 from gateway.domain.orders import StartPrint

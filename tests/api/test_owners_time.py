@@ -17,16 +17,14 @@ import pytest
 import pytest_asyncio
 
 from gateway.domain.call_in import Contact, RegistrationCode
-from gateway.domain.commands import (
-    AddMember,
-    CancelJob,
+from gateway.domain.call_in_commands import (
     ContactAgain,
     ContactFirst,
     InviteToPrinter,
     RegisterPrinter,
-    SubmitJob,
     UnregisterPrinter,
 )
+from gateway.domain.commands import AddMember, CancelJob, SubmitJob
 from gateway.domain.job import JobStatus
 from gateway.domain.member import Member, Scope
 from gateway.domain.printer import Presence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.commands import RegisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
 from tests.api.host import PUBLIC_URL, Host, a_job
 from tests.support.stand import ANA, BEN
 

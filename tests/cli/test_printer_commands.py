@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.commands import RegisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
 from gateway.domain.job import JobStatus
 from gateway.domain.observations import OrderAnswered, OrderProgressed, OrderResult
 from gateway.domain.orders import Tell

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.call_in import Contact
-from gateway.domain.commands import ContactAgain, RegisterPrinter
+from gateway.domain.call_in_commands import ContactAgain, RegisterPrinter
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.orders import StartPrint
 from tests.api.host import EVE, Host, a_job

@@ -17,13 +17,8 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.domain.call_in import Contact, RegistrationCode
-from gateway.domain.commands import (
-    ContactFirst,
-    InviteToPrinter,
-    PauseJob,
-    RegisterPrinter,
-    SetPrinterRole,
-)
+from gateway.domain.call_in_commands import ContactFirst, InviteToPrinter, RegisterPrinter, SetPrinterRole
+from gateway.domain.commands import PauseJob
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Member, Scope
 from gateway.domain.observations import Activity

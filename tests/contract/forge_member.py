@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from gateway.domain.commands import PrinterCommand, RegisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.observations import LinkState, PrinterObserved
 from gateway.domain.orders import Order, StartPrint
+from gateway.domain.printer_command import PrinterCommand
 from tests.contract.stand import MARK, Stand, Traits
 from tests.support.forge_town import CODE_SECONDS, ForgeTown
 from tests.support.stand import ANA, BEN

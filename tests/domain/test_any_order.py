@@ -8,26 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.call_in import EXCLUSIVE_COMMANDS
+from gateway.domain.call_in_commands import ContactAgain, RegisterPrinter, UnregisterPrinter
 from gateway.domain.commands import (
     CancelJob,
     ChooseFile,
     ChoosePrinter,
     CommandRefused,
     ConfigurePrinters,
-    ContactAgain,
     FileFetched,
     FileNotFetched,
     JudgeJob,
     PauseJob,
     PrinterSetting,
-    RegisterPrinter,
     ResolveJob,
     ResumeJob,
     SetCallback,
     SetPlate,
     StartJob,
     TellPrinter,
-    UnregisterPrinter,
     WithdrawJob,
 )
 from gateway.domain.deciding import Input

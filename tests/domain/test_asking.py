@@ -14,20 +14,19 @@ from gateway.domain.commands import (
     CommandRefused,
     ConfigurePrinters,
     PauseJob,
-    PrinterCommand,
     PrinterSetting,
     Refusal,
     ResolveJob,
     ResumeJob,
     RevokeKey,
     SetPlate,
-    TaskState,
 )
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.member import Key, Member, Scope
 from gateway.domain.observations import OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, PausePrint, ResumePrint, StartPrint
 from gateway.domain.printer import Plate, PlateClear, Printer
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from tests.support.stand import ANA, BEN, START, Table, a_submission, house, printer, report, seen
 
 S = JobStatus
@@ -77,7 +76,7 @@ def test_the_answer_of_the_machine_ends_the_command(printing: Table) -> None:
     assert isinstance(command, PrinterCommand)
     printing.give(OrderAnswered("mk3", command.task_id, OrderResult.REFUSED, "it is homing"))
     answered = printing.draft.command_rows[command.task_id]
-    assert (answered.state, answered.message) == (TaskState.FAILED, "it is homing")
+    assert (answered.state, answered.message) == (CommandStatus.FAILED, "it is homing")
     assert not printing.state.commands
 
 
@@ -107,7 +106,7 @@ def test_a_waiting_job_is_canceled_at_once() -> None:
     assert isinstance(job, Job)
     command = table.give(CancelJob(job.job_id, BEN.member_id))
     assert isinstance(command, PrinterCommand)
-    assert command.state is TaskState.DONE
+    assert command.state is CommandStatus.DONE
     assert (table.job().status, table.job().reasons) == (S.CANCELED, {Reason.CANCELED_BY_USER})
     assert not table.safety
 

@@ -17,20 +17,22 @@ from gateway.domain.call_in import (
     PrinterRole,
     RegistrationCode,
 )
-from gateway.domain.commands import (
-    CommandRefused,
-    ConfigurePrinters,
+from gateway.domain.call_in_commands import (
     ContactAgain,
     ContactFirst,
     InviteToPrinter,
-    PrinterSetting,
-    Refusal,
     RegisterPrinter,
     RemovePrinterMember,
-    SetPlate,
     SetPrinterRole,
-    TellPrinter,
     UnregisterPrinter,
+)
+from gateway.domain.commands import (
+    CommandRefused,
+    ConfigurePrinters,
+    PrinterSetting,
+    Refusal,
+    SetPlate,
+    TellPrinter,
 )
 from gateway.domain.job import JobStatus
 from gateway.domain.observations import LinkState, PrinterObserved

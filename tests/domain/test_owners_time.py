@@ -8,28 +8,13 @@ import pytest
 
 from gateway.domain.assign import hold, waiting_for
 from gateway.domain.call_in import Contact
-from gateway.domain.commands import (
-    CommandRefused,
-    ContactAgain,
-    PauseJob,
-    PrinterCommand,
-    Refusal,
-    RegisterPrinter,
-    SetPlate,
-    StartJob,
-    SubmitJob,
-    UnregisterPrinter,
-)
+from gateway.domain.call_in_commands import ContactAgain, RegisterPrinter, UnregisterPrinter
+from gateway.domain.commands import CommandRefused, PauseJob, Refusal, SetPlate, StartJob, SubmitJob
 from gateway.domain.job import JobStatus, Reason
-from gateway.domain.observations import (
-    LinkState,
-    OrderAnswered,
-    OrderResult,
-    PrinterObserved,
-    PrintPhase,
-)
+from gateway.domain.observations import LinkState, OrderAnswered, OrderResult, PrinterObserved, PrintPhase
 from gateway.domain.orders import Acknowledge, StartPrint
 from gateway.domain.printer import Plate
+from gateway.domain.printer_command import PrinterCommand
 from tests.support.stand import (
     ANA,
     BEN,

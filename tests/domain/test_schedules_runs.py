@@ -9,16 +9,10 @@ import pytest
 
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.answering import REFUSED_PAUSE
-from gateway.domain.commands import (
-    CommandRefused,
-    PrinterCommand,
-    Refusal,
-    SetPlate,
-    TaskState,
-    TellPrinter,
-)
+from gateway.domain.commands import CommandRefused, Refusal, SetPlate, TellPrinter
 from gateway.domain.observations import Activity, LinkState, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.printer import Plate, Presence
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.domain.schedule import (
     RUN_MACRO,
     RUN_WAITS,
@@ -83,7 +77,7 @@ def test_a_run_ends_as_its_driver_says() -> None:
     assert (ended.state, ended.message) == (R.SUCCEEDED, "done on 1 of 1 printer")
     assert ended.ended_at == table.clock.wall()
     assert table.state.commands == {}
-    assert table.draft.command_rows[str(table.step(action).command_id)].state is TaskState.DONE
+    assert table.draft.command_rows[str(table.step(action).command_id)].state is CommandStatus.DONE
     schedule = table.state.schedules[action.schedule_id]
     assert (schedule.status, schedule.updated_at) == (ScheduleStatus.SUCCESS, table.clock.wall())
     assert table.state.actions == {}

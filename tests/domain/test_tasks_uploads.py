@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.answering import REFUSED_PAUSE
-from gateway.domain.commands import RemovePrinterMember
+from gateway.domain.call_in_commands import RemovePrinterMember
 from gateway.domain.observations import Activity, OrderAnswered, OrderProgressed, OrderResult, PrintPhase
 from gateway.domain.orders import AbortUpload
 from gateway.domain.printer import Plate

@@ -8,33 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.commands import (
-    CancelJob,
-    CommandRefused,
-    JudgeJob,
-    PauseJob,
-    PrinterCommand,
-    Refusal,
-    SetPlate,
-    TaskState,
-)
+from gateway.domain.commands import CancelJob, CommandRefused, JudgeJob, PauseJob, Refusal, SetPlate
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.observations import DriverAttached, OrderAnswered, OrderResult, PrintPhase
 from gateway.domain.orders import Acknowledge, CancelPrint, EmergencyStop, PausePrint, StartPrint
 from gateway.domain.printer import Plate
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.engine.engine import INBOX_LIMIT, RETRY_AFTER, TICK, EngineBusy
 from gateway.engine.ports import DraftRefused, StoreUnavailable
 from tests.engine.bench import Bench, running
-from tests.support.stand import (
-    ANA,
-    a_forge_printer,
-    a_submission,
-    house,
-    printer,
-    report,
-    seen,
-)
+from tests.support.stand import ANA, a_forge_printer, a_submission, house, printer, report, seen
 
 S = JobStatus
 FULL = "the disk is full: free some space under /var/lib/print-gateway"
@@ -160,7 +144,7 @@ async def test_an_answer_that_comes_at_once_finds_its_emergency_stop(bench: Benc
     await bench.engine.emergency_stop(1, ANA.member_id)
     await bench.settle()
     answers = [event for event in bench.audience.heard if event.kind == "command-answered"]
-    assert [event.details["state"] for event in answers] == [TaskState.FAILED]
+    assert [event.details["state"] for event in answers] == [CommandStatus.FAILED]
 
 
 async def test_an_unknown_printer_cannot_be_stopped(bench: Bench) -> None:
@@ -305,7 +289,7 @@ async def test_after_a_restart_a_command_that_nobody_answers_ends(bench: Bench) 
     await bench.engine.execute(CancelJob(job.job_id, ANA.member_id))
     async for again in running(Bench(bench.engine.state)):
         [answered] = again.journal.events[-1:]
-        assert (answered.kind, answered.details["state"]) == ("command-answered", TaskState.FAILED)
+        assert (answered.kind, answered.details["state"]) == ("command-answered", CommandStatus.FAILED)
         assert not again.engine.state.commands
         assert not again.engine.state.jobs[1].is_stopping, "whether it stops is for the machine to say"
         assert not again.drivers.orders, "nothing is sent again"

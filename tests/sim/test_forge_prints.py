@@ -11,15 +11,8 @@ import pytest
 
 from firmware_sim.forge import NetworkFault, NetworkFaults
 from firmware_sim.forge.machine import Refused
-from gateway.domain.commands import (
-    CancelJob,
-    CommandRefused,
-    PauseJob,
-    ResolveJob,
-    ResumeJob,
-    TellPrinter,
-    UnregisterPrinter,
-)
+from gateway.domain.call_in_commands import UnregisterPrinter
+from gateway.domain.commands import CancelJob, CommandRefused, PauseJob, ResolveJob, ResumeJob, TellPrinter
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.printer import Plate, PrinterStatus
 from tests.support.forge_town import LAYERS, ForgeTown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain.call_in import CallIn, CodeKind, PrinterRole, RegistrationCode
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import JobStatus
 from gateway.domain.printer import Printer
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.domain.state import State
 from gateway.store.journal import Journal
 from gateway.store.queries import Queries
@@ -121,7 +121,7 @@ async def test_what_a_printer_says_of_a_command_is_kept(
     answered = made.put_command(
         replace(
             told,
-            state=TaskState.DONE,
+            state=CommandStatus.DONE,
             answered_at=START,
             progress=1.0,
             answer={"data": {"state": "completed"}},

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Connection, Select
 from sqlalchemy.dialects import sqlite
 
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.file import StoredFile
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import ACTION_KEPT, RunState
 from gateway.domain.state import State
 from gateway.domain.task import TASK_KEPT, Task, TaskFile, TaskKind, TaskStatus

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.events import Event, JobSubmitted
 from gateway.domain.file import StoredFile
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.job import AttemptResult, Job, JobStatus, Reason, Verdict
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.domain.state import ENDED_KEYS_KEPT, State
 from gateway.engine import ports
 from gateway.engine.ports import StoredEvent, StoreUnavailable
@@ -108,7 +108,7 @@ async def test_commands_are_kept_until_they_are_answered(
     made.apply()
     assert (await journal.load()).commands == {stop.task_id: stop}
     made = draft(state, ids)
-    done = made.put_command(replace(stop, state=TaskState.DONE, answered_at=START, message="stopped"))
+    done = made.put_command(replace(stop, state=CommandStatus.DONE, answered_at=START, message="stopped"))
     await journal.commit(made)
     assert (await journal.load()).commands == {}
     assert await queries.command(stop.task_id) == done

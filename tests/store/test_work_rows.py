@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.commands import PrinterCommand
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import Action, RunState, Schedule, ScheduleStatus, Stack
 from gateway.domain.state import State
 from gateway.domain.task import Task, TaskKind, TaskStatus

@@ -16,7 +16,8 @@ import aiohttp
 
 from firmware_sim.forge import ForgePrinter, NetworkFaults
 from firmware_sim.forge.aiohttp_web import AiohttpWeb
-from gateway.domain.commands import Command, RegisterPrinter, SetPlate, SubmitJob
+from gateway.domain.call_in_commands import RegisterPrinter
+from gateway.domain.commands import Command, SetPlate, SubmitJob
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job
 from gateway.domain.observations import LinkState, Observation

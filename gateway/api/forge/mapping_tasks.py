@@ -7,21 +7,25 @@ from typing import Any, Final
 
 from gateway.api.forge.mapping import reported_data, shown_time
 from gateway.domain.call_in import LOCAL_PREFIX
-from gateway.domain.commands import PrinterCommand, TaskState
 from gateway.domain.job import Job, JobStatus
 from gateway.domain.printer import PrinterStatus
+from gateway.domain.printer_command import CommandStatus, PrinterCommand
 
 #: The command that starts a print; its task has the job's own id (Forge firmware workflow 2.3, 6).
 PRINT: Final = "print_data"
 
-_PROGRESS: Final = {TaskState.PENDING: 0.0, TaskState.DONE: 1.0, TaskState.FAILED: 1.0}
+_PROGRESS: Final = {CommandStatus.PENDING: 0.0, CommandStatus.DONE: 1.0, CommandStatus.FAILED: 1.0}
 _STATE: Final = {
-    TaskState.PENDING: "received",
-    TaskState.DONE: "completed",
-    TaskState.FAILED: "failed",
+    CommandStatus.PENDING: "received",
+    CommandStatus.DONE: "completed",
+    CommandStatus.FAILED: "failed",
 }
 #: How `GET tasks/:task_id` says it.
-_TASK_STATUS: Final = {TaskState.PENDING: "running", TaskState.DONE: "done", TaskState.FAILED: "error"}
+_TASK_STATUS: Final = {
+    CommandStatus.PENDING: "running",
+    CommandStatus.DONE: "done",
+    CommandStatus.FAILED: "error",
+}
 #: The documented fields of an acknowledgement (Forge: POST printers/command/:task_id).
 _OF_ANSWERS: Final = (
     "progress", "printer_status", "job_id", "job_progress", "job_status", "error_code",
@@ -45,7 +49,7 @@ def command_object(
     }
     if job is not None:
         found |= {"job_id": job.job_id, "job_status": job.shown_status, "job_progress": job.progress}
-    if command.state is TaskState.FAILED:
+    if command.state is CommandStatus.FAILED:
         found |= {"error_code": 400, "error_message": command.message or "the printer refused"}
     return found if command.answer is None else found | _said(command.answer, job)
 
@@ -84,11 +88,11 @@ def task_object(command: PrinterCommand) -> dict[str, Any]:
     status = _TASK_STATUS[command.state]
     progress = _PROGRESS[command.state] if command.progress is None else command.progress
     found: dict[str, Any] = {"id": command.task_id, "status": status, "progress": progress}
-    if command.state is TaskState.DONE:
+    if command.state is CommandStatus.DONE:
         # A printer may answer pause with the progress of its print (0.1): done is done.
         found["progress"] = 1.0
         found["result"] = dict((command.answer or {}).get("data") or {})
-    elif command.state is TaskState.FAILED:
+    elif command.state is CommandStatus.FAILED:
         code = (command.answer or {}).get("error_code") or 400
         found["error"] = {"code": code, "message": command.message or "the printer refused"}
     return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 from gateway.api.http.operations import AnyCall
 from gateway.auth.access import may_command_job, may_see_job, may_use_printer
 from gateway.auth.peer import OPERATOR_ID
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.job import Job
 from gateway.domain.member import Principal
 from gateway.domain.printer import Printer
+from gateway.domain.printer_command import PrinterCommand
 
 
 def printer_of(call: AnyCall, job: Job) -> Printer | None:

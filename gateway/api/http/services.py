@@ -14,8 +14,9 @@ from gateway.api.http.rate import AttemptLimit, RequestLimit
 from gateway.api.http.sign_in import SignIn
 from gateway.auth.issuer import Issuer
 from gateway.auth.signing import UrlSigner
-from gateway.domain.commands import Command, PrinterCommand
+from gateway.domain.commands import Command
 from gateway.domain.job import Job
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.schedule import Macro, ScheduleType
 from gateway.domain.state import State
 from gateway.domain.task import Task

@@ -20,7 +20,6 @@ from gateway.auth.access import all_jobs, is_admin_of, own_jobs, printer_jobs
 from gateway.domain.commands import (
     CancelJob,
     PauseJob,
-    PrinterCommand,
     RecoverJob,
     ResolveJob,
     ResumeJob,
@@ -31,6 +30,7 @@ from gateway.domain.file import StoredFile
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.member import Member
 from gateway.domain.printer import Printer
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.recovering import refuse_unrecoverable
 
 ROOT = "/gateway/v1"

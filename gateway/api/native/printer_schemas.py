@@ -13,9 +13,9 @@ from gateway.api.http import limits
 from gateway.api.http.reading import KEPT, CommandName, Name
 from gateway.api.native.fields import Body, Email, Number
 from gateway.domain.adjustment import CELSIUS_MAX, FLOW_PERCENT, SPEED_PERCENT, Z_STEP_MM
-from gateway.domain.commands import TaskState
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, PlateClear, PrinterStatus
+from gateway.domain.printer_command import CommandStatus
 
 
 class Printer(BaseModel):
@@ -180,7 +180,7 @@ class Task(BaseModel):
 
     task_id: UUID
     command: str
-    state: TaskState
+    state: CommandStatus
     printer_id: int | None
     job_id: UUID | None
     given_at: datetime

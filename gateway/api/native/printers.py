@@ -15,8 +15,9 @@ from gateway.api.native import shapes
 from gateway.auth.access import may_confirm_plate, may_see_job, may_stop, may_tell, may_tend
 from gateway.domain.adjustment import Adjustment
 from gateway.domain.assign import holder_of
-from gateway.domain.commands import AdjustPrinter, AnswerPrinter, PrinterCommand, SetPlate, TellPrinter
+from gateway.domain.commands import AdjustPrinter, AnswerPrinter, SetPlate, TellPrinter
 from gateway.domain.printer import Printer
+from gateway.domain.printer_command import PrinterCommand
 
 
 def printer_by(call: AnyCall, name_or_id: str | int) -> Printer:

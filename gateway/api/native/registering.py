@@ -10,7 +10,7 @@ from gateway.api.http.operations import READ_WRITE, AnyCall, Call, NoQuery, oper
 from gateway.api.http.problems import Failure
 from gateway.api.native import printer_schemas as schemas
 from gateway.api.native import shapes
-from gateway.domain.commands import RegisterPrinter
+from gateway.domain.call_in_commands import RegisterPrinter
 from gateway.domain.printer import Printer
 
 

@@ -12,7 +12,6 @@ from gateway.api.http.instants import to_millisecond
 from gateway.api.http.services import RecoverySteps
 from gateway.domain.assign import hold
 from gateway.domain.call_in import PrinterRole
-from gateway.domain.commands import PrinterCommand
 from gateway.domain.events import Event
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Attempt, Job, JobStatus
@@ -20,6 +19,7 @@ from gateway.domain.member import Key, Member, Organization
 from gateway.domain.observations import Prompt
 from gateway.domain.outlook import outlook
 from gateway.domain.printer import Presence, Printer
+from gateway.domain.printer_command import PrinterCommand
 from gateway.domain.state import State
 from gateway.engine.ports import Callback, StoredEvent
 

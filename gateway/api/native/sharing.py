@@ -18,7 +18,8 @@ from gateway.api.native.printer_schemas import (
 from gateway.api.native.printers import printer_by
 from gateway.auth.access import is_admin_of, may_own
 from gateway.domain.call_in import PrinterRole, RegistrationCode
-from gateway.domain.commands import AddOrganization, InviteToPrinter, SetPrinterRole, UnregisterPrinter
+from gateway.domain.call_in_commands import InviteToPrinter, SetPrinterRole, UnregisterPrinter
+from gateway.domain.commands import AddOrganization
 from gateway.domain.member import Organization
 from gateway.domain.printer import Printer
 

@@ -12,19 +12,10 @@ from gateway.api.forge.listing import read_page
 from gateway.api.forge.schemas import PageQuery
 from gateway.api.forge.schemas_printers import MemberPage, NewRole, PrinterMember
 from gateway.api.http.answers import reply
-from gateway.api.http.operations import (
-    FORM,
-    INTEGER_ID,
-    JSON,
-    READ_WRITE,
-    AnyCall,
-    Call,
-    NoQuery,
-    operation,
-)
+from gateway.api.http.operations import FORM, INTEGER_ID, JSON, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.auth.access import may_own
 from gateway.domain.call_in import PrinterRole
-from gateway.domain.commands import SetPrinterRole
+from gateway.domain.call_in_commands import SetPrinterRole
 from gateway.domain.printer import Printer
 
 _PRINTER: Final = {"printer_id": INTEGER_ID}

@@ -20,20 +20,16 @@ from gateway.api.forge.schemas_printers import (
 )
 from gateway.api.http.answers import reply
 from gateway.api.http.code_attempts import spend_attempt
-from gateway.api.http.operations import (
-    FORM,
-    INTEGER_ID,
-    JSON,
-    READ_WRITE,
-    WRITE,
-    Call,
-    NoQuery,
-    operation,
-)
+from gateway.api.http.operations import FORM, INTEGER_ID, JSON, READ_WRITE, WRITE, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.auth.access import may_own
 from gateway.domain.call_in import RegistrationCode
-from gateway.domain.commands import InviteToPrinter, RegisterPrinter, RemovePrinterMember, UnregisterPrinter
+from gateway.domain.call_in_commands import (
+    InviteToPrinter,
+    RegisterPrinter,
+    RemovePrinterMember,
+    UnregisterPrinter,
+)
 from gateway.domain.printer import Printer
 
 _PRINTER: Final = {"printer_id": INTEGER_ID}

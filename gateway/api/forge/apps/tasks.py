@@ -18,22 +18,14 @@ from gateway.api.forge.schemas_printers import CommandState, NewCommand, TaskObj
 from gateway.api.http import limits
 from gateway.api.http.answers import encode, reply
 from gateway.api.http.finding import commandable_job, visible_command, visible_job
-from gateway.api.http.operations import (
-    FORM,
-    INTEGER_ID,
-    JSON,
-    READ_WRITE,
-    AnyCall,
-    Call,
-    NoQuery,
-    operation,
-)
+from gateway.api.http.operations import FORM, INTEGER_ID, JSON, READ_WRITE, AnyCall, Call, NoQuery, operation
 from gateway.api.http.problems import Failure
 from gateway.auth.access import may_tell
-from gateway.domain.commands import CancelJob, PauseJob, PrinterCommand, ResumeJob, TellPrinter
+from gateway.domain.commands import CancelJob, PauseJob, ResumeJob, TellPrinter
 from gateway.domain.job import Job
 from gateway.domain.own_commands import parameters_taken
 from gateway.domain.printer import PrinterStatus
+from gateway.domain.printer_command import PrinterCommand
 
 _JOB_COMMANDS: Final[Mapping[str, Callable[[str, str, int | None], PauseJob | ResumeJob | CancelJob]]] = {
     "pause": PauseJob,

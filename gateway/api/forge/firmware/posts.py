@@ -29,7 +29,8 @@ from gateway.api.http.operations import FORM, JSON, Call, NoQuery, Operation, op
 from gateway.api.http.problems import Failure
 from gateway.api.http.rate import client_of
 from gateway.domain.call_in import Contact
-from gateway.domain.commands import CommandRefused, ContactAgain, ContactFirst
+from gateway.domain.call_in_commands import ContactAgain, ContactFirst
+from gateway.domain.commands import CommandRefused
 
 _PATH: Final = "/print/printers"
 #: Random bytes of a printer's token: 43 characters of base64url (Forge API 0, printer auth).
