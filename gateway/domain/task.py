@@ -73,6 +73,11 @@ class Standing(StrEnum):
     CANCELED = "canceled"
 
 
+#: Of a task that does not wait the standing is its status.
+_NOT_WAITING: Final = {
+    status: Standing(status.value) for status in TaskStatus if status is not TaskStatus.PENDING
+}
+
 TASK_ENDS: Final = frozenset({TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELED})
 
 _S = TaskStatus
@@ -146,7 +151,7 @@ class Task:
 
     def is_gone(self, now: datetime) -> bool:
         """Whether its time is over, swept or not."""
-        return self.expires_at is not None and self.expires_at <= now
+        return self.ended_at is not None and self.ended_at + TASK_KEPT <= now
 
     def not_before(self) -> datetime | None:
         """When it may begin; None: at once."""
@@ -172,7 +177,7 @@ class Task:
     def standing(self, now: datetime) -> Standing:
         """Status, pause and times in one word."""
         if self.status is not TaskStatus.PENDING:
-            return Standing(self.status.value)
+            return _NOT_WAITING[self.status]
         if self.is_paused:
             return Standing.PAUSED
         if self.retry_at is not None:

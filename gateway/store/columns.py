@@ -74,6 +74,14 @@ def to_json(value: Any) -> str:
     return json.dumps(value, default=_plain, separators=(",", ":"))
 
 
+_decoder = json.JSONDecoder()
+
+
+def from_json(stored: str) -> Any:
+    """What `to_json` wrote; it begins with the value, so that nothing need be looked for in front of it."""
+    return _decoder.raw_decode(stored)[0]
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)

@@ -28,6 +28,7 @@ from gateway.store.pages import Row, made_of
 from gateway.store.prepared import Prepared, placeholder, prepare
 from gateway.store.schema import job, work
 from gateway.store.schema_work import ADMIN_TASKS, JOBS, TASKS, action, task
+from gateway.store.seen_blocks import SEEN_BLOCKS, SeenBlocks
 from gateway.store.work_lists import (
     ALL_KINDS,
     ALL_STANDINGS,
@@ -45,7 +46,7 @@ from gateway.store.work_lists import (
     task_count,
     task_window,
 )
-from gateway.store.work_places import Place, Places
+from gateway.store.work_places import Places
 
 #: What is gone is left out of lists by the clock of every ten seconds: pages stay the same in between.
 _CLOCK: Final = timedelta(seconds=10)
@@ -142,7 +143,9 @@ class _WorkRows:
 class _WorkList:
     """One request for a list of jobs and tasks."""
 
-    def __init__(self, wanted: WorkFilter, now: datetime, with_total: bool, window_ids: int) -> None:
+    def __init__(
+        self, wanted: WorkFilter, now: datetime, with_total: bool, window_ids: int, seen: SeenBlocks
+    ) -> None:
         owners = {"member_id": wanted.member_id, "organization_id": wanted.organization_id}
         given: dict[str, Any] = {name: value for name, value in owners.items() if value is not None}
         kinds = ALL_KINDS if wanted.task_kinds is None else wanted.task_kinds
@@ -152,6 +155,7 @@ class _WorkList:
         self._with_admin_kinds = wanted.with_admin_kinds
         self._with_total = with_total
         self._window_ids = window_ids
+        self._seen = seen
         self._tasks = TaskShape(
             tuple(given),
             kinds if wanted.with_admin_kinds else kinds - ADMIN_KINDS,
@@ -179,19 +183,20 @@ class _WorkList:
         if few is not None:
             behind = [work_id for work_id in few if work_id > after][offset:]
             return self._page(driver, behind[:limit], len(few), has_more=len(behind) > limit)
+        total = None
+        if self._is_all and (self._with_total or offset):
+            places = _places("organization_id" in self._values, self._with_admin_kinds, False)
+            seen = self._seen.of(driver)
+            total = places.total(seen, self._values)
+            if not after:
+                ids = places.ids(seen, self._values, offset, limit + 1)
+                return self._page(driver, ids[:limit], total, has_more=len(ids) > limit)
         listing = _listing(self._tasks, self._jobs)
         if listing is None:
             return _WorkRows((), (), (), 0 if self._with_total else None, False)
-        from_id, rest, total = after + 1, offset, None
-        if self._is_all and (self._with_total or offset):
-            places = _places("organization_id" in self._values, self._with_admin_kinds, False)
-            place = places.find(driver, self._values, offset)
-            total = place.total
-            if not after:
-                from_id, rest = place.from_id, place.rest
-        elif self._with_total:
+        if self._with_total and total is None:
             total = listing.total(driver, self._values | {"from_id": 0})
-        values = self._values | {"from_id": from_id, "limit": limit + 1, "offset": rest}
+        values = self._values | {"from_id": after + 1, "limit": limit + 1, "offset": offset}
         ids = sorted(json.loads(listing.ids(driver, values)))
         return self._page(driver, ids[:limit], total, has_more=len(ids) > limit)
 
@@ -208,16 +213,20 @@ class _WorkList:
         self, driver: sqlite3.Connection, ids: Sequence[int], total: int | None, *, has_more: bool
     ) -> _WorkRows:
         listed = {"ids": to_json(ids)}
-        jobs, tasks = _JOBS.rows(driver, listed), _TASKS.rows(driver, listed)
+        tasks = _TASKS.rows(driver, listed)
+        jobs = _JOBS.rows(driver, listed) if len(tasks) < len(ids) else []
         return _WorkRows(ids, jobs, tasks, total if self._with_total else None, has_more)
 
 
 class WorkQueries:
     """The part of `gateway.engine.ports.Queries` on tasks and actions. Every call raises StoreUnavailable."""
 
-    def __init__(self, database: Database, *, window_ids: int = WINDOW_IDS) -> None:
+    def __init__(
+        self, database: Database, *, window_ids: int = WINDOW_IDS, seen_blocks: int = SEEN_BLOCKS
+    ) -> None:
         self._database = database
         self._window_ids = window_ids
+        self._seen = SeenBlocks(seen_blocks)
 
     async def tasks(
         self,
@@ -255,10 +264,13 @@ class WorkQueries:
             places = _places(bool(given), kinds == ALL_KINDS, True)
 
         def unit(driver: sqlite3.Connection) -> tuple[list[Row], int]:
-            place = Place(from_id, offset, 0) if places is None else places.find(driver, values, offset)
-            begin = {"from_id": place.from_id, "offset": place.rest}
-            found = _TASKS.rows(driver, {"ids": listing.ids(driver, values | begin)})
-            return found, place.total if places is not None else listing.total(driver, values)
+            if places is not None:
+                seen = self._seen.of(driver)
+                total = places.total(seen, values)
+                ids = places.ids(seen, values, offset, total if limit is None else limit + 1)
+                return _TASKS.rows(driver, {"ids": to_json(ids)}), total
+            found = _TASKS.rows(driver, {"ids": listing.ids(driver, values)})
+            return found, listing.total(driver, values)
 
         def made(read: tuple[list[Row], int]) -> TaskPage:
             in_order = sorted(read[0], key=_by_creation, reverse=newest_first)
@@ -295,7 +307,7 @@ class WorkQueries:
         `after` is a work id: only those behind it, of which `offset` are passed over. The total is of the
         whole list.
         """
-        asked = _WorkList(wanted, now, with_total, self._window_ids)
+        asked = _WorkList(wanted, now, with_total, self._window_ids, self._seen)
 
         def unit(driver: sqlite3.Connection) -> _WorkRows:
             return asked.read(driver, limit, offset, after)

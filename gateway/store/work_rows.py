@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, make_dataclass
 from typing import Any
@@ -23,7 +22,7 @@ from gateway.domain.schedule import (
     Step,
 )
 from gateway.domain.task import Task, TaskFile, TaskKind, TaskStatus
-from gateway.store.columns import from_milliseconds
+from gateway.store.columns import from_json, from_milliseconds
 from gateway.store.rows import Values
 from gateway.store.schema import work
 from gateway.store.schema_work import action, schedule, stack, task
@@ -42,8 +41,8 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "kind": _KIND.__getitem__,
     "status": _STATUS.__getitem__,
     "is_paused": bool,
-    "arguments": lambda stored: {} if stored == "{}" else json.loads(stored),
-    "result": json.loads,
+    "arguments": lambda stored: {} if stored == "{}" else from_json(stored),
+    "result": from_json,
 }
 #: Columns of the work row that are read with the row below it.
 _ABOVE: Mapping[str, str] = {"task_id": "public_id", "action_id": "public_id", "hex24": "hex24"}

@@ -30,6 +30,7 @@ from gateway.store.load import load_state
 from gateway.store.prepared import prepare
 from gateway.store.queries import Queries
 from gateway.store.schema_work import BLOCK_IDS, JOBS, SORTS, TASKS
+from gateway.store.seen_blocks import SeenBlocks
 from gateway.store.work_lists import (
     ALL_KINDS,
     ALL_STANDINGS,
@@ -432,43 +433,43 @@ async def test_load_does_not_look_at_tasks_that_are_over(database: Database) -> 
         assert not [step for step in steps if step[3] in ("SCAN task", "SCAN action", "SCAN schedule")], steps
 
 
-async def test_the_place_of_a_deep_page(journal: Journal, database: Database, state: State, ids: Ids) -> None:
+async def test_the_ids_of_a_deep_page(journal: Journal, database: Database, state: State, ids: Ids) -> None:
     """Ten jobs and ten tasks in each of three blocks; in the second, five tasks are gone and two a backup."""
     made = draft(state, ids)
+    listed: list[Job | Task] = []
     for block in (1, 2, 5):
         made.last_work_id = block * BLOCK_IDS
         for n in range(10):
-            new_job(made)
+            listed.append(new_job(made))
             kind = TaskKind.BACKUP if block == 2 and n < 2 else TaskKind.HISTORY_EXPORT
             gone = over(TaskStatus.DONE) if block == 2 and n >= 5 else {}
-            new_task(made, kind=kind, **gone)
+            task = new_task(made, kind=kind, **gone)
+            if not gone:
+                listed.append(task)
     await journal.commit(made)
-    since = to_milliseconds(START)
+    values = {"since": to_milliseconds(START), "now": 0, "organization_id": 1}
+    seen = SeenBlocks()
 
-    async def places(
-        of_one: bool, sorts: set[str], total: int, *offsets: int, newest_first: bool = False
-    ) -> list[tuple[int, int]]:
-        found = Places(is_of_one=of_one, sorts=frozenset(sorts), newest_first=newest_first)
-        values = {"since": since, "organization_id": 1}
-        answers = [
-            await database.read_plain(lambda driver, at=at: found.find(driver, values, at))  # type: ignore[misc]
-            for at in offsets
-        ]
-        assert {answer.total for answer in answers} == {total}
-        return [(answer.from_id, answer.rest) for answer in answers]
+    async def pages(of_one: bool, sorts: set[str], wanted: list[int], *, newest_first: bool = False) -> None:
+        places = Places(is_of_one=of_one, sorts=frozenset(sorts), newest_first=newest_first)
 
-    first, second, third = (block * BLOCK_IDS for block in (1, 2, 5))
+        def page(driver: sqlite3.Connection, offset: int, limit: int) -> tuple[int, list[int]]:
+            snapshot = seen.of(driver)
+            return places.total(snapshot, values), places.ids(snapshot, values, offset, limit)
+
+        for offset, limit in product((0, 9, 19, 20, 34, 35, len(wanted) - 1, len(wanted), 99), (1, 7, 99)):
+            found = await database.read_plain(
+                lambda driver, offset=offset, limit=limit: page(driver, offset, limit)  # type: ignore[misc]
+            )
+            assert found == (len(wanted), wanted[offset : offset + limit])
+
+    shown = [work for work in listed if isinstance(work, Job) or work.kind is not TaskKind.BACKUP]
+    tasks = [work.work_id for work in shown if isinstance(work, Task)]
+    assert (len(listed), len(shown), len(tasks)) == (55, 53, 23)
     for of_one in (False, True):
-        assert await places(of_one, set(SORTS), 55, 0, 19, 20, 34, 35, 54, 55) == [
-            (first, 0), (first, 19), (second, 0), (second, 14), (third, 0), (third, 19), (0, 55)
-        ]  # fmt: skip
-        listed = {JOBS, TASKS}
-        assert await places(of_one, listed, 53, 20, 32, 33) == [(second, 0), (second, 12), (third, 0)]
-        last = BLOCK_IDS - 1
-        assert await places(of_one, {TASKS}, 23, 0, 9, 10, 12, 13, 23, newest_first=True) == [
-            (third + last, 0), (third + last, 9), (second + last, 0), (second + last, 2), (first + last, 0),
-            (last, 23),
-        ]  # fmt: skip
+        await pages(of_one, set(SORTS), [work.work_id for work in listed])
+        await pages(of_one, {JOBS, TASKS}, [work.work_id for work in shown])
+        await pages(of_one, {TASKS}, tasks[::-1], newest_first=True)
 
 
 async def test_lists_of_actions(journal: Journal, queries: Queries, state: State, ids: Ids) -> None:

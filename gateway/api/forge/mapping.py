@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
+from gateway.api.http.instants import DAYS_KEPT, TWO_DIGITS
 from gateway.domain.file import StoredFile
 from gateway.domain.job import Job, JobStatus, Verdict
 from gateway.domain.printer import Presence, Printer, PrinterStatus
@@ -21,9 +23,6 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-
-#: Numbers in two digits; a format for each costs twice as much, and a page has forty instants.
-_TWO: Final = tuple(f"{number:02d}" for number in range(60))
 
 #: The URL is shown until the printer has the file (Forge: the queued examples have it, the running one not).
 _BEFORE_RECEIVED: Final = frozenset(
@@ -40,10 +39,14 @@ LinkOf = Callable[[Job], str]
 def shown_time(at: datetime) -> str:
     """`May 18, 2016 05:42:02`: English month, two-digit day, 24 h, UTC (Forge: GET jobs, examples)."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return (
-        f"{_MONTHS[utc.month - 1]} {_TWO[utc.day]}, {utc.year:04d} "
-        f"{_TWO[utc.hour]}:{_TWO[utc.minute]}:{_TWO[utc.second]}"
-    )
+    clock = f"{TWO_DIGITS[utc.hour]}:{TWO_DIGITS[utc.minute]}:{TWO_DIGITS[utc.second]}"
+    return f"{_day(utc.toordinal())} {clock}"
+
+
+@lru_cache(DAYS_KEPT)
+def _day(ordinal: int) -> str:
+    day = date.fromordinal(ordinal)
+    return f"{_MONTHS[day.month - 1]} {day.day:02}, {day.year:04}"
 
 
 def job_object(
