@@ -1,1 +1,1 @@
-"""One printer kind a file: orders in, observations out. Drivers observe, they don't judge."""
+"""One folder a printer kind: orders in, observations out (`contract`). Drivers observe, they do not judge."""

@@ -1,1 +1,1 @@
-"""What goes out by itself: live events. Never writes state."""
+"""What goes out by itself: live events, callbacks, states to the user's broker. Never writes state."""

@@ -1,1 +1,4 @@
-"""Bytes to and from printers: serial ports, TCP. Knows how to move them, never what they mean."""
+"""Bytes to and from others: serial ports, TCP, MQTT, printers' storages, HTTP to addresses that others named.
+
+Knows how to move them, never what they mean.
+"""
