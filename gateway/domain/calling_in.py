@@ -33,13 +33,14 @@ from gateway.domain.call_in import (
 )
 from gateway.domain.call_in_commands import ContactAgain, ContactFirst, RegisterPrinter, UnregisterPrinter
 from gateway.domain.commands import CommandRefused, Refusal
-from gateway.domain.events import PrinterContacted, PrinterRegistered, PrinterUnregistered, Subject
+from gateway.domain.events import PrinterContacted, PrinterRegistered, PrinterUnregistered
 from gateway.domain.member import Member
 from gateway.domain.observations import LinkState
 from gateway.domain.printer import Plate, Presence, Printer
 from gateway.domain.printer_command import CommandStatus
 from gateway.domain.registering import next_printer_id
 from gateway.domain.state import Draft
+from gateway.domain.subjects import Subject
 
 # ---------------------------------------------------------------- the printer calls
 

@@ -26,6 +26,7 @@ from gateway.domain import (
     sharing,
     stacking,
     starting,
+    subjects,
     tasking,
     tending,
     uploading,
@@ -138,11 +139,7 @@ def _tell_change(draft: Draft, printer: Printer, before: Presence, after: Presen
         return
     draft.events.append(
         PrinterChanged(
-            at=draft.moment.wall,
-            organization_id=printer.organization_id,
-            member_id=printer.owner_id,
-            printer_id=printer.printer_id,
-            work_id=None,
+            **subjects.of_printer(draft, printer),
             printer=printer.shown_name,
             link=after.link.value,
             activity=after.activity.value if after.activity else None,

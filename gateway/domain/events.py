@@ -1,6 +1,6 @@
 """What happened: frozen facts in the past tense. Each durable one becomes a row with a sequence number.
 
-`subject` fields say whom an event concerns, so that a stream can show it to the right people:
+Their common fields say whom an event concerns (`subjects`), so that a stream can show it to the right people:
 the printer's owner, the job's member, the organization's admin.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,6 @@ class Event:
         """The event's own fields, ready for JSON."""
         common = {"at", "organization_id", "member_id", "printer_id", "work_id"}
         return {name: value for name, value in asdict(self).items() if name not in common}
-
-
-class Subject(TypedDict):
-    """The common fields of an event, for whoever makes one: `JobMoved(**subject, ...)`."""
-
-    at: datetime
-    organization_id: int | None
-    member_id: str | None
-    printer_id: int | None
-    work_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain import adopting, job_moves, plates
+from gateway.domain import adopting, job_moves, plates, subjects
 from gateway.domain.events import JobAdopted, JobProgressed
 from gateway.domain.job import AttemptResult, Job, JobStatus, Reason
 from gateway.domain.observations import LinkState, PrinterObserved, PrintPhase, PrintReport
@@ -113,7 +113,7 @@ def _adopt(draft: Draft, printer: Printer, report: PrintReport) -> Job | None:
         member_ordinal=draft.member_jobs.get(printer.owner_id, 0),
     )
     draft.events.append(
-        JobAdopted(**job_moves.subject(draft, job), job_id=job.job_id, name=job.name, status=job.status.value)
+        JobAdopted(**subjects.of_job(draft, job), job_id=job.job_id, name=job.name, status=job.status.value)
     )
     return draft.add_job(job)
 
@@ -151,7 +151,7 @@ def _progressed(draft: Draft, job: Job, report: PrintReport) -> Job:
     told = outlook(newer)
     draft.fleeting.append(
         JobProgressed(
-            **job_moves.subject(draft, newer),
+            **subjects.of_job(draft, newer),
             job_id=newer.job_id,
             progress=newer.progress,
             position=newer.position,

@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from gateway.domain import subjects
 from gateway.domain.commands import CommandRefused, Refusal
-from gateway.domain.events import Event, Subject
+from gateway.domain.events import Event
 from gateway.domain.grant import (
     ACCESS_LIFETIME,
     APPS_KEPT,
@@ -57,7 +58,7 @@ def add_app(draft: Draft, asked: AddApp) -> App:
             f"{owner.name} has {len(mine)} apps: revoke one that is not used (`print-gateway apps revoke`)",
         )
     draft.grants.put_app(app)
-    draft.events.append(AppAdded(**_about(draft, owner), app_id=app.app_id, name=app.name))
+    draft.events.append(AppAdded(**subjects.of_member(draft, owner), app_id=app.app_id, name=app.name))
     return app
 
 
@@ -73,7 +74,7 @@ def revoke_app(draft: Draft, asked: RevokeApp) -> App:
         if pair[0] == app.app_id:
             _end_pair(draft, pair)
     owner = _member(draft, app.owner_id)
-    draft.events.append(AppRevoked(**_about(draft, owner), app_id=app.app_id, name=app.name))
+    draft.events.append(AppRevoked(**subjects.of_member(draft, owner), app_id=app.app_id, name=app.name))
     return app
 
 
@@ -81,7 +82,7 @@ def set_password(draft: Draft, asked: SetPassword) -> None:
     """Refused when there is no such member."""
     member = _member(draft, asked.password.member_id)
     draft.grants.put_password(asked.password)
-    draft.events.append(PasswordSet(**_about(draft, member), name=member.name))
+    draft.events.append(PasswordSet(**subjects.of_member(draft, member), name=member.name))
 
 
 def allow_access(draft: Draft, asked: AllowAccess) -> None:
@@ -95,7 +96,7 @@ def allow_access(draft: Draft, asked: AllowAccess) -> None:
         draft.grants.drop_code(old)
     scopes = tuple(sorted(code.scopes))
     draft.events.append(
-        AccessAllowed(**_about(draft, member), app_id=app.app_id, name=app.name, scopes=scopes)
+        AccessAllowed(**subjects.of_member(draft, member), app_id=app.app_id, name=app.name, scopes=scopes)
     )
 
 
@@ -237,7 +238,9 @@ def _end_pair(draft: Draft, pair: Pair) -> None:
 
 def _tell_end(draft: Draft, pair: Pair, reason: str) -> None:
     app, member = draft.grants.apps[pair[0]], _member(draft, pair[1])
-    event: Event = AccessEnded(**_about(draft, member), app_id=app.app_id, name=app.name, reason=reason)
+    event: Event = AccessEnded(
+        **subjects.of_member(draft, member), app_id=app.app_id, name=app.name, reason=reason
+    )
     draft.events.append(event)
 
 
@@ -253,13 +256,3 @@ def _member(draft: Draft, member_id: str) -> Member:
             Refusal.UNKNOWN, "there is no such member; `print-gateway members list` shows them"
         )
     return member
-
-
-def _about(draft: Draft, member: Member) -> Subject:
-    return {
-        "at": draft.moment.wall,
-        "organization_id": member.organization_id,
-        "member_id": member.member_id,
-        "printer_id": None,
-        "work_id": None,
-    }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain.events import JobMoved, Subject
+from gateway.domain import subjects
+from gateway.domain.events import JobMoved
 from gateway.domain.job import Attempt, AttemptResult, Job, JobStatus, Reason
 from gateway.domain.kinds import prints_by_itself
 from gateway.domain.printer import Printer
@@ -21,7 +22,7 @@ def move(draft: Draft, job: Job, to: JobStatus, reasons: frozenset[Reason], mess
     moved = draft.put_job(job.moved(to, draft.moment.wall, reasons=reasons, message=message))
     draft.events.append(
         JobMoved(
-            **subject(draft, moved),
+            **subjects.of_job(draft, moved),
             job_id=moved.job_id,
             before=job.status.value,
             status=moved.status.value,
@@ -79,14 +80,3 @@ def finished(attempt: Attempt, job: Job, result: AttemptResult, message: str | N
         position=job.position,
         message=message,
     )
-
-
-def subject(draft: Draft, job: Job) -> Subject:
-    """The common fields of an event about a job."""
-    return {
-        "at": draft.moment.wall,
-        "organization_id": job.organization_id,
-        "member_id": job.member_id,
-        "printer_id": job.printer_id,
-        "work_id": job.work_id,
-    }

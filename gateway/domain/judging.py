@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain import job_moves
+from gateway.domain import subjects
 from gateway.domain.asking import where
 from gateway.domain.commands import CommandRefused, JudgeJob, Refusal, Unset
 from gateway.domain.events import JobChanged
@@ -41,7 +41,7 @@ def judge(draft: Draft, asked: JudgeJob) -> Job:
     judged = draft.put_job(judged)
     draft.events.append(
         JobChanged(
-            **job_moves.subject(draft, judged),
+            **subjects.of_job(draft, judged),
             job_id=judged.job_id,
             status=judged.shown_status,
             what="verdict" if judged.verdict is not job.verdict else "comment",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.domain import subjects
 from gateway.domain.events import PlateChanged
 from gateway.domain.printer import Plate, Printer
 from gateway.domain.state import Draft
@@ -26,11 +27,7 @@ def set_plate(draft: Draft, printer: Printer, plate: Plate, by: str) -> Printer:
         return printer
     draft.events.append(
         PlateChanged(
-            at=draft.moment.wall,
-            organization_id=printer.organization_id,
-            member_id=printer.owner_id,
-            printer_id=printer.printer_id,
-            work_id=None,
+            **subjects.of_printer(draft, printer),
             printer=printer.shown_name,
             plate=plate.value,
             by=by,

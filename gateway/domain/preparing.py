@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from gateway.domain import job_moves, starting
+from gateway.domain import job_moves, starting, subjects
 from gateway.domain.asking import job_named, the_printer, where
 from gateway.domain.assign import gone, hindrance
 from gateway.domain.commands import (
@@ -67,9 +67,7 @@ def submit(draft: Draft, asked: SubmitJob) -> Job:
     missing = _missing(printer, job)
     job = replace(job, status=JobStatus.CREATED if missing else JobStatus.QUEUED, message=missing)
     draft.events.append(
-        JobSubmitted(
-            **job_moves.subject(draft, job), job_id=job.job_id, name=job.name, status=job.status.value
-        )
+        JobSubmitted(**subjects.of_job(draft, job), job_id=job.job_id, name=job.name, status=job.status.value)
     )
     if asked.idempotency is not None:
         draft.idempotency_rows.append((asked.member_id, asked.idempotency, job.job_id))
@@ -252,5 +250,5 @@ def _settle(draft: Draft, job: Job, what: str) -> Job:
 
 def _tell_changed(draft: Draft, job: Job, what: str) -> None:
     draft.events.append(
-        JobChanged(**job_moves.subject(draft, job), job_id=job.job_id, status=job.shown_status, what=what)
+        JobChanged(**subjects.of_job(draft, job), job_id=job.job_id, status=job.shown_status, what=what)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.domain import subjects
 from gateway.domain.call_in import CALL_IN_DRIVER
 from gateway.domain.commands import (
     AddFile,
@@ -23,7 +24,6 @@ from gateway.domain.events import (
     MemberAdded,
     OrganizationAdded,
     PrinterConfigured,
-    Subject,
 )
 from gateway.domain.file import StoredFile
 from gateway.domain.member import HOME_ORGANIZATION_ID, Key, Member, Organization
@@ -85,11 +85,7 @@ def _owner(draft: Draft, name: str) -> Member:
 def _tell_configured(draft: Draft, printer: Printer) -> None:
     draft.events.append(
         PrinterConfigured(
-            at=draft.moment.wall,
-            organization_id=printer.organization_id,
-            member_id=printer.owner_id,
-            printer_id=printer.printer_id,
-            work_id=None,
+            **subjects.of_printer(draft, printer),
             printer=printer.shown_name,
             enabled=printer.enabled,
         )
@@ -109,7 +105,7 @@ def add_member(draft: Draft, asked: AddMember) -> Member:
         )
     draft.members[member.member_id] = member
     draft.member_rows.append(member)
-    draft.events.append(MemberAdded(**_about(draft, member), name=member.name))
+    draft.events.append(MemberAdded(**subjects.of_member(draft, member), name=member.name))
     return member
 
 
@@ -147,7 +143,9 @@ def add_key(draft: Draft, asked: AddKey) -> Key:
             Refusal.UNKNOWN, "there is no such member; `print-gateway members list` shows them"
         )
     draft.keys[asked.key.key_id] = draft.key_rows[asked.key.key_id] = asked.key
-    draft.events.append(KeyCreated(**_about(draft, member), key_id=asked.key.key_id, name=asked.key.name))
+    draft.events.append(
+        KeyCreated(**subjects.of_member(draft, member), key_id=asked.key.key_id, name=asked.key.name)
+    )
     return asked.key
 
 
@@ -161,7 +159,7 @@ def revoke_key(draft: Draft, asked: RevokeKey) -> Key:
     key = replace(key, revoked_at=draft.moment.wall)
     draft.keys[key.key_id] = draft.key_rows[key.key_id] = key
     member = draft.members[key.member_id]
-    draft.events.append(KeyRevoked(**_about(draft, member), key_id=key.key_id, name=key.name))
+    draft.events.append(KeyRevoked(**subjects.of_member(draft, member), key_id=key.key_id, name=key.name))
     return key
 
 
@@ -184,13 +182,3 @@ def add_file(draft: Draft, asked: AddFile) -> StoredFile:
         )
     )
     return file
-
-
-def _about(draft: Draft, member: Member) -> Subject:
-    return {
-        "at": draft.moment.wall,
-        "organization_id": member.organization_id,
-        "member_id": member.member_id,
-        "printer_id": None,
-        "work_id": None,
-    }

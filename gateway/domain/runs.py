@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.domain.events import Subject
+from gateway.domain import subjects
 from gateway.domain.schedule import RUN_ENDS, Action, RunState, Schedule, ScheduleStatus, Step
 from gateway.domain.state import Draft
 from gateway.domain.task import Task, TaskStatus
@@ -133,7 +133,7 @@ def _show(draft: Draft, action: Action) -> None:
 def _tell(draft: Draft, action: Action) -> None:
     draft.events.append(
         ActionMoved(
-            **subject(draft, action),
+            **subjects.of_run(draft, action),
             action_id=action.action_id,
             schedule_id=action.schedule_id,
             name=action.name,
@@ -141,14 +141,3 @@ def _tell(draft: Draft, action: Action) -> None:
             message=action.message,
         )
     )
-
-
-def subject(draft: Draft, action: Action) -> Subject:
-    """The common fields of an event about a run."""
-    return {
-        "at": draft.moment.wall,
-        "organization_id": action.organization_id,
-        "member_id": action.member_id,
-        "printer_id": None,
-        "work_id": action.work_id,
-    }

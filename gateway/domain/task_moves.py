@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gateway.domain import subjects
 from gateway.domain.commands import CommandRefused, Refusal
-from gateway.domain.events import Subject
 from gateway.domain.state import Draft
-from gateway.domain.task import ADMIN_KINDS, RETRY_FIRST, TRIES, Task, TaskStatus
+from gateway.domain.task import RETRY_FIRST, TRIES, Task, TaskStatus
 from gateway.domain.work_events import TaskMoved, TaskProgressed
 
 _S = TaskStatus
@@ -76,7 +76,7 @@ def move(draft: Draft, task: Task, to: TaskStatus, **changes: Any) -> Task:
     moved = draft.put_task(moved)
     draft.events.append(
         TaskMoved(
-            **subject(draft, moved),
+            **subjects.of_task(draft, moved),
             task_id=moved.task_id,
             task_kind=moved.kind.value,
             before=task.standing(now).value,
@@ -94,17 +94,5 @@ def note_progress(draft: Draft, task: Task, value: int, total: int | None, messa
         return
     draft.note_task(newer)
     draft.fleeting.append(
-        TaskProgressed(**subject(draft, newer), task_id=newer.task_id, value=value, total=total)
+        TaskProgressed(**subjects.of_task(draft, newer), task_id=newer.task_id, value=value, total=total)
     )
-
-
-def subject(draft: Draft, task: Task) -> Subject:
-    """The common fields of an event about a task. Kinds for administrators concern nobody else."""
-    is_for_admins = task.kind in ADMIN_KINDS
-    return {
-        "at": draft.moment.wall,
-        "organization_id": None if is_for_admins else task.organization_id,
-        "member_id": None if is_for_admins else task.member_id,
-        "printer_id": None,
-        "work_id": task.work_id,
-    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.domain import uploading
+from gateway.domain import subjects, uploading
 from gateway.domain.commands import CommandRefused, Refusal
 from gateway.domain.state import Draft
 from gateway.domain.task import POOL_KINDS, TASKS_KEPT, Task, TaskStatus
@@ -23,15 +23,7 @@ from gateway.domain.task_commands import (
     PauseTask,
     ResumeTask,
 )
-from gateway.domain.task_moves import (
-    begin_try,
-    fail_try,
-    interrupt_try,
-    move,
-    note_progress,
-    subject,
-    task_named,
-)
+from gateway.domain.task_moves import begin_try, fail_try, interrupt_try, move, note_progress, task_named
 from gateway.domain.work_events import TaskAdded
 
 _S = TaskStatus
@@ -66,7 +58,7 @@ def add(draft: Draft, asked: AddTask) -> Task:
         draft.idempotency_rows.append((asked.member_id, asked.idempotency, task.task_id))
     draft.events.append(
         TaskAdded(
-            **subject(draft, task),
+            **subjects.of_task(draft, task),
             task_id=task.task_id,
             task_kind=task.kind.value,
             name=task.name,
