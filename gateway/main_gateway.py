@@ -30,6 +30,7 @@ from gateway.auth.signing import KEY_BYTES, UrlSigner
 from gateway.config import Config, PrinterConfig
 from gateway.config.auth import Auth
 from gateway.config.secret_files import Secrets
+from gateway.config.sections import Tasks
 from gateway.domain.adjustment import HeatLimits
 from gateway.domain.commands import ConfigurePrinters, PrinterSetting
 from gateway.domain.job import Job
@@ -46,6 +47,7 @@ from gateway.store.database import Database
 from gateway.store.expiry import Expiry
 from gateway.store.files import Files
 from gateway.store.journal import Journal
+from gateway.store.kept_results import KeptResults
 from gateway.store.loose import LooseContents
 from gateway.store.outbox import Outbox
 from gateway.store.own_keys import URL_SIGNING, own_key
@@ -56,6 +58,7 @@ from gateway.streamer.channel import unix_channel
 from gateway.streamer.client import StreamerClient
 from gateway.system import SystemClock, SystemIds
 from gateway.tasks.cron import CronTimes
+from gateway.tasks.results import Bounds, Results
 from gateway.tasks.run_plans import RunPlans
 from gateway.transport.web import WebClient
 
@@ -191,6 +194,7 @@ class Gateway:
             engine=self._engine,
             queries=self._queries,
             files=self._files,
+            results=Results(self._files, KeptResults(self._database), _bounds(self._config.tasks)),
             expiry=Expiry(self._database, self._files),
             hub=self._hub,
             web=self._going_out,
@@ -218,7 +222,7 @@ class Gateway:
             code_attempts=AttemptLimit(limits.CODE_ATTEMPTS, clock),
             contact_attempts=AttemptLimit(limits.CONTACT_ATTEMPTS, clock),
             call_ins=self.call_ins.driver,
-            cron=CronTimes(),
+            cron=CronTimes(config.tasks.shortest_cron_minutes),
             run_plans=RunPlans(),
             result_link=ResultLinks(config.server.url, self._signer),
             sign_in=SignIn(clock),
@@ -232,6 +236,10 @@ class Gateway:
             # Its address is the operator's word: a private one is as good.
             issuer=issuer_of(config.auth, self._web_client(is_private_allowed=True)),
         )
+
+
+def _bounds(tasks: Tasks) -> Bounds:
+    return Bounds(of_all=tasks.results_bytes, of_member=tasks.results_bytes_of_member)
 
 
 def _rate_limit(rate: str, clock: SystemClock) -> RequestLimit | None:

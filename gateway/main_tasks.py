@@ -28,6 +28,7 @@ from gateway.tasks.kinds.file_import import FileImport
 from gateway.tasks.kinds.history_export import HistoryExport
 from gateway.tasks.log_tail import LogTail
 from gateway.tasks.pool import Pool
+from gateway.tasks.results import Results
 from gateway.tasks.scheduler import Scheduler
 from gateway.tasks.sweeping import Sweeper
 from gateway.tasks.work import Kind
@@ -42,6 +43,7 @@ class Workshop:
     engine: Engine
     queries: Queries
     files: Files
+    results: Results
     expiry: Expiry
     hub: Hub
     web: WebClient  # for addresses that others named
@@ -94,18 +96,19 @@ class Workshop:
                 clock=self.clock,
             ),
             TaskKind.HISTORY_EXPORT: HistoryExport(
-                engine=self.engine, jobs=self.queries, files=self.files, clock=self.clock
+                engine=self.engine, jobs=self.queries, results=self.results, clock=self.clock
             ),
             TaskKind.BACKUP: Backup(
                 copies=DatabaseCopies(config.store.url) if config.store.url.startswith("sqlite:") else None,
                 files=self.files,
+                results=self.results,
                 clock=self.clock,
                 version=release,
             ),
             TaskKind.DIAGNOSTICS: Diagnostics(
                 engine=self.engine,
                 events=self.queries,
-                files=self.files,
+                results=self.results,
                 clock=self.clock,
                 version=release,
                 configuration=config.model_dump(mode="json"),

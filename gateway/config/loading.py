@@ -26,9 +26,9 @@ from gateway.config.auth import Auth
 from gateway.config.errors import ConfigError, sentence, unknown
 from gateway.config.fields import BrokerAddress, broker_address
 from gateway.config.mqtt import Mqtt
-from gateway.config.printers import AnyPrinter, BambuPrinter, MoonrakerPrinter
+from gateway.config.printers import AnyPrinter, BambuPrinter, MarlinPrinter
 from gateway.config.printers import problems as problems_together
-from gateway.config.sections import SECTIONS, Forge, Outbound, Safety, Server, Store, Streamer
+from gateway.config.sections import SECTIONS, Forge, Outbound, Safety, Server, Store, Streamer, Tasks
 
 #: Read when no path is given and it exists.
 DEFAULT_PATH = Path("/etc/print-gateway/config.toml")
@@ -46,6 +46,7 @@ class Config(BaseSettings):
 
     server: Server = Server()
     store: Store = Store()
+    tasks: Tasks = Tasks()
     streamer: Streamer = Streamer()
     safety: Safety = Safety()
     forge: Forge = Forge()
@@ -107,7 +108,7 @@ class Config(BaseSettings):
         if self.mqtt.broker is not None and self.mqtt.username is not None:
             notes += _in_the_clear("[mqtt] url", self.mqtt.broker)
         for printer in self.printers:
-            if isinstance(printer, MoonrakerPrinter) and printer.broker and printer.broker_username:
+            if not isinstance(printer, MarlinPrinter) and printer.broker and printer.broker_username:
                 where = f'[[printers]] "{printer.name}" broker'
                 notes += _in_the_clear(where, broker_address(printer.broker))
         return notes

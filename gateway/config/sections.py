@@ -27,6 +27,11 @@ MAX_UPLOAD_BYTES = 600_000_000
 WIRE_LOG_BYTES = 4_194_304
 #: Bytes of the disk that files leave to the database: years of rows, and its log while a backup reads.
 RESERVE_BYTES = 100_000_000
+#: Minutes between two runs of a schedule by the clock: maintenance of a machine, not a poll of it.
+SHORTEST_CRON_MINUTES = 5
+#: Bytes that results of tasks keep for their week, in all: a backup of a host with many files each night. And
+#: of one member: years of history a hundred times over.
+RESULTS_BYTES, RESULTS_BYTES_OF_MEMBER = 20_000_000_000, 2_000_000_000
 
 
 class Server(Section):
@@ -74,6 +79,14 @@ class Store(Section):
     def folder(self) -> Path:
         """Where the database is: what else is kept from one start to the next lies beside it."""
         return Path(self.url.removeprefix("sqlite:///")).parent
+
+
+class Tasks(Section):
+    """Long work and schedules (docs/TASKS.md)."""
+
+    shortest_cron_minutes: int = Field(default=SHORTEST_CRON_MINUTES, ge=1, le=1440)
+    results_bytes: int = Field(default=RESULTS_BYTES, gt=0)
+    results_bytes_of_member: int = Field(default=RESULTS_BYTES_OF_MEMBER, gt=0)
 
 
 class Streamer(Section):
@@ -127,6 +140,6 @@ class Forge(Section):
 
 #: By the name in the file.
 SECTIONS: dict[str, type[BaseModel]] = {
-    "server": Server, "store": Store, "streamer": Streamer, "safety": Safety, "forge": Forge,
+    "server": Server, "store": Store, "tasks": Tasks, "streamer": Streamer, "safety": Safety, "forge": Forge,
     "outbound": Outbound, "auth": Auth, "mqtt": Mqtt,
 }  # fmt: skip

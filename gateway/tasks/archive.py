@@ -37,9 +37,17 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            # Closed all the same: else the garbage collector would write the rest, in whatever thread.
+        try:
+            if error is None:
+                self._close()
+        finally:
+            # Closed whatever went wrong: else the garbage collector would write the rest, in whatever thread,
+            # and the loop's own would wait for itself.
             self._end.sink = _nowhere
+            self._close()
+
+    def _close(self) -> None:
+        """What was closed before stays so."""
         self._tar.close()
         self._gzip.close()
         self._out.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,9 +22,17 @@ EXPRESSION_CHARS_MAX: Final = 200
 #: holds more than some thousands.
 _LOOK_BACK: Final = (timedelta(hours=1), timedelta(hours=25), timedelta(days=32), timedelta(days=367))
 
+_DAY: Final = timedelta(days=1)
+#: How often an expression comes is read in these years, the first of them a leap year: every day of a month
+#: and every day of a week is in them.
+_LOOK_FROM, _LOOK_UNTIL = datetime(2023, 12, 31, 23, 59, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+
 
 class CronTimes:
-    """`Services.cron`. Pure; times are aware."""
+    """`Services.cron`. Pure; times are aware. `shortest_minutes`: as often as a schedule may come."""
+
+    def __init__(self, shortest_minutes: int = 1) -> None:
+        self._shortest = timedelta(minutes=shortest_minutes)
 
     def next_after(self, expression: str, timezone: str, after: datetime) -> datetime | None:
         """The first due time behind `after`, in UTC; None: never in 50 years. Raises ValueError."""
@@ -40,6 +48,44 @@ class CronTimes:
             if start == due:
                 break
         return due
+
+    def must_be_seldom(self, expression: str) -> None:
+        """Raises ValueError for an expression that can be read and comes more often than it may."""
+        gap, shortest = _gap_below(expression, self._shortest), self._shortest
+        if gap is not None:
+            raise ValueError(
+                f"cron {expression!r} has due times that are {_minutes(gap)} apart; {_minutes(shortest)} is "
+                "the shortest (shortest_cron_minutes under [tasks])"
+            )
+
+
+def _gap_below(expression: str, bound: timedelta) -> timedelta | None:
+    """The least time between two due times by the clock on the wall; None: none is shorter than the bound.
+
+    Each day that it has is like any other, so one of them is looked at, and the night behind it.
+    """
+    times = _simulated(expression, _LOOK_FROM)
+    first = next(times, None)
+    if first is None:
+        return None
+    day = [first, *takewhile(lambda at: at.date() == first.date(), times)]
+    gap = min((later - former for former, later in pairwise(day)), default=bound)
+    night = first + _DAY - day[-1]
+    if night < min(gap, bound) and _has_neighbours(expression):
+        return night
+    return gap if gap < bound else None
+
+
+def _has_neighbours(expression: str) -> bool:
+    """Whether any of its days follows upon another."""
+    midnights = " ".join(("0", "0", *expression.split()[2:]))
+    days = takewhile(lambda at: at < _LOOK_UNTIL, _simulated(midnights, _LOOK_FROM))
+    return any(later - former == _DAY for former, later in pairwise(days))
+
+
+def _minutes(time: timedelta) -> str:
+    minutes = time // timedelta(minutes=1)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _times(expression: str, timezone: str, after: datetime) -> Iterator[datetime]:

@@ -184,6 +184,9 @@ async def test_a_pause_forgets_what_was_due_in_it(host: Host) -> None:
         ({"cron": "0 25 * * *"}, "30 6 * * 1-5"),
         ({"cron": "0 0 30 2 *"}, "30 6 * * 1-5"),
         ({"cron": "@daily"}, "five fields"),
+        ({"cron": "0 0 12 * * *"}, "five fields"),  # with seconds
+        ({"cron": "* * * * *"}, "5 minutes is the shortest"),
+        ({"cron": "*/3 * * * *", "is_paused": True}, "3 minutes apart"),
         ({"cron": "0 25 * * *", "is_paused": True}, "cron"),
         ({"timezone": "Berlin"}, "Europe/Berlin"),
         ({"timezone": "../etc/passwd", "cron": None}, "Europe/Berlin"),

@@ -19,19 +19,29 @@ from gateway.domain.task_commands import AddTask
 from gateway.main_files import look_at_printable
 from gateway.main_tasks import Workshop
 from gateway.store.expiry import Expiry
+from gateway.store.kept_results import KeptResults
 from gateway.store.reserve import Reserve
 from gateway.tasks.log_tail import LogTail
 from gateway.tasks.pool import Pool
+from gateway.tasks.results import Bounds, Results
 from gateway.tasks.work import Kind
 from gateway.transport.web import WebClient
 from tests.support.office import Office
 from tests.support.stand import BEN
 
 PATIENCE = 60.0  # seconds, on a busy host
+BOUNDS = Bounds(of_all=10_000_000, of_member=5_000_000)  # bytes that results may keep
 
 
 class Shop(Office):
     """Ben's tasks."""
+
+    bounds: Bounds  # of results
+
+    @property
+    def results(self) -> Results:
+        """Where they go."""
+        return Results(self.files, KeptResults(self.database), self.bounds)
 
     def open_pool(self, client: WebClient, **other: Kind) -> None:
         """Run tasks; `other` kinds in the place of the real ones."""
@@ -42,8 +52,9 @@ class Shop(Office):
         )
         self.log = LogTail()
         workshop = Workshop(
-            config=config, engine=self.engine, queries=self.queries, files=self.files, hub=self.hub,
-            expiry=Expiry(self.database, self.files), web=client, clock=self.clock, ids=self.ids,
+            config=config, engine=self.engine, queries=self.queries, files=self.files, results=self.results,
+            hub=self.hub, expiry=Expiry(self.database, self.files), web=client,
+            clock=self.clock, ids=self.ids,
         )  # fmt: skip
         kinds = {**workshop._kinds(self.log), **{TaskKind[name]: kind for name, kind in other.items()}}
         self.run(Pool(engine=self.engine, subscribe=self.hub.subscribe, kinds=kinds, clock=self.clock).run())
@@ -106,11 +117,15 @@ def json_of(content: bytes) -> Any:
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, other: Callable[[Shop], dict[str, Kind]] | None = None, reserve: Reserve | None = None
+    folder: Path,
+    other: Callable[[Shop], dict[str, Kind]] | None = None,
+    reserve: Reserve | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
         client = WebClient(is_private_allowed=True)
         stack.push_async_callback(client.close)
         shop = await stack.enter_async_context(Shop(folder, reserve))
+        shop.bounds = bounds
         shop.open_pool(client, **(other(shop) if other is not None else {}))
         yield shop

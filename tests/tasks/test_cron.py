@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -153,3 +154,53 @@ def test_an_unknown_zone_is_told_in_words(zone: str) -> None:
 
 def test_a_day_that_no_month_has_is_refused() -> None:
     assert refusal_of("0 0 31 4,6,9,11 *") == "cron cannot be read: bad day-of-month"
+
+
+@pytest.mark.parametrize(
+    ("expression", "apart"),
+    [
+        ("* * * * *", "1 minute"),
+        ("*/4 * * * *", "4 minutes"),
+        ("0,3 6 * * *", "3 minutes"),
+        ("*/7 * * * *", "4 minutes"),  # 56 and the next hour's 0
+        ("*/5 * * * *", None),
+        ("58 23 * * *", None),
+        ("2,57 * * * *", None),
+        ("2,58 * * * *", "4 minutes"),
+        ("0,58 0,23 * * *", "2 minutes"),  # over midnight
+        ("0,58 0,23 1 * *", None),  # and no day of it follows upon another
+        ("0,58 0,23 1,31 * *", "2 minutes"),
+        ("0,58 0,23 29 2 *", None),
+        ("0,58 0,23 * * 6,0", "2 minutes"),
+        ("0 0 29 2 *", None),
+    ],
+)
+def test_a_schedule_comes_as_often_as_it_may(expression: str, apart: str | None) -> None:
+    times = CronTimes(shortest_minutes=5)
+    if apart is None:
+        times.must_be_seldom(expression)
+        return
+    words = f"are {apart} apart; 5 minutes is the shortest \\(shortest_cron_minutes under \\[tasks\\]"
+    with pytest.raises(ValueError, match=words):
+        times.must_be_seldom(expression)
+
+
+def test_without_a_bound_every_minute_is_as_often_as_cron_can_say() -> None:
+    CronTimes().must_be_seldom("* * * * *")
+
+
+@settings(max_examples=30)
+@given(
+    minutes=st.sets(st.integers(0, 59), min_size=1, max_size=4),
+    hours=st.sets(st.integers(0, 23), min_size=1, max_size=3),
+    bound=st.integers(1, 120),
+)
+def test_the_bound_holds_for_every_pair_of_due_times(minutes: set[int], hours: set[int], bound: int) -> None:
+    expression = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+    times = due_times(expression, "UTC", datetime(2025, 1, 1, tzinfo=UTC), 2 * len(minutes) * len(hours) + 1)
+    is_seldom = all(later - former >= timedelta(minutes=bound) for former, later in pairwise(times))
+    try:
+        CronTimes(shortest_minutes=bound).must_be_seldom(expression)
+        assert is_seldom
+    except ValueError:
+        assert not is_seldom

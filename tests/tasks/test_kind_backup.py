@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
@@ -10,7 +11,7 @@ import os
 import sqlite3
 import tarfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,11 @@ async def test_content_that_goes_behind_the_copy_is_said_to_be_missing(tmp_path:
 
     def meanwhile(shop: Shop) -> dict[str, Kind]:
         copies = Meanwhile(shop, lambda: gone[0].unlink())
-        return {"BACKUP": Backup(copies=copies, files=shop.files, clock=shop.clock, version="0.1.0")}
+        return {
+            "BACKUP": Backup(
+                copies=copies, files=shop.files, results=shop.results, clock=shop.clock, version="0.1.0"
+            )
+        }
 
     async with open_shop(tmp_path, meanwhile) as shop:
         kept = await shop.put(GCODE)
@@ -151,7 +156,11 @@ async def test_content_that_the_disk_has_damaged_spoils_nothing_else(shop: Shop,
 def slow(shop: Shop) -> dict[str, Kind]:
     """Backups in the smallest steps there are."""
     copies = DatabaseCopies(f"sqlite:///{shop.folder}/gateway.db", step_pages=1)
-    return {"BACKUP": Backup(copies=copies, files=shop.files, clock=shop.clock, version="0.1.0")}
+    return {
+        "BACKUP": Backup(
+            copies=copies, files=shop.files, results=shop.results, clock=shop.clock, version="0.1.0"
+        )
+    }
 
 
 @pytest.fixture
@@ -199,7 +208,11 @@ async def test_a_canceled_backup_leaves_nothing(slow_shop: Shop) -> None:
 
 async def test_another_database_has_its_own_tool(tmp_path: Path) -> None:
     def postgresql(shop: Shop) -> dict[str, Kind]:
-        return {"BACKUP": Backup(copies=None, files=shop.files, clock=shop.clock, version="0.1.0")}
+        return {
+            "BACKUP": Backup(
+                copies=None, files=shop.files, results=shop.results, clock=shop.clock, version="0.1.0"
+            )
+        }
 
     async with open_shop(tmp_path, postgresql) as shop:
         task = await shop.done(BACKUP, {"with_files": True})
@@ -401,3 +414,27 @@ async def test_a_backup_stops_before_it_takes_what_the_database_needs(tmp_path: 
         assert "of which 50 MB are kept for the database" in (waits.message or "")
         assert shop.incoming() == []
         await shop.put(b"G28\n")  # what is small still fits
+
+
+@pytest.mark.parametrize("size", [1, 68_000, 200_000])
+def test_an_archive_that_does_not_fit_is_written_to_nobody_any_more(size: int) -> None:
+    """Not by the garbage collector either: it may run on the loop, for which a sink would wait for ever."""
+    content = os.urandom(size)
+
+    def until(full_at: int) -> int:
+        calls = 0
+
+        def sink(piece: bytes) -> None:
+            nonlocal calls
+            calls += 1
+            if calls >= full_at:
+                raise StoreUnavailable("the disk is full")
+
+        with suppress(StoreUnavailable), Archive(sink, 0.0) as archive:
+            archive.add_bytes("a", content)
+        del archive
+        gc.collect()
+        return calls
+
+    took = until(1_000)
+    assert [until(full_at) for full_at in range(1, took + 1)] == list(range(1, took + 1))

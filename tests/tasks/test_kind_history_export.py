@@ -173,7 +173,7 @@ async def test_many_jobs_are_read_page_by_page_each_once(tmp_path: Path) -> None
     def paged(shop: Shop) -> dict[str, Kind]:
         pages.append(Paged(shop))
         export = HistoryExport(
-            engine=shop.engine, jobs=pages[0], files=shop.files, clock=shop.clock, page_jobs=20
+            engine=shop.engine, jobs=pages[0], results=shop.results, clock=shop.clock, page_jobs=20
         )
         return {"HISTORY_EXPORT": export}
 

@@ -139,6 +139,9 @@ class CronReader(Protocol):
     def next_after(self, expression: str, timezone: str, after: datetime) -> datetime | None:
         """The first due time behind `after`, in UTC; None: never. Raises ValueError with words for people."""
 
+    def must_be_seldom(self, expression: str) -> None:
+        """Raises ValueError, with words for people, for one that comes more often than schedules may."""
+
 
 class RunPlans(Protocol):
     """What runs of schedules send (`tasks.run_plans`)."""

@@ -223,11 +223,19 @@ def _plan(call: AnyCall, asked: Wanted, organization_id: int) -> _Plan:
     else:
         params = asked.params.model_dump(mode="json", exclude_none=True)
     next_at = _next_at(call, asked.cron, asked.timezone, is_paused=asked.is_paused)
+    _must_be_seldom(call, asked.cron)
     try:
         macro = call.services.run_plans.macro(asked.type, params, None)
     except ValueError as error:
         raise Failure(422, f"params: {error}.") from None
     return _Plan(params, macro, next_at)
+
+
+def _must_be_seldom(call: AnyCall, cron: str | None) -> None:
+    try:
+        call.services.cron.must_be_seldom(cron or "0 0 * * *")
+    except ValueError as error:
+        raise Failure(422, f"{error}.") from None
 
 
 def _next_at(call: AnyCall, cron: str | None, timezone: str, *, is_paused: bool) -> datetime | None:

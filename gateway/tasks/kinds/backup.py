@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from gateway.domain.task import Task
 from gateway.engine.ports import Clock, Files
 from gateway.tasks.archive import MEDIA_TYPE, Archive
-from gateway.tasks.results import result_file
+from gateway.tasks.results import Results
 from gateway.tasks.work import Outcome, TaskFailed, Work
 
 #: Of the manifest: what `restore` must know to read the rest.
@@ -47,9 +47,12 @@ class Copies(Protocol):
 class Backup:
     """The kind. `copies` is None where the database is not SQLite."""
 
-    def __init__(self, *, copies: Copies | None, files: Files, clock: Clock, version: str) -> None:
+    def __init__(
+        self, *, copies: Copies | None, files: Files, results: Results, clock: Clock, version: str
+    ) -> None:
         self._copies = copies
         self._files = files
+        self._results = results
         self._clock = clock
         self._version = version
 
@@ -62,7 +65,7 @@ class Backup:
         now, with_files = self._clock.wall(), bool(task.arguments.get("with_files"))
         copy = await self._files.begin()
         try:
-            async with result_file(self._files) as file:
+            async with self._results.file_of(task) as file:
                 found = await work.blocking(
                     self._pack, self._copies, copy.temporary_path, now, with_files, file.sink(), work
                 )

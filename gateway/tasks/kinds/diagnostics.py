@@ -18,10 +18,10 @@ from typing import Any, Final, Protocol
 
 from gateway.domain.state import State
 from gateway.domain.task import Task
-from gateway.engine.ports import Clock, Files, StoredEvent
+from gateway.engine.ports import Clock, StoredEvent
 from gateway.tasks.archive import MEDIA_TYPE, Archive
 from gateway.tasks.redacting import redacted, redacted_text
-from gateway.tasks.results import result_file
+from gateway.tasks.results import Results
 from gateway.tasks.work import Outcome, TaskFailed, Work
 
 #: Committed events that are told, the newest.
@@ -64,7 +64,7 @@ class Diagnostics:
         *,
         engine: Engine,
         events: Events,
-        files: Files,
+        results: Results,
         clock: Clock,
         version: str,
         configuration: Mapping[str, Any],
@@ -73,7 +73,7 @@ class Diagnostics:
     ) -> None:
         self._engine = engine
         self._events = events
-        self._files = files
+        self._results = results
         self._clock = clock
         self._version = version
         self._configuration = configuration
@@ -86,7 +86,7 @@ class Diagnostics:
         events = await self._events.events_after(max(0, last - EVENTS), EVENTS)
         parts, now = self._parts(events), self._clock.wall()
         try:
-            async with result_file(self._files) as file:
+            async with self._results.file_of(task) as file:
                 names = await work.blocking(self._pack, parts, now.timestamp(), file.sink(), work)
                 name = f"print-gateway-diagnostics-{now:%Y-%m-%d-%H%M}.tar.gz"
                 made = await file.finish(name, MEDIA_TYPE)

@@ -20,8 +20,8 @@ from typing import Any, Final, Protocol
 from gateway.domain.job import Job
 from gateway.domain.state import State
 from gateway.domain.task import Task
-from gateway.engine.ports import Clock, Files, JobPage, Queries
-from gateway.tasks.results import result_file
+from gateway.engine.ports import Clock, JobPage, Queries
+from gateway.tasks.results import Results
 from gateway.tasks.work import Outcome, Work
 
 #: Jobs of a page: a list that holds no reader up for more than some milliseconds.
@@ -53,11 +53,11 @@ class HistoryExport:
     """The kind."""
 
     def __init__(
-        self, *, engine: Engine, jobs: Queries, files: Files, clock: Clock, page_jobs: int = PAGE_JOBS
+        self, *, engine: Engine, jobs: Queries, results: Results, clock: Clock, page_jobs: int = PAGE_JOBS
     ) -> None:
         self._engine = engine
         self._jobs = jobs
-        self._files = files
+        self._results = results
         self._clock = clock
         self._page_jobs = page_jobs
 
@@ -66,7 +66,7 @@ class HistoryExport:
         last = self._engine.state.last_work_id
         after, before = (_instant(task.arguments.get(name)) for name in ("created_after", "created_before"))
         looked = rows = 0
-        async with result_file(self._files) as file:
+        async with self._results.file_of(task) as file:
             await file.write(_lines([COLUMNS]))
             async for jobs, total in self._slices(task.arguments, last):
                 wanted = [job for job in jobs if _is_between(job.created_at, after, before)]
