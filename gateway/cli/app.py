@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -146,8 +148,12 @@ def check_config(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Read the configuration as the service would, and say everything that is wrong with it."""
+    from gateway.config.loading import DEFAULT_PATH, chosen_path
+
     settings = _load(config)
     notes = [*settings.warnings(), *_read_secrets(settings, config).exposures]
+    if chosen_path(config) is None:
+        notes.insert(0, f"there is no file {DEFAULT_PATH}: all is as by default, or in the environment")
     store = _without_password(settings.store.url)
     if json:
         from json import dumps
@@ -189,6 +195,10 @@ def _without_password(url: str) -> str:
 
 def main() -> None:
     """`print-gateway`."""
+    for stream in (sys.stdout, sys.stderr):
+        # In a locale without degrees and names as people write them: a question mark, never a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import show
 from gateway.cli.access import APP_SCOPES, DEFAULT_SCOPES, Json
-from gateway.cli.session import call
+from gateway.cli.session import Exit, call, fail
+
+if TYPE_CHECKING:
+    from gateway.client.native import GatewayClient
 
 app = typer.Typer(no_args_is_help=True, help="Apps that get tokens by OAuth, and what members granted them.")
 
@@ -96,7 +99,13 @@ def withdraw(
     member: Annotated[str | None, typer.Option(help="For administrators: whose grant; else yours.")] = None,
 ) -> None:
     """An app may act for a member no more; for others it goes on."""
-    call(context, lambda client: client.withdraw_grant(app_id, member))
+
+    async def work(client: GatewayClient) -> None:
+        if all(grant.app != app_id for grant in await client.grants()):
+            fail(f'nobody let an app "{app_id}" in; see print-gateway apps granted', Exit.USAGE)
+        await client.withdraw_grant(app_id, member)
+
+    call(context, work)
     print(f"app {app_id} may act for {member or 'you'} no more")
 
 

@@ -211,7 +211,7 @@ async def _only_printer(client: GatewayClient) -> Printer:
 
     found = [printer for printer in await client.printers() if printer.enabled]
     if len(found) != 1:
-        known = ", ".join(printer.name for printer in found) or "none; add one to the configuration"
+        known = ", ".join(printer.shown_name for printer in found) or "none; add one to the configuration"
         raise Refused(422, "Which printer?", f"name a printer with --printer; there are: {known}")
     return found[0]
 

@@ -24,6 +24,8 @@ STOP_SECONDS = 12.0
 #: Seconds for the word about a command: a printer that calls in has 60 s to fetch it; then the way back.
 COMMAND_SECONDS = 65.0
 
+#: What a printer says again of the command, beside what it was asked for.
+_OF_THE_COMMAND = frozenset({"state", "command"})
 _PARAMETER = re.compile(r"([A-Za-z0-9_.-]+)(:?=)(.*)", re.DOTALL)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -120,7 +122,8 @@ def command(
         fail(f"{printer.shown_name}: no word from the printer within {wait:g} s; it may still be at it")
     if answer.state == "done":
         print(f"{printer.shown_name}: {answer.message or f'{command} done'}")
-        show.fields((key, value) for key, value in (answer.data or {}).items() if key != "state")
+        said = (answer.data or {}).items()
+        show.fields((key, value) for key, value in said if key not in _OF_THE_COMMAND)
 
 
 def stop(

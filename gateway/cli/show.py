@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -208,7 +208,7 @@ def jobs(found: Sequence[Job], *, screen: Console | None = None) -> None:
 def one_printer(printer: Printer) -> None:
     """Everything about one printer."""
     at = " ".join(f"{axis.upper()} {value:.2f}" for axis, value in (printer.position or {}).items())
-    degrees = ", ".join(f"{name} {value:.1f} °C" for name, value in printer.temperatures.items())
+    degrees = ", ".join(_degrees(name, printer.temperatures) for name in _heaters(printer.temperatures))
     fields(
         [
             ("name", printer.shown_name), ("id", printer.id), ("status", printer.status),
@@ -225,6 +225,22 @@ def one_printer(printer: Printer) -> None:
             ("enabled", "yes" if printer.enabled else f"no ({_out_of_use(printer)})"),
         ]
     )  # fmt: skip
+
+
+#: What people call what firmware reports by a letter.
+_HEATERS = {"T": "nozzle", "B": "bed", "C": "chamber"}
+
+
+def _heaters(temperatures: Mapping[str, float]) -> list[str]:
+    """What has a temperature: the letters without their targets."""
+    return [name for name in temperatures if not name.endswith("_target")]
+
+
+def _degrees(name: str, temperatures: Mapping[str, float]) -> str:
+    """`nozzle 205.1 °C of 215`; a target of 0 is none."""
+    target = temperatures.get(f"{name}_target")
+    said = "" if target is None else f" of {target:g}" if target else " (off)"
+    return f"{_HEATERS.get(name, name)} {temperatures[name]:.1f} °C{said}"
 
 
 def _out_of_use(printer: Printer) -> str:

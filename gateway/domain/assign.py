@@ -238,8 +238,10 @@ def unreadiness(printer: Printer, presence: Presence) -> str | None:
         return f"{name} is not connected: {presence.link_reason or 'no reason given'}"
     if presence.print_key is not None:
         return f"{name} is printing something else"
+    said = f" ({presence.message})" if presence.message else ""
+    if presence.activity is Activity.ERROR:
+        return f"{name} has an error{said}: look at it, then reset it"
     if presence.activity is not Activity.READY:
-        said = f" ({presence.message})" if presence.message else ""
         return f"{name} is {presence.activity or 'silent'}{said}"
     if presence.obstacle is not None:
         return f"{name} takes no job now: {presence.obstacle}"

@@ -43,7 +43,7 @@ async def test_what_is_to_be_done_is_said(host: Host) -> None:
     )
     body = await (await call(host, "GET", "/health", ANA, Scope.ADMIN)).json()
     assert body["printers"][2]["troubles"] == [
-        "it says that it has an error: the bed is cold",
+        "it has an error (the bed is cold): look at it, then reset it",
         "it is hot",
     ]
 

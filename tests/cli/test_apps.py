@@ -87,6 +87,9 @@ def test_what_was_granted_is_shown_and_withdrawn(gateway: RealGateway) -> None:
     assert withdrawn.stdout == f"app {found[0]['app']} may act for ben no more\n"
     assert not gateway.do(lambda host: works(host, tokens["access_token"]))
     assert json.loads(gateway.run("apps", "granted", "--json").stdout) == []
+    again = gateway.run("apps", "withdraw", found[0]["app"], "--member", "ben")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert again.stderr.startswith(f'print-gateway: nobody let an app "{found[0]["app"]}" in; see')
 
 
 async def _grant(host: Host) -> dict[str, str]:

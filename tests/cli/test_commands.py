@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import deque
@@ -48,8 +49,13 @@ def test_every_listing_takes_json(run: Run, words: tuple[str, ...], key: str) ->
 def test_shows_one_printer(run: Run) -> None:
     text = run("printers", "show", "mk3").stdout
     assert "firmware      Marlin 2.1.2" in text
-    assert "T 21.0 °C, B 20.5 °C" in text
+    assert "nozzle 21.0 °C, bed 20.5 °C" in text
     assert json.loads(run("printers", "show", "1", "--json").stdout)["name"] == "mk3"
+
+
+def test_shows_what_is_heated(run: Run, fake: FakeGateway) -> None:
+    fake.printers[0]["temperatures"] = {"T": 205.12, "T_target": 215.0, "B": 60, "B_target": 0.0, "P": 25.0}
+    assert "nozzle 205.1 °C of 215, bed 60.0 °C (off), P 25.0 °C" in run("printers", "show", "mk3").stdout
 
 
 def test_shows_alarms(run: Run, fake: FakeGateway) -> None:
@@ -346,6 +352,22 @@ def test_another_server_is_one_line(run: Run, fake: FakeGateway) -> None:
 @pytest.mark.parametrize("words", [("nonsense",), ("jobs", "submit"), ("jobs", "list", "--limit", "0")])
 def test_usage_errors_are_2(run_alone: Run, words: tuple[str, ...]) -> None:
     assert run_alone(*words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "degrees"), [("ascii", b"?C"), ("latin-1", b"\xb0C"), ("utf-8", b"\xc2\xb0C")]
+)
+def test_a_terminal_of_another_encoding_costs_letters_and_nothing_else(
+    socket: Path, fake: FakeGateway, encoding: str, degrees: bytes
+) -> None:
+    fake.printers[0]["message"] = "\N{CJK UNIFIED IDEOGRAPH-65E5}"
+    for words in (("printers", "show", "mk3"), ("printers", "adjust", "--help")):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "--socket", str(socket), *words],
+            capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b""), words
+        assert degrees in done.stdout
 
 
 def test_help_loads_nothing_slow() -> None:

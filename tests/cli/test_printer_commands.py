@@ -31,7 +31,7 @@ def test_a_command_is_sent_and_its_end_is_told(run: Run, fake: FakeGateway) -> N
 
 
 def test_what_the_printer_said_is_shown(run: Run, fake: FakeGateway) -> None:
-    fake.said = {"state": "completed", "settings": {"brightness": 3}}
+    fake.said = {"state": "completed", "command": "request_settings", "settings": {"brightness": 3}}
     result = run("printers", "command", "mk3", "request_settings")
     assert result.stdout.splitlines()[1:] == ["mk3: request_settings done", "settings  {'brightness': 3}"]
     told = json.loads(run("printers", "command", "mk3", "request_settings", "--json").stdout)

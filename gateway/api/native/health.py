@@ -120,7 +120,7 @@ def troubles(printer: Printer, presence: Presence, state: State) -> list[str]:
     if presence.link is not LinkState.UP:
         found.append(f"not connected: {presence.link_reason or 'no reason given'}")
     elif presence.activity is Activity.ERROR:
-        found.append(f"it says that it has an error: {presence.message or 'no words given'}")
+        found.append(f"it has an error ({presence.message or 'no words given'}): look at it, then reset it")
     if presence.link is LinkState.UP and presence.obstacle is not None:
         found.append(f"takes no job now: {presence.obstacle}")
     found += [hold(state, printer), *(alarm.message for alarm in presence.alarms)]

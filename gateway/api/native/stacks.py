@@ -47,7 +47,9 @@ def stack_by(call: AnyCall, named: str | int | None, *, status: int = 422) -> St
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"{one.name} ({one.number})" for one in stacks) or "none"
-    what = "name a stack" if named is None else f"there is no one stack {str(named)[:40]!r} for you"
+    what = f"there is no one stack {str(named)[:40]!r} for you"
+    if named is None:
+        what = "name one (on the command line by --stack)"
     raise Failure(status, f"stack: {what}. Yours, by name and number: {names}.")
 
 
