@@ -18,9 +18,12 @@ from aiohttp import ClientError, ClientSession, FormData
 
 from firmware_sim.__main__ import main
 from firmware_sim.ledger import read_ledger
-from tests.firmware_sim.moonraker.bench import MOVES, PART
+from tests.firmware_sim.moonraker import bench as machines
 from tests.support.real_broker import KINDS, RealBroker
 
+#: At the speed below five seconds of printing: a busy host has them to look at a machine that prints.
+MOVES = machines.MOVES * 10
+PART = machines.PART.replace("\n".join(machines.MOVES).encode(), "\n".join(MOVES).encode())
 PATIENCE_SECONDS = 60.0
 needs_broker = pytest.mark.skipif("rumqttd" not in KINDS, reason="no iotcore: no real broker here")
 Refuse = Callable[..., str]
