@@ -12,10 +12,11 @@ import asyncio
 import hmac
 import json
 import logging
+import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from amqtt.broker import Broker, BrokerContext
 from amqtt.contexts import BrokerConfig
@@ -28,9 +29,11 @@ READY: Final = "ready"
 #: Turns of the event loop between the parent's farewell and the end, and seconds between two: what was
 #: published last is still on its way to those who listen, and amqtt hangs up without waiting for that. Turns,
 #: because a busy host may let it sleep for longer than all of them. A parent that was killed says no
-#: farewell, and the next one wants the port.
+#: farewell, and the next one wants the port: then it ends at once.
 LAST_TURNS: Final = 20
 LAST_TURN_SECONDS: Final = 0.01
+#: Seconds for amqtt's goodbyes, less than the parent has patience.
+SHUTDOWN_SECONDS: Final = 4.0
 #: Connections at the same time: 200 printers and what else is in a house.
 MOST_CONNECTIONS: Final = 1000
 #: amqtt loads its plugins by name, and this module's is another one while it is a script.
@@ -73,19 +76,21 @@ def configuration(asked: dict[str, Any]) -> BrokerConfig:
     return BrokerConfig.from_dict({"listeners": {"default": listener}, "plugins": {LOGIN: login}})
 
 
-async def serve(asked: dict[str, Any]) -> None:
-    """Listen until the input ends."""
+async def serve(asked: dict[str, Any]) -> NoReturn:
+    """Listen until the input ends, and the process with it."""
     broker = Broker(configuration(asked))
     await broker.start()
     print(READY, flush=True)
     if await asyncio.to_thread(sys.stdin.buffer.read):
         for _ in range(LAST_TURNS):
             await asyncio.sleep(LAST_TURN_SECONDS)
-    await broker.shutdown()
+        await asyncio.wait({asyncio.create_task(broker.shutdown())}, timeout=SHUTDOWN_SECONDS)
+    # Without more ado: amqtt closes its port last, behind goodbyes to clients that may acknowledge nothing.
+    os._exit(0)
 
 
 def main() -> int:
-    """The child's exit code."""
+    """The exit code of a child that could not listen."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.CRITICAL)
@@ -94,8 +99,7 @@ def main() -> int:
         asyncio.run(serve(asked))
     except (BrokerError, OSError) as error:
         print(_why(error), flush=True)
-        return 1
-    return 0
+    return 1
 
 
 def _why(error: BaseException) -> str:

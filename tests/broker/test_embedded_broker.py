@@ -97,13 +97,15 @@ async def test_signals_to_the_whole_group_leave_time_for_goodbyes() -> None:
     assert not is_alive(pid)
 
 
-async def test_it_ends_with_a_gateway_that_is_killed() -> None:
+@pytest.mark.parametrize("messages", [0, 400], ids=["quiet", "busy"])
+async def test_it_ends_with_a_gateway_that_is_killed(messages: int) -> None:
+    port = free_port()
     program = f"""
     import asyncio
     from random import Random
     from gateway.broker.supervisor import EmbeddedBroker, Listening
     async def main():
-        broker = EmbeddedBroker(Listening(port={free_port()}), chance=Random(1))
+        broker = EmbeddedBroker(Listening(port={port}), chance=Random(1))
         await broker.start()
         print(broker.pid, flush=True)
         await broker.keep()
@@ -116,9 +118,16 @@ async def test_it_ends_with_a_gateway_that_is_killed() -> None:
     async with asyncio.timeout(PATIENCE):
         pid = int(await gateway.stdout.readline())
     assert is_alive(pid)
+    connection = await AiomqttConnect("127.0.0.1", port)()
+    await connection.subscribe("t", qos=1)
+    flood = [asyncio.create_task(connection.publish("t", b"x" * 100, qos=1)) for _ in range(messages)]
+    if flood:
+        await asyncio.wait(flood, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     gateway.kill()
     await gateway.wait()
     await until_dead(pid)
+    await connection.close()
+    await asyncio.gather(*flood, return_exceptions=True)
 
 
 async def test_it_asks_for_credentials_and_speaks_tls(tmp_path: Path) -> None:
