@@ -43,6 +43,9 @@ _ACCESS_CODE = (
     "and restart the gateway"
 )
 
+#: Address, user, password, CA, client id, and the keys that say so.
+_Broker = tuple[BrokerAddress, str | None, str | None, Path | None, str, str]
+
 
 class PrinterParts:
     """What the drivers of one gateway share: threads for FTPS, a client for HTTP, the records of starts.
@@ -95,7 +98,7 @@ class PrinterParts:
     def _bambu(self, printer: BambuPrinter) -> DriverFactory:
         code = self._secrets.text(printer.name, "access_code_file") or ""
         if_refused = _ACCESS_CODE.format(file=printer.access_code_file)
-        connect = AiomqttConnect(
+        connect = bridge_of(printer, self._secrets, self._config) or AiomqttConnect(
             printer.host,
             printer.port,
             self._context(printer, "mqtt"),
@@ -176,15 +179,10 @@ class PrinterParts:
         self._looked_at[printer.name] = storage
         return partial(self._moonraker_driver, printer.name, connect, storage, printer.instance)
 
-    def _broker_of(
-        self, printer: MoonrakerPrinter
-    ) -> tuple[BrokerAddress, str | None, str | None, Path | None, str, str]:
-        """Its own, or that of [mqtt]: address, user, password, CA, client id, the keys that say so."""
+    def _broker_of(self, printer: MoonrakerPrinter) -> _Broker:
+        """Its own, or that of [mqtt]."""
         if printer.broker is not None:
-            password = self._secrets.text(printer.name, "broker_password_file")
-            ca_file = self._secrets.path(printer.name, "broker_ca_file")
-            own = (printer.broker_username, password, ca_file, self._config.mqtt.client_id)
-            return broker_address(printer.broker), *own, "broker_username and broker_password_file"
+            return _own_broker(printer, printer.broker, self._secrets, self._config)
         mqtt = self._config.mqtt
         assert mqtt.broker is not None, "config.printers.problems"
         password, ca_file = self._secrets.text("", "password_file"), self._secrets.path("", "ca_file")
@@ -206,6 +204,37 @@ class PrinterParts:
         )
         driver.begin(self._left(name))
         return driver
+
+
+def bridge_of(printer: BambuPrinter, secrets: Secrets, config: Config) -> AiomqttConnect | None:
+    """The broker between the printer and whoever talks to it; None: there is none."""
+    if printer.broker is None:
+        return None
+    address, username, password, ca_file, client_id, keys = _own_broker(
+        printer, printer.broker, secrets, config
+    )
+    return AiomqttConnect(
+        address.host,
+        address.port,
+        tls.verified(ca_file) if address.is_tls else None,
+        username=username,
+        password=password,
+        client_id=client_id,
+        who=f"the broker of {printer.name}",
+        if_refused=f"check {keys}, and restart the gateway",
+    )
+
+
+def _own_broker(
+    printer: BambuPrinter | MoonrakerPrinter, url: str, secrets: Secrets, config: Config
+) -> _Broker:
+    own = (
+        printer.broker_username,
+        secrets.text(printer.name, "broker_password_file"),
+        secrets.path(printer.name, "broker_ca_file"),
+        config.mqtt.client_id,
+    )
+    return broker_address(url), *own, "broker_username and broker_password_file"
 
 
 def heat_watch(config: Config) -> HeatWatch:

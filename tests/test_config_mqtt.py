@@ -10,9 +10,9 @@ from gateway.config import BambuPrinter, ConfigError, MarlinPrinter, MoonrakerPr
 from gateway.config.errors import KNOWN_SECTIONS
 from gateway.config.loading import Config
 from gateway.config.printers import MAX_MQTT_PRINTERS, MAX_SERIAL_PRINTERS
-from gateway.config.secret_files import SECRET_BYTES, read_secrets
+from gateway.config.secret_files import SECRET_BYTES, Secrets, read_secrets
 from gateway.drivers.bambu.settings import URL_FORM
-from gateway.main_mqtt_printers import start_options
+from gateway.main_mqtt_printers import bridge_of, start_options
 from gateway.protocol.bambu.requests import ProjectOptions
 from tests.support.certificates import Authority
 
@@ -56,6 +56,26 @@ def test_each_kind_has_its_keys(path: Path) -> None:
     assert (moonraker.url, moonraker.link) == (
         "http://voron.local:7125",
         "mqtt://broker.local, instance voron",
+    )
+
+
+def test_a_bambu_printer_behind_a_bridge(path: Path) -> None:
+    own = 'broker = "mqtt://broker.local"\nbroker_username = "pg"\nbroker_password_file = "p"\n'
+    (direct,), config = loaded(path, BAMBU).printers, loaded(path, BAMBU + own)
+    (printer,) = config.printers
+    assert isinstance(printer, BambuPrinter)
+    assert isinstance(direct, BambuPrinter)
+    assert printer.link == "mqtt://broker.local, bridged to 192.0.2.7"
+    (said,) = config.exposures()
+    assert said.startswith('[[printers]] "a1" broker = "mqtt://broker.local:1883": the password goes over')
+    secrets = Secrets({("a1", "access_code_file"): "12345678", ("a1", "broker_password_file"): "secret"})
+    assert bridge_of(direct, secrets, config) is None
+    bridge = bridge_of(printer, secrets, config)
+    assert bridge is not None
+    assert (bridge.host, bridge.port, bridge.context) == ("broker.local", 1883, None)
+    assert (bridge.username, bridge.password) == ("pg", "secret"), "not the printer's own"
+    assert problems(path, BAMBU + 'broker_username = "x"\nbroker_password_file = "p"\n') == (
+        '[[printers]] no. 1 ("a1"): broker_username needs broker; the broker of [mqtt] has its own keys',
     )
 
 

@@ -58,8 +58,29 @@ class MarlinPrinter(_Printer):
         return self.port
 
 
-class BambuPrinter(_Printer):
-    """A Bambu Lab printer in the LAN: it is a broker itself, and takes files over FTPS (docs/BAMBU.md)."""
+class _Brokered(_Printer):
+    """One that may have a broker of its own, beside that of [mqtt]."""
+
+    broker: BrokerUrl | None = None
+    broker_username: str | None = None
+    broker_password_file: FileName | None = None
+    broker_ca_file: FileName | None = None
+
+    @model_validator(mode="after")
+    def _names_its_broker(self) -> Self:
+        if (self.broker_username is None) != (self.broker_password_file is None):
+            raise ValueError("broker_username and broker_password_file belong together")
+        alone = [key for key in ("broker_username", "broker_ca_file") if getattr(self, key) is not None]
+        if self.broker is None and alone:
+            raise ValueError(f"{alone[0]} needs broker; the broker of [mqtt] has its own keys")
+        return self
+
+
+class BambuPrinter(_Brokered):
+    """A Bambu Lab printer in the LAN: it is a broker itself, and takes files over FTPS (docs/BAMBU.md).
+
+    With `broker` it is talked to over that one, which is bridged to it; files still go to the printer itself.
+    """
 
     driver: Literal["bambu"]
     host: Host
@@ -90,29 +111,17 @@ class BambuPrinter(_Printer):
     @property
     def link(self) -> str:
         """Where it is, for people."""
-        return f"mqtts://{_bracketed(self.host)}:{self.port}"
+        own = f"mqtts://{_bracketed(self.host)}:{self.port}"
+        return own if self.broker is None else f"{self.broker}, bridged to {self.host}"
 
 
-class MoonrakerPrinter(_Printer):
+class MoonrakerPrinter(_Brokered):
     """Klipper with Moonraker, a client of the user's broker; files go over HTTP (docs/MOONRAKER.md)."""
 
     driver: Literal["moonraker"]
     instance: Topic
     url: WebUrl
     api_key_file: FileName | None = None
-    broker: BrokerUrl | None = None
-    broker_username: str | None = None
-    broker_password_file: FileName | None = None
-    broker_ca_file: FileName | None = None
-
-    @model_validator(mode="after")
-    def _names_its_broker(self) -> Self:
-        if (self.broker_username is None) != (self.broker_password_file is None):
-            raise ValueError("broker_username and broker_password_file belong together")
-        alone = [key for key in ("broker_username", "broker_ca_file") if getattr(self, key) is not None]
-        if self.broker is None and alone:
-            raise ValueError(f"{alone[0]} needs broker; the broker of [mqtt] has its own keys")
-        return self
 
     @property
     def link(self) -> str:
