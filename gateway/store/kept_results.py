@@ -22,7 +22,9 @@ class KeptResults:
         """
         size = func.sum(task.c.file_size)
         is_own = (task.c.member_id == member_id) & task.c.kind.not_in(sorted(ADMIN_KINDS))
-        wanted = select(size.filter(is_own), size).where(task.c.file_sha256.is_not(None))
+        # All rows, one behind the other (100,000: 25 ms): by the index of those with a file it takes 20 times
+        # that.
+        wanted = select(size.filter(is_own), size)
 
         def unit(connection: Connection) -> tuple[int, int]:
             own, everybodys = connection.execute(wanted).one()
