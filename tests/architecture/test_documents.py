@@ -67,13 +67,19 @@ def test_the_first_printers_configuration_is_good(tmp_path: Path) -> None:
     assert load(path, {}).warnings() == []
 
 
-def commands_in_readme() -> list[list[str]]:
-    lines = [line for block in blocks(README) for line in block.splitlines()]
-    calls = [line.split("   ")[0] for line in lines if line.startswith("print-gateway ")]
-    return [shlex.split(call)[1:] for call in calls]
+def commands_in(text: str) -> list[str]:
+    """What is typed: lines of blocks, without what is said about them, and what stands in backquotes."""
+    lines = [line.strip() for block in blocks(text) for line in block.splitlines()]
+    shown = [*(re.split(" {3}| # ", line)[0] for line in lines), *re.findall(r"`([^`\n]+)`", text)]
+    calls = [line.removeprefix("sudo ") for line in shown]
+    return [call for call in calls if re.match(r"print-gateway [a-z]", call)]
 
 
-@pytest.mark.parametrize("words", commands_in_readme(), ids=" ".join)
+#: The README's, the pages', and those that the decisions tell of: each once.
+COMMANDS = sorted({call for path in DOCUMENTS for call in commands_in(path.read_text(encoding="utf-8"))})
+
+
+@pytest.mark.parametrize("words", [shlex.split(call)[1:] for call in COMMANDS], ids=" ".join)
 def test_every_command_shown_exists(words: list[str]) -> None:
     """Its options too: asked for help, a command still refuses an option that it does not know."""
     result = CliRunner().invoke(app, [*words, "--help"])
@@ -83,7 +89,8 @@ def test_every_command_shown_exists(words: list[str]) -> None:
 
 
 def test_there_are_commands_to_check() -> None:
-    assert len(commands_in_readme()) >= 8
+    assert len(commands_in(README)) >= 8
+    assert len(COMMANDS) >= 60
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
