@@ -51,7 +51,7 @@ _quiet.setLevel(logging.CRITICAL + 1)
 
 
 class SocketClient(aiomqtt.Client):
-    """One connection's client. Give it its socket with `adopt`; `cut` ends it at once, without a goodbye."""
+    """One connection's client, on a socket that is open: `wire`. `cut` ends it at once, without a goodbye."""
 
     def __init__(self, wire: Wire, inbox: Inbox, peer: Peer, **options: Any) -> None:
         super().__init__(

@@ -5,7 +5,7 @@
 | long-polling | POST, JSON (Bayeux 1.0, section 6.1) | JSON |
 | cross-origin long-polling | POST, `message=<JSON>` as a form or as text/plain (Faye's `cors.js`) | JSON |
 | callback-polling | GET or POST with `message` and `jsonp` (section 6.2) | a call of the callback |
-| websocket | GET with Upgrade | `faye_socket` |
+| websocket | GET with Upgrade | text messages, both ways (`socket`) |
 
 A parcel is written here, not by aiohttp after the handler: only so is known whether it went out.
 """
