@@ -36,22 +36,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The daemon on a 3D-printer host that knows and drives everything the printers do.",
 )
-app.add_typer(printers.app, name="printers")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(files.app, name="files")
-app.add_typer(stacks.app, name="stacks")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(access.members, name="members")
-app.add_typer(access.organizations, name="organizations")
-app.add_typer(access.keys, name="keys")
-app.add_typer(apps.app, name="apps")
-app.add_typer(database.app, name="db")
-app.command()(exports.export)
-app.command()(exports.backup)
-app.command()(restore.restore)
-app.command()(exports.diagnostics)
-app.command()(doctor.doctor)
+#: What the help shows together: of every day, of people and apps, of whoever looks after the host.
+PRINTING, PEOPLE, HOST = "Printing", "People and apps", "On the printers' host"
+app.add_typer(printers.app, name="printers", rich_help_panel=PRINTING)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=PRINTING)
+app.add_typer(files.app, name="files", rich_help_panel=PRINTING)
+app.add_typer(schedules.app, name="schedules", rich_help_panel=PRINTING)
+app.add_typer(stacks.app, name="stacks", rich_help_panel=PRINTING)
+app.add_typer(tasks.app, name="tasks", rich_help_panel=PRINTING)
+app.command(rich_help_panel=PRINTING)(exports.export)
+app.add_typer(access.members, name="members", rich_help_panel=PEOPLE)
+app.add_typer(access.organizations, name="organizations", rich_help_panel=PEOPLE)
+app.add_typer(access.keys, name="keys", rich_help_panel=PEOPLE)
+app.add_typer(apps.app, name="apps", rich_help_panel=PEOPLE)
+app.command(rich_help_panel=HOST)(doctor.doctor)
+app.command(rich_help_panel=HOST)(exports.backup)
+app.command(rich_help_panel=HOST)(restore.restore)
+app.command(rich_help_panel=HOST)(exports.diagnostics)
+app.add_typer(database.app, name="db", rich_help_panel=HOST)
 printers.app.command("upload")(files.upload)
 
 ConfigPath = Annotated[
@@ -100,7 +102,7 @@ def _is_url(text: str) -> bool:
         return False
 
 
-@app.command()
+@app.command(rich_help_panel=HOST)
 def serve(
     config: ConfigPath = None,
     embedded_broker: Annotated[
@@ -116,7 +118,7 @@ def serve(
     raise typer.Exit(run(settings, secrets, embedded_broker=embedded_broker))
 
 
-@app.command()
+@app.command(rich_help_panel=HOST)
 def streamer(config: ConfigPath = None) -> None:
     """Run the streamer: the process that feeds serial printers and outlives the gateway."""
     settings = _load(config)
@@ -125,7 +127,7 @@ def streamer(config: ConfigPath = None) -> None:
     raise typer.Exit(run(settings))
 
 
-@app.command()
+@app.command(rich_help_panel=HOST)
 def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave it running, print URL, token and broker.")
@@ -142,7 +144,7 @@ def demo(
     raise typer.Exit(run_demo(keep=keep, ready_file=ready_file))
 
 
-@app.command("check-config")
+@app.command("check-config", rich_help_panel=HOST)
 def check_config(
     config: ConfigPath = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -175,7 +177,7 @@ def check_config(
     print("the configuration is good")
 
 
-@app.command()
+@app.command(rich_help_panel=HOST)
 def wirelog(
     printer: Annotated[str, typer.Argument(help="The printer's name in the configuration.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows, until Ctrl+C.")] = False,
