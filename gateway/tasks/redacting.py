@@ -1,7 +1,8 @@
 """Making text and values fit for strangers: whatever may be a credential becomes `***`.
 
-It errs on the safe side: of an address only scheme and host are left, of an e-mail address nothing, and every
-long run of letters and digits is taken for a key.
+So does who somebody is to a machine: names to sign in with, owners, a printer's serial number. It errs on the
+safe side: of an address only scheme and host are left, of an e-mail address nothing, and every long run of
+letters and digits is taken for a key.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ MASK: Final = "***"
 #: Names whose values are secret, as parts of longer names too.
 _SECRET: Final = re.compile(
     r"secret|token|passw|passphrase|credential|authorization|cookie|session|permit|signature|bearer"
+    r"|user.?name|(?:^|_)(?:owner|serial)$"
     r"|access.?code|(?:^|[_\W])(?:api.?)?key(?:$|[_\W])|(?:^|[_\W])(?:code|pin|psk)(?:$|[_\W])|e.?mail",
     re.IGNORECASE,
 )

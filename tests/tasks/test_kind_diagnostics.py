@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from gateway.auth.keys import make_key
+from gateway.config import BambuPrinter, Config
+from gateway.config.mqtt import Mqtt
 from gateway.domain.commands import AddKey, AddMember, SubmitJob
 from gateway.domain.member import Member, Scope
 from gateway.domain.task import TaskKind, TaskStatus
@@ -60,6 +63,23 @@ async def test_what_is_in_it(shop: Shop) -> None:
     assert configuration["outbound"] == {"private_addresses": True}
     assert json_of(found["counts.json"])["members"] >= 1
     assert json_of(found["version.json"])["version"]
+
+
+def test_nothing_of_the_configuration_says_who_people_are() -> None:
+    """Names of owners and of users, and what a maker knows a printer by; its own name stays."""
+    config = Config(
+        mqtt=Mqtt(url="mqtt://127.0.0.1", username="anas-broker", password_file="mqtt-password"),
+        printers=(
+            BambuPrinter(
+                name="x1", driver="bambu", host="192.0.2.7", serial="01S00A000000000",
+                access_code_file="x1-code", owner="ana",
+            ),
+        ),
+    )  # fmt: skip
+    text = json.dumps(redacted(config.model_dump(mode="json")))
+    assert '"name": "x1"' in text
+    for planted in ("ana", "01S00A000000000", "mqtt-password", "x1-code"):
+        assert planted not in text
 
 
 async def test_no_secret_is_in_it(shop: Shop) -> None:
@@ -138,7 +158,21 @@ def test_nobody_can_write_a_line_that_takes_forever(text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["token", "api_key", "apiKey", "X-Api-Key", "password", "access_code", "email", "client_secret", "code"],
+    [
+        "token",
+        "api_key",
+        "apiKey",
+        "X-Api-Key",
+        "password",
+        "access_code",
+        "email",
+        "client_secret",
+        "code",
+        "username",
+        "broker_username",
+        "owner",
+        "serial",
+    ],
 )
 def test_values_are_masked_by_their_names(name: str) -> None:
     value: Any = {"deep": [{name: "abc", "port": 8080}, {name: 4711}, {name: None}], "is_on": True}
