@@ -100,11 +100,11 @@ def _go_on_without(driver: DriverState, session: Session, failed: LinkFailed) ->
         driver.view.link = LinkState.CONNECTING
         driver.report(now=True)
     else:
-        _switch_heaters_off(driver, session, reason)
+        _switch_heaters_off(session, reason)
         session.end(failed.message)
 
 
-def _switch_heaters_off(driver: DriverState, session: Session, reason: FailureReason) -> None:
+def _switch_heaters_off(session: Session, reason: FailureReason) -> None:
     """The link is given up with the machine alive: what needs no line number still reaches it."""
     if reason in _FATAL_FOR_PRINT and session.port is not None:
         commands = session.link.profile.heaters_off
