@@ -215,6 +215,8 @@ class Answer(_Model):
     state: str = ""
     printer_id: int | None = None
     job_id: str | None = None
+    given_at: datetime | None = None
+    answered_at: datetime | None = None
     message: str | None = None
     progress: float | None = None  # 0..1
     data: Mapping[str, Any] | None = None  # what the printer said with its last word about it
@@ -355,8 +357,10 @@ class Action(_Model):
     schedule_id: str
     name: str
     type: str
+    stack_id: str | None = None
     member_id: str | None = None
     member: str | None = None
+    app_id: str | None = None
     started_via: str = "api"
     arguments: str | None = None
     state: str
@@ -367,6 +371,7 @@ class Action(_Model):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     message: str | None = None
+    version: int = 0
 
     @property
     def is_over(self) -> bool:
