@@ -179,6 +179,28 @@ async def test_who_reads_behind_the_headers_misses_nothing(host: Host) -> None:
     assert told.body["details"]["job_id"] == job.job_id
 
 
+async def test_what_is_committed_and_not_yet_in_memory_is_told(host: Host) -> None:
+    """The store has the event, and so `hello` covers it; but a client that asks now may be told of before."""
+
+    class Ahead(Interrupted):
+        async def last_event_seq(self) -> int:
+            return await super().last_event_seq() + 1
+
+    async def nothing() -> None:
+        """What comes, comes later."""
+
+    await host.bearer()
+    object.__setattr__(host.services, "queries", Ahead(host, nothing))
+    reader = await listen(host)
+    hello = await reader.next()
+    job = await submit(host)
+    async with asyncio.timeout(60):
+        told = await reader.next()
+    assert hello is not None
+    assert told is not None
+    assert (told.number, told.body["details"]["job_id"]) == (hello.number, job.job_id)
+
+
 async def test_a_store_that_cannot_be_read_is_said_by_the_status(host: Host) -> None:
     headers = await host.bearer()
 

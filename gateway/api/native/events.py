@@ -1,6 +1,6 @@
 """The event stream: Server-Sent Events, resumable without a gap and without a double.
 
-The listener subscribes *before* it reads the store, and drops what it then hears live but has already read:
+The listener subscribes *before* it reads the store, and drops what it then hears live but has already sent:
 committed events carry one global number, so "already" is a comparison. All of that comes before the answer's
 headers: whoever reads a job once they are there hears of every change behind that reading. When its buffer
 overflows it goes back to the store; only a client too far behind for that is told to read the lists anew
@@ -90,6 +90,7 @@ class _EventWriter:
         self._call = call
         self._response = response
         self._last = 0  # everything up to this event was sent, or is none of the client's business
+        self._has_replayed = False  # what is heard live may have been sent already
 
     async def run(self, subscription: Subscription, newest: int, after: int | None) -> None:
         """Write until the client or the server goes away; `newest` was the last event when it subscribed."""
@@ -116,7 +117,7 @@ class _EventWriter:
         """
         if not 0 <= newest - self._last <= limits.REPLAY_EVENTS:
             return await self._resync(newest)
-        is_first = True
+        self._has_replayed = is_first = True
         while True:
             page = await self._call.services.queries.events_after(self._last, limits.REPLAY_PAGE)
             if is_first and page and page[0].seq != self._last + 1:
@@ -127,15 +128,17 @@ class _EventWriter:
                 return
 
     async def _resync(self, newest: int) -> None:
-        self._last = newest
+        self._last, self._has_replayed = newest, False
         text = encode({"seq": newest, "reason": "too much was missed; read the lists anew"})
         await self._response.send(text.decode(), id=str(newest), event="resync")
 
     async def _send_stored(self, events: Sequence[StoredEvent]) -> None:
         for event in events:
-            if event.seq <= self._last:
+            # Without a replay nothing was sent: an event that `hello` covers was committed when that was
+            # read, and was not yet in memory, where clients read printers and lists.
+            if self._has_replayed and event.seq <= self._last:
                 continue
-            self._last = event.seq
+            self._last = max(self._last, event.seq)
             if self._may_see(event):
                 await self._send(shapes.event(event), event.kind, str(event.seq))
 
