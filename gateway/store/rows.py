@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, make_dataclass
 from functools import lru_cache
@@ -18,7 +17,7 @@ from gateway.domain.observations import Origin
 from gateway.domain.printer import Plate, PlateClear, Printer
 from gateway.domain.printer_command import CommandStatus, PrinterCommand
 from gateway.engine.ports import StoredEvent
-from gateway.store.columns import from_milliseconds
+from gateway.store.columns import from_json, from_milliseconds
 from gateway.store.schema import (
     api_key,
     attempt,
@@ -53,11 +52,11 @@ _VERDICT = {verdict.value: verdict for verdict in Verdict}
 
 @lru_cache(maxsize=256)  # the combinations that occur are few, and most jobs share a dozen
 def _reasons(stored: str) -> frozenset[Reason]:
-    return frozenset(map(Reason, json.loads(stored)))
+    return frozenset(map(Reason, from_json(stored)))
 
 
 def _settings(stored: str) -> Mapping[str, Any]:
-    return {} if stored == "{}" else json.loads(stored)
+    return {} if stored == "{}" else from_json(stored)
 
 
 #: How a job's fields are read that are stored as something else. The conversion is here, not in the column's
@@ -73,8 +72,8 @@ _READING: Mapping[str, Callable[[Any], Any]] = {
     "is_local": bool,
     "origin": Origin,
     "settings": _settings,
-    "custom_data": json.loads,
-    "reported": json.loads,
+    "custom_data": from_json,
+    "reported": from_json,
 }
 _JOB_FIELDS = tuple(given.name for given in fields(Job))
 #: Where a row of `SELECT_JOBS` has the work row's id.

@@ -140,37 +140,54 @@ class _WorkRows:
         return WorkPage(tuple(found[work_id] for work_id in self.ids), self.total, self.has_more)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shapes:
+    """What a filter of works asks for, whatever the time."""
+
+    tasks: TaskShape
+    jobs: JobShape
+    values: Mapping[str, Any]  # of owners and bounds
+    is_all: bool  # of the gateway or of one organization
+
+
+@lru_cache(maxsize=_READY)
+def _shapes(wanted: WorkFilter) -> _Shapes:
+    owners = {"member_id": wanted.member_id, "organization_id": wanted.organization_id}
+    given: dict[str, Any] = {name: value for name, value in owners.items() if value is not None}
+    kinds = ALL_KINDS if wanted.task_kinds is None else wanted.task_kinds
+    statuses = ALL_STATUSES if wanted.job_statuses is None else wanted.job_statuses
+    ended, ended_values = bounds("ended_at", wanted.ended_after, wanted.ended_before)
+    begins, begins_values = bounds("begins_at", wanted.begins_after, wanted.begins_before)
+    tasks = TaskShape(
+        tuple(given),
+        kinds if wanted.with_admin_kinds else kinds - ADMIN_KINDS,
+        ALL_STANDINGS if wanted.standings is None else wanted.standings,
+        tuple(window for window in (ended, begins) if window is not None),
+    )
+    jobs = JobShape(tuple(given), statuses if begins is None else frozenset(), ended)
+    is_all = (
+        wanted.task_kinds is None
+        and wanted.member_id is None
+        and not tasks.windows
+        and tasks.standings == ALL_STANDINGS
+        and jobs.statuses == ALL_STATUSES
+    )
+    return _Shapes(tasks, jobs, given | ended_values | begins_values, is_all)
+
+
 class _WorkList:
     """One request for a list of jobs and tasks."""
 
     def __init__(
         self, wanted: WorkFilter, now: datetime, with_total: bool, window_ids: int, seen: SeenBlocks
     ) -> None:
-        owners = {"member_id": wanted.member_id, "organization_id": wanted.organization_id}
-        given: dict[str, Any] = {name: value for name, value in owners.items() if value is not None}
-        kinds = ALL_KINDS if wanted.task_kinds is None else wanted.task_kinds
-        statuses = ALL_STATUSES if wanted.job_statuses is None else wanted.job_statuses
-        ended, ended_values = bounds("ended_at", wanted.ended_after, wanted.ended_before)
-        begins, begins_values = bounds("begins_at", wanted.begins_after, wanted.begins_before)
+        shapes = _shapes(wanted)
         self._with_admin_kinds = wanted.with_admin_kinds
         self._with_total = with_total
         self._window_ids = window_ids
         self._seen = seen
-        self._tasks = TaskShape(
-            tuple(given),
-            kinds if wanted.with_admin_kinds else kinds - ADMIN_KINDS,
-            ALL_STANDINGS if wanted.standings is None else wanted.standings,
-            tuple(window for window in (ended, begins) if window is not None),
-        )
-        self._jobs = JobShape(tuple(given), statuses if begins is None else frozenset(), ended)
-        self._values = given | _times(now) | ended_values | begins_values
-        self._is_all = (
-            wanted.task_kinds is None
-            and wanted.member_id is None
-            and not self._tasks.windows
-            and self._tasks.standings == ALL_STANDINGS
-            and self._jobs.statuses == ALL_STATUSES
-        )
+        self._tasks, self._jobs, self._is_all = shapes.tasks, shapes.jobs, shapes.is_all
+        self._values = {**shapes.values, **_times(now)}
         self._moment = self._values["now"] if self._tasks.depends_on_time else None
 
     def key(self) -> tuple[Any, ...]:

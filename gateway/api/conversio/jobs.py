@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,7 +15,7 @@ from multidict import MultiDict
 from gateway.api.conversio.answers import not_found
 from gateway.api.conversio.mapping import async_job
 from gateway.api.conversio.schemas import AsyncJobs, JobsQuery, OneAsyncJob
-from gateway.api.conversio.shop import is_shown, partner_app, shown_tasks
+from gateway.api.conversio.shop import is_shown, partner_app_of, shown_tasks
 from gateway.api.http import limits
 from gateway.api.http.answers import reply_body_if_changed
 from gateway.api.http.fragments import FRAGMENTS, list_body
@@ -68,7 +70,7 @@ async def _newest(call: AnyCall, asked: JobsQuery) -> tuple[list[bytes], int | N
         page = await services.queries.tasks(
             shown, now=now, limit=rows, offset=offset, after=after, newest_first=True
         )
-        found += [_piece(call, task) for task in page.tasks if not task.is_gone(now)]
+        found += _pieces(call, [task for task in page.tasks if not task.is_gone(now)])
         if not page.has_more:
             return found, None
         offset, after, left = 0, page.tasks[-1].work_id, left - rows
@@ -96,14 +98,21 @@ async def get_async_job(call: Call[NoQuery, None]) -> web.StreamResponse:
     task = await call.services.queries.task(hex24=text) if _ID.fullmatch(text) else None
     if task is None or task.is_gone(call.services.clock.wall()) or not is_shown(task, shown_tasks(call)):
         raise not_found()
-    body = b'{"data":' + _piece(call, task) + b"}"
+    (piece,) = _pieces(call, [task])
+    body = b'{"data":' + piece + b"}"
     return reply_body_if_changed(call.request, body, version=task.version)
 
 
-def _piece(call: AnyCall, task: Task) -> bytes:
-    """A task as JSON. All that it says here changes with its version, but for what the shop alone is told."""
-    app = partner_app(call, task)
-    kept = call.request.app[FRAGMENTS]
-    link = call.services.result_link
-    key = ("async job", task.work_id, task.version, app)
-    return kept.of(key, lambda: async_job(task, link(task) if task.file is not None else None, app))
+def _pieces(call: AnyCall, tasks: Iterable[Task]) -> list[bytes]:
+    """Tasks as JSON. All that one says here changes with its version, but for what the shop alone is told."""
+    kept, link, app_of = call.request.app[FRAGMENTS], call.services.result_link, partner_app_of(call)
+    pieces = []
+    for task in tasks:
+        app = app_of(task)
+        key = ("async job", task.work_id, task.version, app)
+        pieces.append(kept.of(key, partial(_said, task, link, app)))
+    return pieces
+
+
+def _said(task: Task, link: Callable[[Task], str | None], app: str | None) -> dict[str, Any]:
+    return async_job(task, link(task) if task.file is not None else None, app)

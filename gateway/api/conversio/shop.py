@@ -11,6 +11,7 @@ key that reads (`data:read`) needs no other scope in X-ApiKey; a bearer needs `r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from aiohttp import web
@@ -58,8 +59,9 @@ def is_shown(task: Task, shown: TaskFilter) -> bool:
     )
 
 
-def partner_app(call: AnyCall, task: Task) -> str | None:
-    """The app that created the task, told to the shop itself only; a key is no app."""
-    if not is_by_api_key(call.request) or task.app_id in call.services.engine.state.keys:
-        return None
-    return task.app_id
+def partner_app_of(call: AnyCall) -> Callable[[Task], str | None]:
+    """Tells the app that created a task, to the shop itself only; a key is no app."""
+    if not is_by_api_key(call.request):
+        return lambda _: None
+    keys = call.services.engine.state.keys
+    return lambda task: None if task.app_id in keys else task.app_id
