@@ -60,7 +60,8 @@ def test_pages(query: str, expected: Paging) -> None:
     "query",
     [
         "page=0&page_token=", "page=1&page_token=x", "page=-1", "page=x", "page=", "page=1.5",
-        "page=2147483648", "page=1&page=2", "per_page=0", "per_page=-1", "per_page=x", "per_page=",
+        "page=2147483648", "page=99999999999999999999", "page=1&page=2",
+        "per_page=-99999999999999999999", "per_page=0", "per_page=-1", "per_page=x", "per_page=",
         "page_token=x", "page_token=" + "A" * 1000, "page_token=%00", "page_token=é",
         "page_token=12", "page_token=A",
     ],
@@ -72,9 +73,10 @@ def test_a_page_there_is_not(query: str) -> None:
     assert not isinstance(caught.value, RequestedTooMany)
 
 
-def test_more_records_than_a_page_has() -> None:
+@pytest.mark.parametrize("per_page", ["2001", "2147483648", "9" * 19, "9" * 20, "9" * 5000])
+def test_more_records_than_a_page_has(per_page: str) -> None:
     with pytest.raises(RequestedTooMany) as caught:
-        paging("per_page=2001")
+        paging(f"per_page={per_page}")
     assert caught.value.status == 400
 
 

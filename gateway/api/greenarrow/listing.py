@@ -33,6 +33,9 @@ TOKEN_GOOD: Final = timedelta(days=1)
 #: Characters of a token at most: a work id, an instant, a signature and base64 around them make 99.
 _TOKEN_CHARS: Final = 200
 _TOKEN: Final = re.compile(r"([0-9]{1,10})~([0-9A-Za-z._-]{1,100})", re.ASCII)
+#: A number with more digits than `integer` reads is beyond every bound, and refused as such.
+_LONG: Final = re.compile(r"-?[0-9]{20,}", re.ASCII)
+_BEYOND: Final = limits.INTEGER_MAX + 1
 #: Words in one filter; more can only repeat themselves.
 _MOST_WORDS: Final = 100
 #: ISO 8601 whose `+` was not encoded in the address, and arrived as a blank.
@@ -197,7 +200,11 @@ def _instant(query: MultiMapping[str], name: str) -> datetime | None:
 
 def _number(query: MultiMapping[str], name: str, default: int) -> int:
     text = _single(query, name)
-    number = default if text is None else integer(text)
+    if text is None:
+        return default
+    number = integer(text)
+    if number is None and _LONG.fullmatch(text):
+        number = -_BEYOND if text.startswith("-") else _BEYOND
     if number is None:
         raise Failure(400, f"{name} must be an integer.")
     return number
