@@ -49,6 +49,7 @@ def stream(config: Config) -> int:
 async def _stream(config: Config) -> int:
     notifier = Notifier()
     service = Service(notifier)
+    service.heed_signals()
     store = FdStore(notifier.hand_over if notifier.is_heard else None, inherited_fds())
     # A thread for each printer: a USB driver that hangs at one port must not keep the others shut.
     threads = ThreadPoolExecutor(MAX_PRINTERS, thread_name_prefix="port")
