@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from gateway.domain.member import Member
 from gateway.domain.state import State
 from gateway.domain.task import ADMIN_KINDS, TASK_KEPT, Task, TaskKind, TaskStatus
 from gateway.engine.ports import TaskFilter, WorkFilter
-from gateway.store.database import Database
+from gateway.store.database import Database, sqlite_engine
 from gateway.store.expiry import Expiry
 from gateway.store.files import Files
 from gateway.store.journal import Journal
@@ -216,6 +218,26 @@ async def test_a_block_is_read_again_only_when_it_changed(database: Database) ->
     assert reads == [5, 5]
     assert await ask(5, 1) == [1]
     assert reads == [5, 5, 5]
+
+
+def test_what_is_seen_is_of_the_transaction_that_is_open(path: Path) -> None:
+    """Asking for the version fixes the snapshot: a commit right behind it is not in this transaction."""
+    seen, counted = SeenBlocks(), list[int]()
+
+    def count() -> Counts:
+        (number,) = reader.execute("SELECT host_number FROM host").fetchone()
+        counted.append(number)
+        return Counts((), (), frozenset())
+
+    with closing(sqlite_engine(path).raw_connection()) as writer:
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            for _ in range(2):
+                reader.execute("BEGIN")
+                snapshot = seen.of(reader)
+                writer.cursor().execute("UPDATE host SET host_number = host_number + 1")
+                snapshot.counts("list", count)
+                reader.execute("ROLLBACK")
+    assert counted == [0, 1]
 
 
 async def test_counts_are_of_one_snapshot(database: Database) -> None:
