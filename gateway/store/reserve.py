@@ -39,7 +39,7 @@ class Reserve:
         free = self._free(folder)
         if free - size < self._reserved:
             raise StoreFull(
-                f"{folder}: the disk is nearly full: {max(free, 0) // _MEGABYTE} MB are free, of which "
+                f"{folder}: the disk is nearly full: {max(free, 0) // _MEGABYTE} MB are free, and "
                 f"{self._reserved // _MEGABYTE} MB are kept for the database (reserve_bytes under [store]); "
                 "free some space there, then try again"
             )

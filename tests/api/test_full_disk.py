@@ -15,7 +15,7 @@ from tests.api.host import GCODE, Host
 from tests.support.stand import BEN
 
 RESERVED = 50_000_000  # bytes
-WORDS = "the disk is nearly full: 50 MB are free, of which 50 MB are kept for the database"
+WORDS = "the disk is nearly full: 50 MB are free, and 50 MB are kept for the database"
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ async def test_what_is_known_to_be_too_large_does_not_begin(files: Files, size: 
     if fits:
         await (await files.begin(size)).discard()
         return
-    with pytest.raises(StoreFull, match="100 MB are free, of which 100 MB are kept for the database"):
+    with pytest.raises(StoreFull, match="100 MB are free, and 100 MB are kept for the database"):
         await files.begin(size)
     assert incoming(files) == []
 

@@ -411,7 +411,7 @@ async def test_a_backup_stops_before_it_takes_what_the_database_needs(tmp_path: 
         await shop.until(lambda: shop.engine.state.tasks[task.work_id].retry_at is not None)
         waits = shop.engine.state.tasks[task.work_id]
         assert "try 1 of 5 failed" in (waits.message or "")
-        assert "of which 50 MB are kept for the database" in (waits.message or "")
+        assert "and 50 MB are kept for the database" in (waits.message or "")
         assert shop.incoming() == []
         await shop.put(b"G28\n")  # what is small still fits
 
