@@ -27,8 +27,8 @@ MAX_UPLOAD_BYTES = 600_000_000
 WIRE_LOG_BYTES = 4_194_304
 #: Bytes of the disk that files leave to the database: years of rows, and its log while a backup reads.
 RESERVE_BYTES = 100_000_000
-#: Minutes between two runs of a schedule by the clock: maintenance of a machine, not a poll of it.
-SHORTEST_CRON_MINUTES = 5
+#: Minutes between two runs of a schedule by the clock: what cron itself can say. An owner may want more.
+SHORTEST_CRON_MINUTES = 1
 #: Bytes that results of tasks keep for their week, in all: a backup of a host with many files each night. And
 #: of one member: years of history a hundred times over.
 RESULTS_BYTES, RESULTS_BYTES_OF_MEMBER = 20_000_000_000, 2_000_000_000
