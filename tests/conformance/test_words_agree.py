@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import api
 from gateway.api.cloud66 import mapping as cloud66
-from gateway.api.cloud66.mapping_work import state_word as cloud66_word
+from gateway.api.cloud66 import state_words as cloud66_words
 from gateway.api.conversio import mapping as conversio_words
 from gateway.api.forge import mapping as forge_jobs
 from gateway.api.forge import mapping_work as forge_words
@@ -60,7 +60,7 @@ DIALECTS: Final = {
     "conversio": Words(
         conversio_words.state_word, conversio_words.UNFINISHED, frozenset({conversio_words.DONE})
     ),
-    "cloud66": Words(cloud66_word, cloud66.UNFINISHED, frozenset({cloud66.SUCCESS})),
+    "cloud66": Words(cloud66_words.state_word, cloud66_words.UNFINISHED, frozenset({cloud66_words.SUCCESS})),
 }
 each_dialect = pytest.mark.parametrize("name", DIALECTS)
 
@@ -125,4 +125,4 @@ def test_a_run_is_shown_as_over_when_it_is(state: RunState) -> None:
     )  # fmt: skip
     shown = cloud66.action_object(run, BEN)
     assert (shown["finished_at"] is None) == (shown["finished_success"] is None) == (state not in RUN_ENDS)
-    assert shown["finished_success"] in (None, cloud66_word(state) == cloud66.SUCCESS)
+    assert shown["finished_success"] in (None, cloud66_words.state_word(state) == cloud66_words.SUCCESS)

@@ -10,18 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gateway.api.cloud66.state_words import state_word
 from gateway.domain.member import Member
-from gateway.domain.schedule import Action, RunState, Schedule, ScheduleStatus, StartedVia
+from gateway.domain.schedule import Action, RunState, Schedule, StartedVia
 
-#: Cloud 66's numbers of a job's status.
-UPDATED, STARTED, SUCCESS, FAILED = 0, 1, 2, 3
-UNFINISHED: Final = frozenset({UPDATED, STARTED})
-JOB_STATUS: Final[Mapping[ScheduleStatus, int]] = {
-    ScheduleStatus.UPDATED: UPDATED,
-    ScheduleStatus.STARTED: STARTED,
-    ScheduleStatus.SUCCESS: SUCCESS,
-    ScheduleStatus.FAILED: FAILED,
-}
 #: `finished_success` of a run; None: it is not finished.
 FINISHED_SUCCESS: Final[Mapping[RunState, bool | None]] = {
     RunState.WAITING: None,
@@ -46,7 +38,7 @@ def job_object(schedule: Schedule) -> dict[str, Any]:
         "name": schedule.name,
         "type": schedule.type.value,
         "cron": schedule.cron,
-        "status": JOB_STATUS[schedule.status],
+        "status": state_word(schedule.status),
         "params": dict(schedule.params),
         "created_at": job_time(schedule.created_at),
         "updated_at": job_time(schedule.updated_at),

@@ -103,7 +103,7 @@ def state_word(state: WorkState) -> str:
 
 def async_job(task: Task, link: str | None, partner_app: str | None) -> dict[str, Any]:
     """One async job. `link` is where its result file is read, `partner_app` the app that created it."""
-    status = _OF_TASKS[task.status]
+    status = state_word(task.status)
     shown: dict[str, Any] = {"id": task.hex24, "kind": task.kind.value, "status": status}
     if task.started_at is not None:
         shown["startedAt"] = shown_time(task.started_at)

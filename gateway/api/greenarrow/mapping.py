@@ -138,7 +138,7 @@ def job_object(job: Job) -> dict[str, Any]:
 
     `updated_at` is the time of its last status: progress moves without one.
     """
-    state, (value, total) = _OF_JOBS[job.status], bytes_done(job)
+    state, (value, total) = state_word(job.status), bytes_done(job)
     return {
         "begins_at": None,
         "created_at": shown_time(job.created_at),
@@ -162,7 +162,7 @@ def job_object(job: Job) -> dict[str, Any]:
 
 def task_object(task: Task, now: datetime) -> dict[str, Any]:
     """A task. Its progress counts in its kind's own unit: bytes, rows, steps."""
-    state = _OF_TASKS[task.standing(now)]
+    state = state_word(task.standing(now))
     return {
         "begins_at": shown_time(task.begins_at),
         "created_at": shown_time(task.created_at),

@@ -10,11 +10,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.api.cloud66.mapping import FAILED, JOB_STATUS, STARTED, SUCCESS, UPDATED
 from gateway.domain.job import JobStatus
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing
 
+#: Cloud 66's numbers of a job's status.
+UPDATED, STARTED, SUCCESS, FAILED = 0, 1, 2, 3
+UNFINISHED: Final = frozenset({UPDATED, STARTED})
+
+_OF_SCHEDULES: Final[Mapping[ScheduleStatus, int]] = MappingProxyType(
+    {
+        ScheduleStatus.UPDATED: UPDATED,
+        ScheduleStatus.STARTED: STARTED,
+        ScheduleStatus.SUCCESS: SUCCESS,
+        ScheduleStatus.FAILED: FAILED,
+    }
+)
 _OF_JOBS: Final[Mapping[JobStatus, int]] = MappingProxyType(
     {
         JobStatus.CREATED: UPDATED,
@@ -54,7 +65,7 @@ _OF_RUNS: Final[Mapping[RunState, int]] = MappingProxyType(
 WorkState = JobStatus | Standing | RunState | ScheduleStatus
 #: By class first: equal words of different enumerations are equal as keys.
 _WORDS: Final[Mapping[type, Mapping[Any, int]]] = MappingProxyType(
-    {JobStatus: _OF_JOBS, Standing: _OF_TASKS, RunState: _OF_RUNS, ScheduleStatus: JOB_STATUS}
+    {JobStatus: _OF_JOBS, Standing: _OF_TASKS, RunState: _OF_RUNS, ScheduleStatus: _OF_SCHEDULES}
 )
 
 
