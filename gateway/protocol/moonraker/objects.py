@@ -26,6 +26,8 @@ _ALWAYS: Final[Mapping[str, tuple[str, ...]]] = {
 _HEAT: Final = ("temperature", "target")
 #: Kinds of objects that may measure the chamber, the best first.
 _CHAMBER_KINDS: Final = ("heater_generic", "temperature_fan", "temperature_sensor")
+#: Whose target is what it cools down to, set for good in printer.cfg (klipper3d.org: temperature_fan).
+_COOLING: Final = "temperature_fan "
 _EXTRUDER: Final = re.compile(r"extruder([1-9][0-9]?)")
 #: deg C between which a sensor's word is one: beyond them it is broken, or the message is.
 _DEGREES: Final = (-300.0, 3000.0)
@@ -136,7 +138,7 @@ def webhooks(known: Objects) -> tuple[str | None, str]:
 
 
 def temperatures(known: Objects) -> dict[str, float]:
-    """deg C: "T", "T1" .. hotends, "B" bed, "C" chamber; the same with "_target" behind."""
+    """deg C: "T", "T1" .. hotends, "B" bed, "C" chamber; the same with "_target" behind, of what heats."""
     found: dict[str, float] = {}
     for name, fields in known.items():
         letter = _letter(name)
@@ -144,7 +146,7 @@ def temperatures(known: Objects) -> dict[str, float]:
         if letter is None or measured is None:
             continue
         found[letter] = measured
-        if target is not None:
+        if target is not None and not name.startswith(_COOLING):
             found[f"{letter}_target"] = target
     return found
 

@@ -78,3 +78,10 @@ def test_the_chamber_is_found_by_its_name_and_the_best_kind_wins() -> None:
         "extruder1": {"temperature": 9.0},
     }
     assert reading.temperatures(known) == {"C": 41.5, "C_target": 45.0, "T1": 9.0}
+
+
+def test_a_fan_that_cools_the_chamber_has_no_target_that_heats() -> None:
+    """Its target stands in printer.cfg and is always there: taken for heat, no such printer is ever cold."""
+    name = "temperature_fan chamber"
+    assert name in reading.wanted([name, "extruder"])
+    assert reading.temperatures({name: {"temperature": 22.0, "target": 45.0}}) == {"C": 22.0}
