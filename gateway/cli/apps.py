@@ -101,9 +101,10 @@ def withdraw(
     """An app may act for a member no more; for others it goes on."""
 
     async def work(client: GatewayClient) -> None:
-        if all(grant.app != app_id for grant in await client.grants()):
+        shown = await client.grants()
+        await client.withdraw_grant(app_id, member)  # in any case: what it has not yet traded in is not shown
+        if all(grant.app != app_id for grant in shown):
             fail(f'nobody let an app "{app_id}" in; see print-gateway apps granted', Exit.USAGE)
-        await client.withdraw_grant(app_id, member)
 
     call(context, work)
     print(f"app {app_id} may act for {member or 'you'} no more")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from gateway.cli.app import app
 from gateway.domain.member import Scope
 from tests.api.host import Host
-from tests.api.oauth_stand import register, tokens_for, works
+from tests.api.oauth_stand import code_for, register, tokens_for, trade, works
 from tests.cli.real_gateway import CLEAN, RealGateway, real_gateway
 from tests.support.stand import BEN
 
@@ -90,6 +90,16 @@ def test_what_was_granted_is_shown_and_withdrawn(gateway: RealGateway) -> None:
     again = gateway.run("apps", "withdraw", found[0]["app"], "--member", "ben")
     assert (again.exit_code, again.stdout) == (2, "")
     assert again.stderr.startswith(f'print-gateway: nobody let an app "{found[0]["app"]}" in; see')
+
+
+def test_what_an_app_has_not_yet_fetched_is_withdrawn_too(gateway: RealGateway) -> None:
+    assert set_password(gateway, "ben", "a very good password\n")[0] == 0
+    asking = gateway.do(register)
+    code = gateway.do(lambda host: code_for(host, asking))
+    assert json.loads(gateway.run("apps", "granted", "--json").stdout) == []
+    gateway.run("apps", "withdraw", asking.id, "--member", "ben")
+    status, _ = gateway.do(lambda host: trade(host, asking, code))
+    assert status == 400
 
 
 async def _grant(host: Host) -> dict[str, str]:
