@@ -33,6 +33,7 @@ MARGIN_SECONDS: Final = 60.0
 TOLD_SECONDS: Final = 1.0
 #: Bytes of names that are read to see that a data channel works: those of a thousand files. The rest is not.
 MOST_NAMES: Final = 64 * 1024
+_BUSY: Final = "not looked at: a file is on its way there; ask again when it is there"
 #: Seconds that a thread whose sockets were closed is waited for.
 ABORT_SECONDS: Final = 2.0
 
@@ -61,9 +62,18 @@ class FtpsStorage:
     port: int = PORT
     who: str = "the printer"
     if_refused: str = "read the access code again on the printer's screen"
+    #: Names of files on their way there, also by copies of this (`replace`).
+    under_way: set[str] = field(default_factory=set, repr=False, compare=False)
 
     async def store(self, path: str, name: str, *, told: Callable[[int], None]) -> None:
         """Upload and compare the size. Raises StorageTrouble."""
+        self.under_way.add(name)
+        try:
+            await self._put(path, name, told)
+        finally:
+            self.under_way.discard(name)
+
+    async def _put(self, path: str, name: str, told: Callable[[int], None]) -> None:
         loop = asyncio.get_running_loop()
 
         def tell(sent: int) -> None:
@@ -80,9 +90,15 @@ class FtpsStorage:
         """Raises StorageTrouble, unless it is not there."""
         await self._call(f"delete {name}", 0, lambda client: _delete(client, name))
 
-    async def check(self) -> None:
-        """Log in, and read names over a data channel: both ways that a file needs. Raises StorageTrouble."""
+    async def check(self) -> str | None:
+        """Log in, and read names over a data channel: both ways that a file needs. Raises StorageTrouble.
+
+        Not while a file is on its way there, which one login more might cost its own: then this says so.
+        """
+        if self.under_way:
+            return _BUSY
         await self._call("put print files there", 0, lambda client: client.read_names(MOST_NAMES))
+        return None
 
     async def _call(self, what: str, size: int, work: Callable[[FtpsClient], T]) -> T:
         """`work` in a thread, logged in; `size` in bytes bounds its time."""

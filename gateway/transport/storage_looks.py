@@ -29,8 +29,11 @@ _NO_TIME: Final = "not looked at: others took all the time; ask again"
 class Checkable(Protocol):
     """A printer's storage, as far as it is looked at."""
 
-    async def check(self) -> None:
-        """Whether files could be put there now: logs in and reads, changes nothing. Raises StorageTrouble."""
+    async def check(self) -> str | None:
+        """Whether files could be put there now: logs in and reads, changes nothing. Raises StorageTrouble.
+
+        Gives why it did not look, for people; None: it did, and they could.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ class StorageLooks:
 async def _looked(storage: Checkable) -> StorageLook:
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            await storage.check()
+            why_not = await storage.check()
     except StorageTrouble as trouble:
         return StorageLook(False, str(trouble))
     except TimeoutError:
         return StorageLook(False, _SLOW)
-    return StorageLook(True)
+    return StorageLook(True) if why_not is None else StorageLook(None, why_not)

@@ -172,6 +172,22 @@ async def test_an_empty_folder_is_no_trouble(
                 await card.check()
 
 
+async def test_nobody_looks_while_a_file_is_on_its_way(
+    authority: Authority, path: str, threads: FtpsThreads
+) -> None:
+    """Small printers serve one client: another login would be refused, or end the first."""
+    server, card = erring(authority, threads, {"226": "stall"})
+    looked_at = replace(card, threads=threads)  # as `doctor` has it
+    with server:
+        storing = asyncio.create_task(card.store(path, "a.3mf", told=ignored))
+        assert await asyncio.to_thread(server.has_stalled.wait, 60)
+        assert "a file is on its way" in (await looked_at.check() or "")
+        storing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await storing
+        assert card.under_way == set()
+
+
 async def test_a_wrong_access_code(tmp_path: Path, path: str, threads: FtpsThreads) -> None:
     async with simulated(tmp_path) as (place, printer):
         card = storage(replace(place, password="wrong"), threads, printer.serial)

@@ -52,6 +52,18 @@ def test_those_that_were_asked_for_and_have_a_storage_are_looked_at() -> None:
     virtually(run())
 
 
+def test_one_that_is_at_a_file_is_left_alone_and_says_so() -> None:
+    class Busy:
+        async def check(self) -> str | None:
+            return "a file is on its way"
+
+    async def run() -> None:
+        found = await StorageLooks({"a1": Busy()}, asyncio.get_running_loop().time).look(["a1"])
+        assert found == {"a1": StorageLook(None, "a file is on its way")}
+
+    virtually(run())
+
+
 def test_who_asks_again_at_once_or_meanwhile_is_told_the_same() -> None:
     async def run() -> None:
         a1 = Shelf()
