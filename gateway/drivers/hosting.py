@@ -181,7 +181,8 @@ class _Hosted:
         log.error("%s: %s", self._name, self._why)
         for order_id in sorted(self._asked):
             self._answer(order_id, OrderResult.UNCLEAR, self._why)
-        self._hear(replace(self._seen, link=LinkState.DOWN, link_reason=self._why))
+        last = _aged(self._seen, self._monotonic() - self._seen_at)  # what it told is as old as it is
+        self._hear(replace(last, link=LinkState.DOWN, link_reason=self._why))
 
     def submit(self, order: Order) -> None:
         """To the driver; refused while there is none."""

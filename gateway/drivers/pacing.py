@@ -1,13 +1,15 @@
 """Lets through what a driver tells, but not a flood: each snapshot is decided upon, and changes are stored.
 
-A snapshot says all that is known, so of those that come too fast the newest is enough. Answers are never
-kept, and what was seen before an answer is told before it.
+A snapshot says all that is known, so of those that come too fast the newest is enough; a doubt about the
+plate, which is said once, goes over to it. Answers are never kept, and what was seen before an answer is told
+before it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.domain.observations import OrderAnswered, OrderProgressed, PrinterObserved
@@ -36,7 +38,8 @@ class Paced:
             self._tell_kept()
             self._tell(fact)
         elif self._timer is not None:
-            self._kept = fact
+            doubts = self._kept is not None and self._kept.doubts_plate  # said once, and not lost with it
+            self._kept = replace(fact, doubts_plate=True) if doubts else fact
         else:
             self._tell_at_once(fact)
 

@@ -192,6 +192,24 @@ def test_orders_on_their_way_when_it_dies_are_unclear_and_later_ones_refused() -
     virtually(run())
 
 
+def test_what_a_dead_driver_told_is_as_old_as_it_is() -> None:
+    async def run() -> None:
+        async with House(a1=[100.0, None]) as house:
+            hot = {"T": 215.0, "T_target": 215.0}
+            shot = PrinterObserved("a1", LinkState.UP, temperatures=hot, temperature_age=1.0, silent_for=2.0)
+            house.made["a1"][0].sink(shot)
+            await asyncio.sleep(100)
+            dead = next(
+                seen for seen in house.heard
+                if isinstance(seen, PrinterObserved) and seen.link is LinkState.DOWN
+            )  # fmt: skip
+            assert dead.temperatures == hot
+            assert (dead.temperature_age or 0) >= 100
+            assert (dead.silent_for or 0) >= 101
+
+    virtually(run())
+
+
 def test_an_order_that_chokes_the_driver_may_have_happened() -> None:
     async def run() -> None:
         async with House(a1=[None]) as house:
@@ -281,3 +299,26 @@ def test_a_flood_of_snapshots_is_thinned_and_the_newest_is_told() -> None:
     told = virtually(flood())
     assert AT_ONCE < len(told) < AT_ONCE + 12 / EACH_SECONDS
     assert told[-1][1] == PrinterObserved("a1", LinkState.UP, message="the last")
+
+
+def test_a_doubt_about_the_plate_is_said_once_and_survives_a_flood() -> None:
+    async def flood() -> list[Observation]:
+        loop = asyncio.get_running_loop()
+        told: list[Observation] = []
+        driver = Scripted("a1")
+        host = DriverHost({"a1": lambda: driver}, told.append, monotonic=loop.time, chance=Random(1))
+        running = asyncio.create_task(host.run())
+        await asyncio.sleep(1)
+        for number in range(2 * AT_ONCE):
+            driver.sink(PrinterObserved("a1", LinkState.UP, message=str(number)))
+        driver.sink(PrinterObserved("a1", LinkState.UP, message="seen at last", doubts_plate=True))
+        driver.sink(PrinterObserved("a1", LinkState.UP, message="the last"))
+        await asyncio.sleep(1)
+        driver.sink(PrinterObserved("a1", LinkState.UP, message="later"))
+        await asyncio.sleep(1)
+        running.cancel()
+        return told
+
+    shots = [seen for seen in virtually(flood()) if isinstance(seen, PrinterObserved)]
+    assert [seen.message for seen in shots if seen.doubts_plate] == ["the last"]
+    assert shots[-1].message == "later"
