@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn
 
+from gateway.transport.own_task import in_own_task
+
 log = logging.getLogger(__name__)
 
 #: The watchdog is fed this many times within its period: one late feed must not kill a healthy service.
@@ -149,30 +151,12 @@ async def revived(
     while True:
         began = loop.time()
         try:
-            await _to_its_end(work())
+            await in_own_task(work())
             log.error("%s ended, which it never should", name)
         except Exception:
             log.exception("%s died", name)
         deaths = 1 if loop.time() - began >= GOOD_SECONDS else deaths + 1
         await asyncio.sleep(waits(deaths))
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await it in a task of its own, so that being cancelled is never lost.
-
-    Before Python 3.13 a TaskGroup that is cancelled while one of its tasks fails raises the failure alone;
-    what is revived would live on, and whoever cancelled it would wait for ever.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait({task})
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("it died as it was cancelled", exc_info=failure)
-        raise
-    task.result()
 
 
 def run_process(work: Callable[[], Coroutine[Any, Any, int]], expected: tuple[type[Exception], ...]) -> int:

@@ -7,7 +7,10 @@ catches failures and begins anew would live on, and whoever cancelled it would w
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
+
+log = logging.getLogger(__name__)
 
 
 async def in_own_task(work: Awaitable[None]) -> None:
@@ -18,6 +21,7 @@ async def in_own_task(work: Awaitable[None]) -> None:
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.wait({task})
-        _ = task.cancelled() or task.exception()  # it is over: nobody asks how
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.info("it died as it was cancelled: %r", failure)  # nobody else will ask
         raise
     task.result()

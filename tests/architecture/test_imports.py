@@ -168,7 +168,7 @@ ROOMS = {
     ),
     "gateway.__main__": Room(("gateway.cli.app",)),
     "gateway.rounds": Room(("gateway.engine.ports",)),  # what workers beside the engine share
-    "gateway.running": Room(),  # signals, named tasks, sd_notify
+    "gateway.running": Room(("gateway.transport.own_task",)),  # signals, named tasks, sd_notify
     "gateway.system": Room(),  # the real clock, real chance
     "firmware_sim": Room(),
     # A printer that calls in is an HTTP client.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -201,12 +202,13 @@ async def test_what_dies_as_it_is_cancelled_is_not_begun_anew(caplog: pytest.Log
         async with asyncio.TaskGroup() as group:
             group.create_task(dies_of_it())
 
+    caplog.set_level(logging.INFO)
     running = asyncio.create_task(revived("the worker", work, lambda deaths: 3600.0))
     await begun.wait()
     running.cancel()
     await asyncio.wait({running}, timeout=30)
     assert running.cancelled()
-    assert "it died as it was cancelled" in caplog.text
+    assert "it died as it was cancelled: ExceptionGroup" in caplog.text
 
 
 def test_what_dies_is_begun_anew_later_and_later() -> None:
