@@ -17,10 +17,13 @@ from typing import Any
 from firmware_sim import Entry, read_ledger
 from gateway.gcode.lines import printable_lines
 from tests.e2e.cable import Cable
+from tests.support.units import GATEWAY, STREAMER, stop_seconds
 
 DEMO_FILES = Path(__file__).parents[2] / "gateway" / "cli" / "demo_files"
 SMALL = DEMO_FILES / "cable-clip-small.gcode"  # about 800 lines
 PATIENCE = 120.0  # seconds for anything on a busy machine with two cores
+BUSY = 3  # times what systemd gives a process to end
+_UNITS = {"gateway": GATEWAY, "streamer": STREAMER}
 
 
 class UnixConnection(HTTPConnection):
@@ -108,10 +111,14 @@ class House:
         process.wait()
 
     def terminate(self, name: str) -> None:
-        """SIGTERM: it ends in good order. How soon is a matter of virtual time (tests/streamer)."""
-        process = self.processes.pop(name)
+        """SIGTERM: it ends in good order, before systemd would kill it, or BUSY times that on a busy machine.
+
+        How soon it should be is a matter of virtual time (tests/streamer), and of sums (tests/systemd).
+        """
+        process = self.processes[name]
         process.terminate()
-        assert process.wait(PATIENCE) == 0, self.log(name)
+        assert process.wait(BUSY * stop_seconds(_UNITS[name])) == 0, self.log(name)
+        del self.processes[name]
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-UNITS = Path(__file__).parents[2] / "systemd"
-GATEWAY, STREAMER = "print-gateway.service", "print-gateway-streamer.service"
+from tests.support.units import GATEWAY, STREAMER, UNITS, settings, stop_seconds
+
 BOTH = (GATEWAY, STREAMER)
 #: Tenths of systemd's exposure level: 1.5 is what the best of our peers (zigbee2mqtt on NixOS) reaches.
 EXPOSURE_TENTHS = 15
@@ -17,19 +17,6 @@ EXPOSURE_TENTHS = 15
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (apt install systemd)"
 )
-
-
-def settings(unit: str, section: str) -> dict[str, list[str]]:
-    """A section's keys and all their values."""
-    found: dict[str, list[str]] = {}
-    current = ""
-    for line in (UNITS / unit).read_text().splitlines():
-        if line.startswith("["):
-            current = line.strip("[]")
-        elif line and not line.startswith(("#", ";")) and current == section:
-            key, _, value = line.partition("=")
-            found.setdefault(key, []).append(value)
-    return found
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -151,5 +138,16 @@ def test_only_the_streamer_sees_serial_ports() -> None:
 
 
 def test_the_streamer_has_time_to_end_its_line() -> None:
-    assert int(settings(STREAMER, "Service")["TimeoutStopSec"][0]) > 2
+    from gateway.streamer.host import CLOSE_SECONDS
+    from gateway.streamer.hosted import STOP_SECONDS
+
+    assert STOP_SECONDS + CLOSE_SECONDS < 2 < stop_seconds(STREAMER), "as its unit says"
     assert settings(STREAMER, "Unit")["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_gateway_has_time_to_end() -> None:
+    """Requests (aiohttp waits for them, then for their connections), the last transaction, the broker."""
+    from gateway.broker.supervisor import END_SECONDS
+    from gateway.main import SHUTDOWN_SECONDS
+
+    assert 3 * SHUTDOWN_SECONDS + END_SECONDS < stop_seconds(GATEWAY)
