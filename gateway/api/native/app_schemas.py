@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gateway.api.http.reading import Name
+from gateway.api.native.fields import Body
 from gateway.auth.passwords import LONGEST, SHORTEST
 from gateway.auth.redirects import REDIRECT_URIS, URI_CHARS
 
@@ -52,17 +53,17 @@ class Apps(BaseModel):
     apps: list[App]
 
 
-class NewApp(BaseModel):
+class NewApp(Body):
     """An app to be registered."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     owner: Name = Field(description="A member's name or id.")
     redirect_uris: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=URI_CHARS)]], Field(max_length=REDIRECT_URIS)
-    ] = []
-    scopes: Annotated[list[AppScope], Field(min_length=1, max_length=len(AppScope))] = list(USUAL_SCOPES)
+    ] = Field([])
+    scopes: Annotated[list[AppScope], Field(min_length=1, max_length=len(AppScope))] = Field(
+        list(USUAL_SCOPES)
+    )
     public: bool = False
     allow_implicit: bool = False
 
@@ -83,17 +84,13 @@ class Grants(BaseModel):
     grants: list[Grant]
 
 
-class WithdrawalQuery(BaseModel):
+class WithdrawalQuery(Body):
     """Whose grant is meant."""
-
-    model_config = ConfigDict(extra="forbid")
 
     member: str | None = Field(None, max_length=200, description="Administrators: a member's name or id.")
 
 
-class NewPassword(BaseModel):
+class NewPassword(Body):
     """A member's password from now on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]

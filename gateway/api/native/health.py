@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gateway.api.http.answers import reply
 from gateway.api.http.operations import ADMIN, Call, operation
 from gateway.api.http.services import BrokerStatus, Services, StorageLook
+from gateway.api.native.fields import Body
 from gateway.api.native.shapes import instant
 from gateway.domain.assign import hold
 from gateway.domain.observations import Activity, LinkState
@@ -18,10 +19,9 @@ from gateway.domain.printer import Presence, Printer
 from gateway.domain.state import State
 
 
-class HealthQuery(BaseModel):
+class HealthQuery(Body):
     """What to look at besides."""
 
-    model_config = ConfigDict(extra="forbid")
     storage: bool = Field(
         False,
         description="Log in to the storage of each connected printer that takes files over the network, and"
