@@ -33,7 +33,7 @@ _NEEDED: Final[Mapping[str, tuple[str, str]]] = {
 }
 _ADDRESSES: Final = frozenset({"package_url", "upload_url"})
 #: What the gateway itself writes into a command.
-_WRITTEN: Final = ("command", "task_id", "job_id", "printer_id", "file_url")
+WRITTEN: Final = ("command", "task_id", "job_id", "printer_id", "file_url")
 #: Commands that a kind's driver passes on; a printer that calls in judges itself.
 _TOLD: Final[Mapping[str, tuple[str, ...]]] = {
     "moonraker": ("restart", "firmware_restart"),
@@ -62,7 +62,7 @@ def why_not_told(printer: Printer, command: str, parameters: Mapping[str, Any]) 
 
 def _misfit(printer: Printer, command: str, parameters: Mapping[str, Any]) -> str | None:
     """What is wrong with what goes with a command."""
-    written = next((name for name in _WRITTEN if name in parameters), None)
+    written = next((name for name in WRITTEN if name in parameters), None)
     if written is not None:
         return f"{written} is written by the gateway and cannot be sent with a command"
     taken = parameters_taken(printer, command)

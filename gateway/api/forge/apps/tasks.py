@@ -23,7 +23,7 @@ from gateway.api.http.problems import Failure
 from gateway.auth.access import may_tell
 from gateway.domain.commands import CancelJob, PauseJob, ResumeJob, TellPrinter
 from gateway.domain.job import Job
-from gateway.domain.own_commands import parameters_taken
+from gateway.domain.own_commands import WRITTEN, parameters_taken
 from gateway.domain.printer import PrinterStatus
 from gateway.domain.printer_command import PrinterCommand
 
@@ -32,8 +32,6 @@ _JOB_COMMANDS: Final[Mapping[str, Callable[[str, str, int | None], PauseJob | Re
     "resume": ResumeJob,
     "cancel": CancelJob,
 }
-#: Not of the command's own: what the gateway writes into it, and what clients repeat.
-_NOT_PARAMETERS: Final = frozenset({"command", "task_id", "job_id", "printer_id", "file_url"})
 
 
 @operation(
@@ -99,7 +97,7 @@ async def _tell(call: Call[NoQuery, NewCommand]) -> PrinterCommand:
 
 def _parameters(asked: NewCommand, taken: tuple[str, ...] | None) -> dict[str, Any]:
     """What of a body goes with the command: clients of this API send more than that, and nobody minds."""
-    sent = asked.model_dump(exclude_unset=True, exclude_none=True, exclude=set(_NOT_PARAMETERS))
+    sent = asked.model_dump(exclude_unset=True, exclude_none=True, exclude=set(WRITTEN))
     return {name: sent[name] for name in sent if taken is None or name in taken}
 
 
