@@ -223,7 +223,8 @@ def _plan(call: AnyCall, asked: Wanted, organization_id: int) -> _Plan:
     else:
         params = asked.params.model_dump(mode="json", exclude_none=True)
     next_at = _next_at(call, asked.cron, asked.timezone, is_paused=asked.is_paused)
-    _must_be_seldom(call, asked.cron)
+    if asked.cron is not None:
+        _must_be_seldom(call, asked.cron)
     try:
         macro = call.services.run_plans.macro(asked.type, params, None)
     except ValueError as error:
@@ -231,9 +232,9 @@ def _plan(call: AnyCall, asked: Wanted, organization_id: int) -> _Plan:
     return _Plan(params, macro, next_at)
 
 
-def _must_be_seldom(call: AnyCall, cron: str | None) -> None:
+def _must_be_seldom(call: AnyCall, cron: str) -> None:
     try:
-        call.services.cron.must_be_seldom(cron or "0 0 * * *")
+        call.services.cron.must_be_seldom(cron)
     except ValueError as error:
         raise Failure(422, f"{error}.") from None
 
