@@ -59,7 +59,7 @@ def table(
     for column in (NOTE, *spare):
         if column in shown and _too_wide(screen, _drawn(columns, cells, shown, title)) > 0:
             shown.remove(column)
-    _cut_names(screen, columns, cells, _too_wide(screen, _drawn(columns, cells, shown, title)))
+    _cut_names(columns, cells, _too_wide(screen, _drawn(columns, cells, shown, title)))
     screen.print(_drawn(columns, cells, shown, title))
     if NOTE in columns and NOTE not in shown:
         _below(screen, [(row[0], row[columns.index(NOTE)]) for row in cells])
@@ -87,7 +87,7 @@ def _too_wide(screen: Console, drawn: Table) -> int:
     return wide - screen.width
 
 
-def _cut_names(screen: Console, columns: Sequence[str], cells: Sequence[list[str]], excess: int) -> None:
+def _cut_names(columns: Sequence[str], cells: Sequence[list[str]], excess: int) -> None:
     from rich.text import Text
 
     if excess <= 0 or NAME not in columns:

@@ -24,8 +24,7 @@ from gateway.gcode.macros import check, cut
 
 #: Lines of one run: what a driver takes as a macro.
 MACRO_LINES_MAX: Final = 256
-#: Arguments of one run: `{1}` to `{9}`. Characters of all of them together (Cloud 66's `job_args`).
-ARGUMENTS_MAX: Final = 9
+#: Characters of all arguments of one run together, `{1}` to `{9}` (Cloud 66's `job_args`).
 ARGUMENTS_CHARS_MAX: Final = 255
 #: Degrees Celsius of a PID tuning when its schedule does not say: PLA's, as in the examples of Marlin's M303.
 PID_HOTEND, PID_BED = 200, 60

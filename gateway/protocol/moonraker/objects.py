@@ -35,7 +35,6 @@ _DEGREES: Final = (-300.0, 3000.0)
 MOST_EXTRUDERS: Final = 16
 _CHAMBER: Final = "C"
 
-Asked = Mapping[str, tuple[str, ...]]
 Objects = Mapping[str, Mapping[str, Any]]
 
 
