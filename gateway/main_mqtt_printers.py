@@ -158,18 +158,7 @@ class PrinterParts:
         return tls.first_use(tls.FingerprintFile(known), most=most)
 
     def _moonraker(self, printer: MoonrakerPrinter) -> DriverFactory:
-        address, username, password, ca_file, client_id, keys = self._broker_of(printer)
-        connect = AiomqttConnect(
-            address.host,
-            address.port,
-            tls.verified(ca_file) if address.is_tls else None,
-            username=username,
-            password=password,
-            client_id=client_id,
-            coalesces=coalesces,
-            who=f"the broker of {printer.name}",
-            if_refused=f"check {keys}, and restart the gateway",
-        )
+        connect = replace(_to_broker(self._broker_of(printer), printer.name), coalesces=coalesces)
         storage = HttpStorage(
             self._http,
             printer.url,
@@ -210,9 +199,11 @@ def bridge_of(printer: BambuPrinter, secrets: Secrets, config: Config) -> Aiomqt
     """The broker between the printer and whoever talks to it; None: there is none."""
     if printer.broker is None:
         return None
-    address, username, password, ca_file, client_id, keys = _own_broker(
-        printer, printer.broker, secrets, config
-    )
+    return _to_broker(_own_broker(printer, printer.broker, secrets, config), printer.name)
+
+
+def _to_broker(broker: _Broker, printer: str) -> AiomqttConnect:
+    address, username, password, ca_file, client_id, keys = broker
     return AiomqttConnect(
         address.host,
         address.port,
@@ -220,7 +211,7 @@ def bridge_of(printer: BambuPrinter, secrets: Secrets, config: Config) -> Aiomqt
         username=username,
         password=password,
         client_id=client_id,
-        who=f"the broker of {printer.name}",
+        who=f"the broker of {printer}",
         if_refused=f"check {keys}, and restart the gateway",
     )
 
