@@ -208,9 +208,8 @@ class PrinterMonitor:
         if self._gone_since is not None and now - self._gone_since >= self._stance.gone_seconds:
             yield Alarm("unreachable-heat", UNREACHABLE), None
         elif seen.link is LinkState.UP:
-            for_seconds = now - max(_since(self._read_at, now), _since(self._hot_since, now))
-            if for_seconds >= UNSEEN_SECONDS:
-                yield Alarm("unseen-heat", unseen(for_seconds)), None
+            if now - max(_since(self._read_at, now), _since(self._hot_since, now)) >= UNSEEN_SECONDS:
+                yield Alarm("unseen-heat", unseen(UNSEEN_SECONDS)), None
 
     def _judge_heaters(self, now: float, seen: PrinterObserved) -> Iterator[tuple[Alarm, Action]]:
         for name, (trouble, since) in self._troubles.items():

@@ -67,10 +67,10 @@ def not_off(text: str, limit: float) -> str:
     )
 
 
-def unseen(seconds: float) -> str:
-    """Nothing was told of temperatures for so long."""
+def unseen(limit: float) -> str:
+    """Nothing was told of temperatures for so long; it stays the same, for each new text is an event."""
     return (
-        f"The heaters are on, and the printer has told no temperature for {minutes(seconds)}."
+        f"The heaters are on, and the printer has told no temperature for more than {minutes(limit)}."
         " Look at the machine."
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.observations import Activity, LinkState, PrinterObserved, PrintPhase, PrintReport
+from gateway.domain.observations import Activity, Alarm, LinkState, PrinterObserved, PrintPhase, PrintReport
 from gateway.safety.limits import SafetyLimits
 from gateway.safety.monitor import AGAIN_SECONDS, Action, PrinterMonitor
 from gateway.safety.stance import ACTING, TELLING, TELLING_IN_ERROR, Stance
@@ -39,7 +39,7 @@ class Time:
     def __init__(self, limits: SafetyLimits = LIMITS, stance: Stance = ACTING) -> None:
         self.monitor = PrinterMonitor(limits, stance)
         self.now = 1000.0
-        self.rules: list[str] = []
+        self.alarms: tuple[Alarm, ...] = ()
         self.actions: list[tuple[Action, int]] = []
         self.began = self.now
 
@@ -48,10 +48,14 @@ class Time:
         end = self.now + seconds
         while self.now < end:
             finding = self.monitor.look(self.now, shot)
-            self.rules = [alarm.rule for alarm in finding.alarms]
+            self.alarms = finding.alarms
             if finding.action is not None:
                 self.actions.append((finding.action, round(self.now - self.began)))
             self.now += 2
+
+    @property
+    def rules(self) -> list[str]:
+        return [alarm.rule for alarm in self.alarms]
 
 
 def test_heat_that_nobody_uses_is_announced_and_switched_off() -> None:
@@ -165,6 +169,9 @@ def test_no_temperatures_for_minutes_are_told_and_a_silent_homing_is_not() -> No
     for age in range(0, 320, 2):
         time.goes_on(2, seen(PrintPhase.PRINTING, temperature_age=float(age)))
         assert time.rules == ([] if age < 300 else ["unseen-heat"])
+    said = time.alarms
+    time.goes_on(90, seen(PrintPhase.PRINTING, temperature_age=410.0))
+    assert time.alarms == said, "a new text is news to everybody who listens"
     assert time.actions == []
 
 

@@ -118,8 +118,9 @@ async def answer_prompt(call: Call[NoQuery, schemas.PromptAnswer]) -> web.Stream
 async def tell_printer(call: Call[NoQuery, schemas.NewCommand]) -> web.StreamResponse:
     """Give a printer a command of its own: home, reset, firmware_restart, whatever its kind knows.
 
-    For its owner, and members whom the owner lets. A command that moves or restarts it waits for no print: it
-    is refused while there is one. What a command says about a job is asked of the job: pause, resume, cancel.
+    For its owner, and members whom the owner lets. Home, park, calibrate, restarts and upgrades wait for no
+    print: they are refused while there is one. A word that only a printer's own firmware knows is passed on
+    as it is. What a command says about a job is asked of the job: pause, resume, cancel.
     """
     printer = printer_by(call, call.path("printer"))
     if not may_tell(call.principal, printer, call.services.engine.state):

@@ -131,6 +131,8 @@ class BambuDriver:
     async def _hear(self, connection: Connection) -> None:
         while True:
             message = await connection.receive()
+            if message.retain:  # a broker between has kept it: the printer may be off by now
+                continue
             self._machine.heard(message.payload, self._monotonic())
             self._flush()
 

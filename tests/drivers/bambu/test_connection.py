@@ -121,6 +121,19 @@ async def test_bytes_that_are_no_utf8_and_no_json_are_survived(tmp_path: Path) -
 
 
 @on_virtual_time
+async def test_what_a_broker_between_has_kept_is_not_what_the_printer_says(tmp_path: Path) -> None:
+    """A bridge's broker may retain reports, and hand out those of a printer that is off."""
+    async with BambuStand(tmp_path) as stand:
+        await stand.ready()
+        [connection] = stand.wire.connections
+        hot = json.dumps({"print": {"command": "push_status", "msg": 1, "nozzle_temper": 201.5}}).encode()
+        for is_kept, is_told in ((True, False), (False, True)):
+            connection.deliver(MqttMessage(stand.bambu.report_topic, hot, retain=is_kept))
+            await asyncio.sleep(1)
+            assert (stand.snapshot().temperatures["T"] == 201.5) is is_told
+
+
+@on_virtual_time
 async def test_a_wrong_access_code_says_what_to_do_and_is_not_tried_fast(tmp_path: Path) -> None:
     async with BambuStand(tmp_path) as stand:
         await stand.ready()
