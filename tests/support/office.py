@@ -25,10 +25,16 @@ from tests.support.stand import BEN, START, CountingIds, FakeDrivers, Table, pri
 
 
 class LoopClock:
-    """Wall and monotonic time of the running loop, which may be a virtual one."""
+    """Wall and monotonic time of the running loop, which may be a virtual one.
+
+    The wall shows START when the clock is made: a real loop's time is that since the computer began.
+    """
+
+    def __init__(self) -> None:
+        self._began = asyncio.get_running_loop().time()
 
     def wall(self) -> datetime:
-        return START + timedelta(milliseconds=int(asyncio.get_running_loop().time() * 1000))
+        return START + timedelta(milliseconds=int((self.monotonic() - self._began) * 1000))
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -41,17 +40,8 @@ from gateway.streamer.upload_mark_file import UploadMarkFile
 from tests.support.board_port import BoardWire
 from tests.support.databases import empty_database
 from tests.support.gate import Gate
-from tests.support.stand import ANA, BEN, START, CountingIds
-
-
-class LoopClock:
-    """Wall and monotonic time of the virtual loop."""
-
-    def wall(self) -> datetime:
-        return START + timedelta(milliseconds=int(asyncio.get_running_loop().time() * 1000))
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+from tests.support.office import LoopClock
+from tests.support.stand import ANA, BEN, CountingIds
 
 
 class Town:
