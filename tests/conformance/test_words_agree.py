@@ -19,6 +19,7 @@ from gateway.api.conversio import mapping as conversio_words
 from gateway.api.forge import mapping as forge_jobs
 from gateway.api.forge import mapping_work as forge_words
 from gateway.api.greenarrow import mapping as greenarrow_words
+from gateway.api.http.state_words import one_word_each
 from gateway.domain.job import ENDS, Job, JobStatus
 from gateway.domain.schedule import RUN_ENDS, Action, RunState, ScheduleStatus, ScheduleType, StartedVia
 from gateway.domain.task import TASK_ENDS, Standing, Task, TaskStatus
@@ -79,6 +80,11 @@ def test_what_is_no_state_has_no_word(name: str) -> None:
     """Equal texts of other enumerations are other things."""
     with pytest.raises(KeyError):
         DIALECTS[name].of("failed")
+
+
+def test_a_dialect_that_forgets_a_state_does_not_load() -> None:
+    with pytest.raises(ValueError, match=r"RunState: no word for canceled"):
+        one_word_each({state: "x" for state in RunState if state is not RunState.CANCELED})
 
 
 def test_the_domain_says_the_same_of_tasks() -> None:

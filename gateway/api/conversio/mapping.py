@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway.api.http.answers import encode
 from gateway.api.http.instants import to_millisecond
+from gateway.api.http.state_words import one_word_each
 from gateway.domain.job import JobStatus
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing, Task, TaskStatus
@@ -78,27 +79,12 @@ _OF_SCHEDULES: Final[Mapping[ScheduleStatus, str]] = MappingProxyType(
         ScheduleStatus.FAILED: FAILED,
     }
 )
-#: A state of the domain, whatever it is of.
-WorkState = TaskStatus | Standing | JobStatus | RunState | ScheduleStatus
-#: By class first: equal words of different enumerations are equal as keys.
-_WORDS: Final[Mapping[type, Mapping[Any, str]]] = MappingProxyType(
-    {
-        TaskStatus: _OF_TASKS,
-        Standing: _OF_STANDINGS,
-        JobStatus: _OF_JOBS,
-        RunState: _OF_RUNS,
-        ScheduleStatus: _OF_SCHEDULES,
-    }
-)
+#: The word of any state of the domain.
+state_word: Final = one_word_each(_OF_TASKS, _OF_STANDINGS, _OF_JOBS, _OF_RUNS, _OF_SCHEDULES)
 
 #: `error` of what was canceled, and of what failed and did not say why.
 CANCELED: Final = "Canceled before it was done."
 NO_REASON: Final = "It failed without a reason; the gateway's log may have one."
-
-
-def state_word(state: WorkState) -> str:
-    """The word of any state of the domain."""
-    return _WORDS[type(state)][state]
 
 
 def async_job(task: Task, link: str | None, partner_app: str | None) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+from gateway.api.http.state_words import one_word_each
 from gateway.domain.job import ENDS, JobStatus
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing
@@ -47,14 +48,5 @@ _OF_SCHEDULES: Final[Mapping[ScheduleStatus, str]] = MappingProxyType(
         ScheduleStatus.FAILED: ERROR,
     }
 )
-#: A state of the domain, whatever it is of.
-WorkState = JobStatus | Standing | RunState | ScheduleStatus
-#: By class first: equal words of different enumerations are equal as keys.
-_WORDS: Final[Mapping[type, Mapping[Any, str]]] = MappingProxyType(
-    {JobStatus: _OF_JOBS, Standing: _OF_TASKS, RunState: _OF_RUNS, ScheduleStatus: _OF_SCHEDULES}
-)
-
-
-def state_word(state: WorkState) -> str:
-    """The word of any state of the domain."""
-    return _WORDS[type(state)][state]
+#: The word of any state of the domain.
+state_word: Final = one_word_each(_OF_JOBS, _OF_TASKS, _OF_RUNS, _OF_SCHEDULES)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.api.http.instants import to_second
+from gateway.api.http.state_words import one_word_each
 from gateway.domain.job import Job, JobStatus, Reason
 from gateway.domain.schedule import RunState, ScheduleStatus
 from gateway.domain.task import Standing, Task, TaskKind, TaskStatus
@@ -70,12 +71,8 @@ _OF_SCHEDULES: Final[Mapping[ScheduleStatus, str]] = MappingProxyType(
         ScheduleStatus.FAILED: FAILED,
     }
 )
-#: A state of the domain, whatever it is of.
-WorkState = JobStatus | Standing | RunState | ScheduleStatus
-#: By class first: equal words of different enumerations are equal as keys.
-_WORDS: Final[Mapping[type, Mapping[Any, str]]] = MappingProxyType(
-    {JobStatus: _OF_JOBS, Standing: _OF_TASKS, RunState: _OF_RUNS, ScheduleStatus: _OF_SCHEDULES}
-)
+#: The word of any state of the domain.
+state_word: Final = one_word_each(_OF_JOBS, _OF_TASKS, _OF_RUNS, _OF_SCHEDULES)
 
 #: `job_type` in GreenArrow's manner (`SubscriberImport`).
 PRINT_JOB: Final = "PrintJob"
@@ -109,11 +106,6 @@ REASONS_BY_WEIGHT: Final = (
     Reason.COMPLETED_SUCCESSFULLY,
     Reason.PRINTING,
 )
-
-
-def state_word(state: WorkState) -> str:
-    """The word of any state of the domain."""
-    return _WORDS[type(state)][state]
 
 
 def job_statuses(words: Iterable[str]) -> frozenset[JobStatus]:
